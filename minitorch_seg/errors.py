@@ -1,0 +1,25 @@
+"""Every error of our own.  An error is a lesson: it names the thing, what was expected, what was found and the likely fix."""
+
+
+class MinitorchSegError(Exception):
+    """Base class of all errors of minitorch_seg."""
+
+
+class UserError(MinitorchSegError):
+    """A mistake in a command, an option or a file: the command line prints its one sentence and exits with code 2."""
+
+
+class DataError(UserError, ValueError):
+    """An image, a mask or a data folder that cannot be used as it is."""
+
+
+class ShapeError(MinitorchSegError, ValueError):
+    """An argument of an operator whose shape (or size, stride, padding ...) does not fit."""
+
+
+class DTypeError(MinitorchSegError, TypeError):
+    """An argument of an operator whose dtype does not fit."""
+
+
+class GradcheckError(MinitorchSegError, AssertionError):
+    """An analytic gradient that differs from the numeric one."""
