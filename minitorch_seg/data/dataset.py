@@ -18,7 +18,7 @@ from minitorch_seg.errors import DataError
 class Sample:
     """One image with its mask.
 
-    image: uint8 (H, W, C), C = 1 (grey) or 3 (red, green, blue).  mask: int64 (H, W), a class index per pixel.
+    image: uint8 (H, W, C), C = 1 (grey) or 3 (RGB).  mask: int64 (H, W), a class index per pixel.
 
     >>> sample = Sample(np.zeros((2, 3, 1), np.uint8), np.zeros((2, 3), np.int64), "empty")
     >>> sample.name, sample.size
@@ -74,15 +74,17 @@ class ArrayDataset:
         self.samples: Sequence[Sample] = tuple(samples)
 
     @classmethod
-    def from_arrays(cls, images: np.ndarray, masks: np.ndarray, names: Sequence[str] | None = None) -> ArrayDataset:
-        """Images uint8 (N, H, W, C) or (N, H, W), masks of integers (N, H, W); the names default to "0", "1", ..."""
+    def from_arrays(
+        cls, images: np.ndarray, masks: np.ndarray, names: Sequence[str] | None = None
+    ) -> ArrayDataset:
+        """images: uint8 (N, H, W, C) or (N, H, W); masks: integers (N, H, W); default names "0", "1", ..."""
         images, masks = np.asarray(images), np.asarray(masks)
         if images.ndim == 3:
             images = images[..., np.newaxis]
         if len(images) != len(masks):
             raise DataError(f"{len(images)} images but {len(masks)} masks; each image needs one mask.")
         if not np.issubdtype(masks.dtype, np.integer):
-            raise DataError(f"masks hold class indices, so their dtype must be an integer one, not {masks.dtype}.")
+            raise DataError(f"masks hold class indices, so their dtype must be integer, not {masks.dtype}.")
         names = [str(i) for i in range(len(images))] if names is None else names
         masks = masks.astype(np.int64, copy=False)
         return cls(Sample(i, m, n) for i, m, n in zip(images, masks, names, strict=True))
@@ -99,9 +101,9 @@ class ArrayDataset:
 
 @dataclass(frozen=True)
 class Splits:
-    """A named set of images in three parts that share no image: train to learn, val to choose, test to report.
+    """A named set of images in three parts that share none: train to learn, val to choose, test to report.
 
-    classes: one name per class index.  ignore_index: the mask value that losses and metrics leave out, or None.
+    classes: one name per class index.  ignore_index: the mask value that losses and metrics skip, or None.
     in_channels: 1 or 3.  pixel_size: the side of a pixel in pixel_unit ("µm", "m"), or None when unknown.
     """
 

@@ -1,0 +1,1 @@
+"""Images and masks: data sets, loaders and transforms."""
