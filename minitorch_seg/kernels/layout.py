@@ -1,0 +1,97 @@
+"""How a feature map lies in memory: logical (N, C, H, W), stored channels-last as N, H, W, C.
+
+The values of all channels at one pixel are neighbours, so a kernel's inner loop over channels reads
+contiguous memory, and a convolution becomes a sum of matrix products.  NumPy keeps this order only sometimes;
+therefore every kernel allocates its results with `empty_map`, and brings its arguments into this order once,
+at its door, with `as_map`.
+
+    >>> a = empty_map((2, 3, 4, 5), "float32")
+    >>> a.shape, a.transpose(0, 2, 3, 1).flags.c_contiguous
+    ((2, 3, 4, 5), True)
+"""
+
+import threading
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Conversions(NamedTuple):
+    """How many arrays had to be copied into the channels-last order, and how many bytes that were."""
+
+    count: int
+    bytes: int
+
+
+_lock = threading.Lock()
+_conversions = Conversions(0, 0)
+
+
+def conversions() -> Conversions:
+    """The copies made by `as_map` since the program started."""
+    return _conversions
+
+
+def _count(array: np.ndarray) -> None:
+    global _conversions
+    with _lock:
+        _conversions = Conversions(_conversions.count + 1, _conversions.bytes + array.nbytes)
+
+
+def empty_map(shape: tuple[int, int, int, int], dtype: np.typing.DTypeLike) -> np.ndarray:
+    """An uninitialised map of logical shape (N, C, H, W), channels-last in memory."""
+    n, c, h, w = shape
+    return np.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+
+
+def empty_map_like(x: np.ndarray, dtype: np.typing.DTypeLike | None = None) -> np.ndarray:
+    """An uninitialised map with the shape of `x` (and its dtype unless another one is given)."""
+    return empty_map(x.shape, x.dtype if dtype is None else dtype)
+
+
+def is_map(x: np.ndarray) -> bool:
+    """True where `x` is 4-D and channels-last without gaps, aligned and in the machine's byte order."""
+    return x.ndim == 4 and _is_plain(x.transpose(0, 2, 3, 1))
+
+
+def as_map(x: np.ndarray) -> np.ndarray:
+    """`x` itself where it is channels-last already, else a channels-last copy (and the copy is counted).
+
+    >>> x = np.zeros((1, 2, 3, 4))
+    >>> m = as_map(x)
+    >>> m is x, as_map(m) is m
+    (False, True)
+    """
+    if is_map(x):
+        return x
+    copy = empty_map(x.shape, x.dtype.newbyteorder("="))
+    copy[...] = x
+    _count(copy)
+    return copy
+
+
+def pixels(x: np.ndarray) -> np.ndarray:
+    """The map `x` (N, C, H, W) as a read-only C-contiguous array (N, H, W, C); a view where `x` is
+    channels-last.
+    """
+    return read_only(as_map(x).transpose(0, 2, 3, 1))
+
+
+def contiguous(x: np.ndarray) -> np.ndarray:
+    """Any array as a read-only C-contiguous one; a view where it is C-contiguous already."""
+    return read_only(x if _is_plain(x) else np.array(x, x.dtype.newbyteorder("="), order="C"))
+
+
+def read_only(x: np.ndarray) -> np.ndarray:
+    """A view of `x` that cannot be written.
+
+    Numba compiles a kernel once more for arrays that are read-only.  Here all inputs are, so it compiles
+    once; and a kernel that writes to its input by mistake does not compile at all.
+    """
+    view = x.view()
+    view.flags.writeable = False
+    return view
+
+
+def _is_plain(x: np.ndarray) -> bool:
+    return x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative

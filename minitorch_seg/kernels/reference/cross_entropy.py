@@ -1,0 +1,55 @@
+"""Cross-entropy of class scores (logits) against class indices, for each pixel: the log-softmax and the
+choice in one.
+
+    loss[n, i, j] = − w[t]·y[n, t, i, j],     y = log_softmax(logits),   t = target[n, i, j]
+
+with one weight w a class, or 1.
+
+A pixel whose target is `ignore_index` has loss 0 and weight 0.  Any other target outside 0 … C−1 gives NaN:
+it cannot go unnoticed.
+"""
+
+import numpy as np
+
+from minitorch_seg.kernels.reference.softmax import log_softmax
+
+
+def cross_entropy(
+    logits: np.ndarray, target: np.ndarray, weight: np.ndarray | None, ignore_index: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """logits (N, C, ...), target int64 (N, ...), weight (C,) or None -> (loss (N, ...), weight of each pixel
+    (N, ...), y).
+    """
+    y = log_softmax(logits, 1)
+    chosen, pixel_weight = _choose(y, target, weight, ignore_index)
+    loss = np.where(
+        pixel_weight == 0, y.dtype.type(0), -pixel_weight * (y * chosen).sum(axis=1, where=chosen)
+    )
+    return loss, pixel_weight, y
+
+
+def cross_entropy_gradient(
+    grad: np.ndarray, y: np.ndarray, target: np.ndarray, weight: np.ndarray | None, ignore_index: int
+) -> np.ndarray:
+    """dlogits = grad·w[t]·(softmax − one-hot of t), with grad (N, ...) for each pixel."""
+    chosen, pixel_weight = _choose(y, target, weight, ignore_index)
+    dlogits = np.empty_like(y)
+    np.exp(y, out=dlogits)
+    dlogits -= chosen
+    dlogits *= (grad * pixel_weight)[:, None]
+    ignored = np.broadcast_to((target == ignore_index)[:, None], y.shape)
+    dlogits[ignored] = 0  # also where softmax is NaN
+    return dlogits
+
+
+def _choose(y: np.ndarray, target: np.ndarray, weight: np.ndarray | None, ignore_index: int):
+    """(one-hot of the targets as booleans (N, C, ...), weight of each pixel (N, ...))."""
+    classes = y.shape[1]
+    names = np.arange(classes).reshape(1, classes, *[1] * (y.ndim - 2))
+    chosen = (names == target[:, None]) & (target[:, None] != ignore_index)
+    valid = (target >= 0) & (target < classes)
+    table = np.ones(classes, y.dtype) if weight is None else weight
+    pixel_weight = np.full(target.shape, np.nan, y.dtype)
+    pixel_weight[valid] = table[target[valid]]
+    pixel_weight[target == ignore_index] = 0
+    return chosen, pixel_weight
