@@ -1,4 +1,7 @@
-"""Every error of our own.  An error is a lesson: it names the thing, what was expected, what was found and the likely fix."""
+"""Every error of our own.  An error is a lesson: it names the thing, what was expected, what was found and
+the likely fix."""
+
+from collections.abc import Iterable
 
 
 class MinitorchSegError(Exception):
@@ -6,7 +9,8 @@ class MinitorchSegError(Exception):
 
 
 class UserError(MinitorchSegError):
-    """A mistake in a command, an option or a file: the command line prints its one sentence and exits with code 2."""
+    """A mistake in a command, an option or a file: the command line prints its one sentence and exits with
+    code 2."""
 
 
 class DataError(UserError, ValueError):
@@ -23,3 +27,20 @@ class DTypeError(MinitorchSegError, TypeError):
 
 class GradcheckError(MinitorchSegError, AssertionError):
     """An analytic gradient that differs from the numeric one."""
+
+
+def nearest_name(name: str, valid: Iterable[str]) -> str:
+    """The end of a sentence about a wrong name: which names are valid, and which one was probably meant.
+
+    >>> nearest_name("nucli", ["coins", "nuclei"])
+    '; did you mean nuclei? Valid: coins, nuclei'
+    >>> nearest_name("zebra", ["coins", "nuclei"])
+    '; valid: coins, nuclei'
+    """
+    import difflib
+
+    valid = list(valid)
+    close = difflib.get_close_matches(name.lower(), valid, n=1)
+    return (
+        f"; did you mean {close[0]}? Valid: {', '.join(valid)}" if close else f"; valid: {', '.join(valid)}"
+    )

@@ -1,0 +1,80 @@
+"""The command line, `minitorch-seg` and `python -m minitorch_seg`: one small file a command, loaded when it
+is called.
+
+`--help` must be quick, so this file imports click only; the table below holds each command's module and
+summary, and the module (with NumPy, Numba or matplotlib behind it) is imported when the command runs. What
+went wrong because of the user (a `UserError`) is one sentence and exit code 2; Ctrl-C is exit code 130;
+anything else is a mistake of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from minitorch_seg import __version__
+from minitorch_seg.errors import UserError, nearest_name
+
+#: command -> what it does, as the overview shows it; the code is `command` in minitorch_seg/cli/<command>.py.
+COMMANDS = {
+    "train": "Train a model, evaluate it on held-back images, leave a run folder.",
+    "evaluate": "Score a trained run, beside what needs no learning.",
+    "predict": "Segment images of any size with a run or a packaged model.",
+    "check": "Find every problem of a folder of images and masks.",
+    "datasets": "List the data sets, get one, or draw a contact sheet.",
+    "show": "One page about an operator: formula, forward, backward, kernels.",
+    "gradcheck": "Check an operator's gradients against finite differences.",
+    "doctor": "Report versions, threads, cache and data; --warm compiles the kernels.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are needed, and whose user errors are one sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"minitorch_seg.cli.{cmd_name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise UserError(f"there is no command {args[0]!r}{nearest_name(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            sys.exit(130)
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="minitorch-seg")
+def main() -> None:
+    """Image segmentation with a deep-learning framework that can be read in a weekend.
+
+    \b
+    First steps:
+      minitorch-seg train                        a U-Net on coins, in two minutes
+      minitorch-seg predict nuclei IMAGE...      with a model that comes along
+      minitorch-seg check FOLDER                 are my images and masks in order?
+      minitorch-seg train --data FOLDER          train on them
+    """
