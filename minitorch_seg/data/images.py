@@ -125,9 +125,9 @@ def _open(path: Path) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        # We refuse large images with a sentence of our own; catch_warnings alone is not safe between threads.
+        # What a header deserves is said by us, in one sentence; catch_warnings is not safe between threads.
         with _header_lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             image = Image.open(path, formats=_FORMATS)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; check the name.") from None
