@@ -1,9 +1,9 @@
 """A folder of images and masks as a data set: the user's own, and the registered ones.
 
 FOLDER/images/a.png   FOLDER/masks/a.png      the same name before the suffix
-FOLDER/manifest.json  optional                {"classes": [...], "ignore_index": 255, "pixel_size": 0.5, "pixel_unit": "µm"}
-FOLDER/split.json     optional                {"train": [...], "val": [...], "test": [...]}
-"""  # noqa: E501
+FOLDER/split.json     optional: {"train": [...], "val": [...], "test": [...]}
+FOLDER/manifest.json  optional: {"classes": [...], "ignore_index": 255, "pixel_size": 0.5, "pixel_unit": "µm"}
+"""
 
 from __future__ import annotations
 
@@ -34,8 +34,11 @@ T = TypeVar("T")
 
 
 class SampleCache:
-    """Keeps the first samples that fit into max_bytes.  It never evicts: an epoch visits every sample once, so a
-    rule that throws out the oldest would throw out each sample before it is asked for again."""
+    """Keeps the first samples that fit into max_bytes.
+
+    It never evicts: an epoch visits every sample once, so a rule that throws out the oldest would throw out
+    each sample before it is asked for again.
+    """
 
     def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
         self.max_bytes, self.bytes = max_bytes, 0
@@ -91,9 +94,10 @@ class FolderDataset:
 class SegmentationFolder(FolderDataset):
     """All pairs of a folder as one data set, with the classes and `.splits()`.
 
-    convert: "foreground" or "boundary" turns numbered objects (instance labels) into classes.  Without split.json the
-    pairs are split 70/15/15 by `seed`.  Everything that headers and masks can tell is checked here, once; images are
-    decoded when they are asked for.  notes: sentences on how the masks were understood; they are logged too.
+    convert: "foreground" or "boundary" turns numbered objects (instance labels) into classes.  Without
+    split.json the pairs are split 70/15/15 by `seed`.  Everything that headers and masks can tell is checked
+    here, once; images are decoded when they are asked for.  notes: sentences on how the masks were
+    understood, logged too.
 
     Raises DataError with one sentence that names the file and the fix; `check_folder` lists all problems.
     """
@@ -180,14 +184,16 @@ def understand_masks(
     if (allowed is None or values - allowed) and looks_like_instances(surveys):
         most = max(survey.objects for survey in surveys)
         raise DataError(
-            f"{path}: the masks hold numbered objects (up to {most} in one image), not classes; convert them with "
-            'convert="foreground" (object or not) or convert="boundary" (objects that touch stay apart).'
+            f"{path}: the masks hold numbered objects (up to {most} an image), not classes; convert them "
+            'with convert="foreground" (object or not) or convert="boundary" (objects that touch stay apart).'
         )
     if layout.classes is not None:
         return MaskRule(tuple(layout.classes), ignore), []
-    return MaskRule(tuple(_unnamed_classes(path, values)), ignore), [
-        f"{path}: there is no list of classes in manifest.json; the mask values 0 to {max(values)} are the classes."
-    ]
+    classes = _unnamed_classes(path, values)
+    note = (
+        f"{path}: manifest.json lists no classes; the mask values 0 to {len(classes) - 1} are taken as such."
+    )
+    return MaskRule(tuple(classes), ignore), [note]
 
 
 def _unnamed_classes(path: Path, values: set[int]) -> list[str]:

@@ -104,7 +104,8 @@ class MaskRule:
     """How stored values become class indices, and which are allowed.
 
     Called with a mask and its file name it returns int64 class indices, or raises DataError.
-    binary: 255 is stored for class 1.  convert: see convert_instances.  ignore_index: a stored value that is kept as it is.
+    binary: 255 is stored for class 1.  convert: see convert_instances.
+    ignore_index: a stored value that is kept as it is.
     """
 
     classes: tuple[str, ...]
