@@ -49,12 +49,19 @@ def load_textures(seed: int = 0) -> Splits:
     if seed < 0:
         raise DataError(f"the seed of the textures must not be negative, but it is {seed}; use 0 or more.")
     photographs = [getattr(data, name)() for name in CLASSES]
-    splits = {}
+    mosaics = {}
     for key, (split, (count, part)) in enumerate(PARTS.items()):
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, key])))
         sources = [photograph[part] for photograph in photographs]
-        splits[split] = ArrayDataset([mosaic(sources, rng, f"{split}-{i:03d}") for i in range(count)])
-    return Splits(name="textures", classes=list(CLASSES), in_channels=1, **splits)
+        mosaics[split] = ArrayDataset([mosaic(sources, rng, f"{split}-{i:03d}") for i in range(count)])
+    return Splits(
+        name="textures",
+        train=mosaics["train"],
+        val=mosaics["val"],
+        test=mosaics["test"],
+        classes=list(CLASSES),
+        in_channels=1,
+    )
 
 
 def mosaic(sources: list[np.ndarray], rng: np.random.Generator, name: str) -> Sample:

@@ -194,6 +194,8 @@ def test_crops_are_copies():
 def test_no_pixel_is_shown_in_two_splits(regions):
     shown = sum(np.any(regions[name], axis=0).astype(int) for name in ("train", "val", "test"))
     assert shown.max() == 1
+    for name in ("val", "test"):
+        assert np.sum(regions[name], axis=0).max() == 1, f"the crops of {name} count no pixel twice"
 
 
 def test_masks_are_cut_where_the_images_are(photograph, splits, regions):
