@@ -23,8 +23,14 @@ def conv2d(
     size = window_counts(x.shape[2:], (kh, kw), stride, padding, dilation)
     y = empty_map((x.shape[0], o, *size), x.dtype)
     source, result = pixels(x), y.transpose(0, 2, 3, 1)
-    if (kh, kw, *stride, *padding) == (1, 1, 1, 1, 0, 0):  # pixels do not see each other: all of them as one
-    long row
+    if (kh, kw, *stride, *padding) == (
+        1,
+        1,
+        1,
+        1,
+        0,
+        0,
+    ):  # no pixel sees another: all of them are one long row
         source, result = source.reshape(1, 1, -1, x.shape[1]), result.reshape(1, 1, -1, o)
     passes = _passes(result.shape[1:3], (kh, kw), stride, padding, dilation)
     parts = weight.reshape(groups, o // groups, part, kh, kw).transpose(0, 1, 3, 4, 2)
@@ -56,5 +62,7 @@ def conv2d_weight_gradient(
 
 
 def _passes(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair):
-    rows, columns = (convolution_passes(*axis) for axis in zip(size, kernel, stride, padding, dilation, strict=True))
+    rows, columns = (
+        convolution_passes(*axis) for axis in zip(size, kernel, stride, padding, dilation, strict=True)
+    )
     return rows, columns
