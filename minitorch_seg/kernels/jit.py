@@ -28,8 +28,8 @@ def kernel(function: Callable) -> Callable:
     if folder is None:
         return numba.njit(**options)(function)
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)  # Numba reads it here and now; a user's own functions keep their
-    setting try:
+    numba.config.CACHE_DIR = str(folder)  # read by njit at once: a user's own functions keep their setting
+    try:
         return numba.njit(cache=True, **options)(function)
     finally:
         numba.config.CACHE_DIR = before
@@ -105,8 +105,11 @@ class _Notice(event.Listener):
 
     def say(self) -> None:
         where = "kept for the next run" if _cache_folder() else f"not kept: {cache_root()} cannot be written"
-        print(f"minitorch_seg: compiling kernels, up to half a minute ({where}) ...", file=sys.stderr,
-        flush=True)
+        print(
+            f"minitorch_seg: compiling kernels, up to half a minute ({where}) ...",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 event.register("numba:compile", _Notice())
