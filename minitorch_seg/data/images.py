@@ -14,6 +14,7 @@ A mask becomes int64 (H, W): the values as stored; of a palette PNG the indices,
 
 from __future__ import annotations
 
+import io
 import threading
 import warnings
 from dataclasses import dataclass
@@ -55,8 +56,9 @@ def read_header(path: str | Path) -> Header:
         return Header((height, width), channels, image.format or "?", image.mode)
 
 
-def read_image(path: str | Path, channels: int | None = None) -> np.ndarray:
+def read_image(path: str | Path, channels: int | None = None, data: bytes | None = None) -> np.ndarray:
     """Read an image as uint8 (H, W, C).  channels: 1 or 3 asks for grey or RGB, None for what is stored.
+    data: the bytes of the file, where they do not lie on disk; path then only names them in errors.
 
     Raises DataError when the file is missing, no image, damaged, or larger than MAX_PIXELS.
 
@@ -69,7 +71,7 @@ def read_image(path: str | Path, channels: int | None = None) -> np.ndarray:
     from PIL import Image, ImageOps
 
     path = Path(path)
-    with _open(path) as image:
+    with _open(path, data) as image:
         _decode(image, path)
         picture: Image.Image = ImageOps.exif_transpose(image)
         if picture.mode in _DEEP_MODES:
@@ -86,7 +88,7 @@ def read_image(path: str | Path, channels: int | None = None) -> np.ndarray:
     return array[..., np.newaxis] if array.ndim == 2 else array
 
 
-def read_mask(path: str | Path) -> np.ndarray:
+def read_mask(path: str | Path, data: bytes | None = None) -> np.ndarray:
     """Read a mask as int64 (H, W): the stored values, or a palette's indices.
 
     Raises DataError as read_image does, and for what cannot hold class indices: JPEG, colours, fractions.
@@ -94,7 +96,7 @@ def read_mask(path: str | Path) -> np.ndarray:
     from PIL import ImageOps
 
     path = Path(path)
-    with _open(path) as image:
+    with _open(path, data) as image:
         if image.format in ("JPEG", "MPO"):
             raise DataError(
                 f"{path}: a JPEG cannot hold a mask, its compression changes the values; save the mask "
@@ -121,14 +123,14 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return array.reshape(*size, image.shape[2])
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, data: bytes | None = None) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
     try:
         # What a header deserves is said by us, in one sentence; catch_warnings is not safe between threads.
         with _header_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(path, formats=_FORMATS)
+            image = Image.open(path if data is None else io.BytesIO(data), formats=_FORMATS)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; check the name.") from None
     except IsADirectoryError:
