@@ -1,0 +1,28 @@
+"""The engine: tensors, recorded functions, the reverse pass, gradient checks.  It knows no operator."""
+
+from minitorch_seg.autograd.backward import backward, grad
+from minitorch_seg.autograd.dtypes import result_type
+from minitorch_seg.autograd.function import Function, Node
+from minitorch_seg.autograd.generator import Generator, default_generator, manual_seed
+from minitorch_seg.autograd.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from minitorch_seg.autograd.gradcheck import GradcheckReport, gradcheck
+from minitorch_seg.autograd.tensor import Tensor, tensor
+
+__all__ = [
+    "Function",
+    "Generator",
+    "GradcheckReport",
+    "Node",
+    "Tensor",
+    "backward",
+    "default_generator",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "is_grad_enabled",
+    "manual_seed",
+    "no_grad",
+    "result_type",
+    "set_grad_enabled",
+    "tensor",
+]

@@ -1,0 +1,210 @@
+"""Function: one differentiable operation, its forward and its backward; Node: one use of it in the recorded graph.
+
+    class Square(Function):                     # y = x²
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.data * x.data
+
+        @staticmethod
+        def backward(ctx, grad):                # dL/dx = 2 x dL/dy
+            (x,) = ctx.saved_tensors
+            return 2 * x * grad
+
+    y = Square.apply(x)
+
+`forward` computes with arrays (`x.data`) or with operators, which are not recorded inside it.  `backward` is written
+in operators on tensors; that is all `create_graph=True` needs to differentiate a gradient again.
+
+A *fused* function computes its gradient by a kernel on arrays.  It names its **twin**, the same formula composed
+of simpler operators; when a second derivative is asked for, the twin is replayed and differentiated instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from minitorch_seg.autograd.grad_mode import _state, enable_grad
+from minitorch_seg.autograd.tensor import Tensor, next_sequence
+
+
+class Node:
+    """One recorded use of a Function.  It is the `ctx` that forward and backward see.
+
+    edges[i] leads from argument i to where its gradient goes: (node that made it, number of that node's result);
+    None where no gradient is needed.  `sequence` counts up, so that a node's arguments carry smaller numbers.
+    """
+
+    def __init__(self, function: type[Function], args: tuple, kwargs: dict, record: bool):
+        self.function = function
+        self.sequence = next_sequence()
+        self.record = record
+        self.edges: list[tuple[Any, int] | None] = []
+        self.inputs: list[tuple[tuple[int, ...], np.dtype] | None] = []
+        for arg in args:
+            is_tensor = isinstance(arg, Tensor)
+            self.edges.append(arg.gradient_edge() if record and is_tensor and arg.requires_grad else None)
+            self.inputs.append((arg.shape, arg.dtype) if is_tensor else None)
+        self.needs_input_grad = tuple(edge is not None for edge in self.edges)
+        self.outputs: list[tuple[tuple[int, ...], np.dtype]] = []
+        self.hooks: dict[int, list[Callable]] = {}
+        self.freed = False
+        self._twin_arguments = (args, kwargs) if record and function.twin is not None else None
+        self._saved: list[tuple[Tensor | None, int, int | None]] = []  # tensor, its version, number of the result
+        self._not_differentiable: tuple = ()
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    # -- for forward ---------------------------------------------------------------------------------------------
+    def save_for_backward(self, *tensors: Tensor | np.ndarray | None) -> None:
+        """Keep arguments, results or other arrays for the backward pass, with their version of now."""
+        if self.record:
+            for item in tensors:
+                kept = item if item is None or isinstance(item, Tensor) else Tensor(item)
+                self._saved.append((kept, 0 if kept is None else kept.version, None))
+
+    def mark_non_differentiable(self, *results: Any) -> None:
+        """Name results of forward (indices, say) that carry no gradient."""
+        self._not_differentiable = results
+
+    def wrap(self, output: Any, number: int, args: tuple) -> Tensor:
+        """Result `number` of forward as a tensor of the graph."""
+        result = output if isinstance(output, Tensor) else Tensor(np.asarray(output))
+        if any(result is arg for arg in args):
+            result = result.detach()
+        self.outputs.append((result.shape, result.dtype))
+        differentiable = result.dtype.kind == "f" and not any(output is o for o in self._not_differentiable)
+        if self.record and differentiable:
+            for i, (saved, _, _) in enumerate(self._saved):
+                if saved is not None and (saved is output or saved.data is output):
+                    # A saved result leads back to this node.  Kept attached, it would close a circle
+                    # tensor -> node -> tensor; so it is kept detached, and attached when it is read.
+                    kept = result.detach()
+                    self._saved[i] = (kept, kept.version, number)
+            result.attach(self, number)
+        return result
+
+    # -- for backward --------------------------------------------------------------------------------------------
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """What forward saved.  Refused after it was freed, and where an array was changed in place meanwhile."""
+        self._check_not_freed()
+        tensors = []
+        for i, (tensor, version, number) in enumerate(self._saved):
+            if tensor is not None and tensor.version != version:
+                raise RuntimeError(
+                    f"{self.name} saved array {i} of shape {tensor.shape} for its backward pass, and an in-place "
+                    f"operation changed it afterwards (version {version} then, {tensor.version} now): "
+                    "run backward before the change, or change a copy"
+                )
+            if tensor is not None and number is not None:
+                tensor = tensor.detach()
+                tensor.attach(self, number)
+            tensors.append(tensor)
+        return tuple(tensors)
+
+    def _check_not_freed(self) -> None:
+        if self.freed:
+            raise RuntimeError(
+                f"backward through {self.name} a second time, but what it saved was freed by the first: "
+                "call the first backward with retain_graph=True, or compute the result anew"
+            )
+
+    def free(self) -> None:
+        """Let go of what was saved.  A node that saved nothing can be passed again."""
+        if self._saved or self._twin_arguments:
+            self._saved, self._twin_arguments, self.freed = [], None, True
+
+    def run_backward(self, grads: list[Tensor | None], create_graph: bool) -> list[Tensor | None]:
+        """The gradients of the arguments from the gradients of the results."""
+        self._check_not_freed()
+        complete = [
+            Tensor(np.zeros(shape, dtype)) if grad is None else grad
+            for grad, (shape, dtype) in zip(grads, self.outputs, strict=True)
+        ]
+        if self.function.twin is None:
+            results: Any = self.function.backward(self, *complete)
+        elif not create_graph:
+            results = self.function.backward(self, *(grad.data for grad in complete))
+        else:
+            results = self._differentiate_twin(complete)
+        results = results if isinstance(results, tuple | list) else (results,)
+        if len(results) != len(self.edges):
+            raise RuntimeError(
+                f"{self.name}.backward returned {len(results)} gradients for the {len(self.edges)} arguments "
+                "of forward: return one for each argument, None for those without a gradient"
+            )
+        return [self._checked(i, grad) for i, grad in enumerate(results)]
+
+    def _differentiate_twin(self, grads: list[Tensor]) -> list[Tensor | None]:
+        from minitorch_seg.autograd.backward import grad as gradients
+
+        assert self._twin_arguments is not None and self.function.twin is not None
+        args, kwargs = self._twin_arguments
+        with enable_grad():
+            outputs = self.function.twin(*args, **kwargs)
+            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+            pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if o.requires_grad]
+            wanted = [args[i] for i, needed in enumerate(self.needs_input_grad) if needed]
+            found = iter(
+                gradients([o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True)
+            )
+        return [next(found) if needed else None for needed in self.needs_input_grad]
+
+    def _checked(self, i: int, grad: Any) -> Tensor | None:
+        meta = self.inputs[i]
+        if grad is None or meta is None or self.edges[i] is None:
+            return None
+        grad = grad if isinstance(grad, Tensor) else Tensor(np.asarray(grad))
+        shape, dtype = meta
+        if grad.shape != shape:
+            if not self.function.broadcasts:
+                raise RuntimeError(
+                    f"{self.name}.backward returned a gradient of shape {grad.shape} for argument {i} of shape {shape}"
+                )
+            grad = grad.sum_to_size(shape)  # a number that was broadcast feeds several results: their gradients add
+        return grad if grad.dtype == dtype else grad.to(dtype)
+
+
+class Function:
+    """Base class of differentiable operations; the module's text shows one.
+
+    Class attributes: `twin`, the same formula composed of simpler operators (then backward works on arrays);
+    `broadcasts`: the arguments were broadcast, and the engine sums each gradient back to its argument's shape;
+    `is_view`: the result shares the memory of the first argument.
+    """
+
+    twin: ClassVar[Callable | None] = None
+    broadcasts: ClassVar[bool] = False
+    is_view: ClassVar[bool] = False
+
+    @staticmethod
+    def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("a Function defines forward(ctx, ...)")
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        raise NotImplementedError("a Function defines backward(ctx, grad, ...) to be differentiated")
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Run forward and, where an argument requires a gradient, record this use in the graph."""
+        enabled = _state.enabled
+        record = enabled and any(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
+        node = Node(cls, args, kwargs, record)
+        _state.enabled = False
+        try:
+            outputs = cls.forward(node, *args, **kwargs)
+        finally:
+            _state.enabled = enabled
+        if isinstance(outputs, tuple):
+            return tuple(node.wrap(output, number, args) for number, output in enumerate(outputs))
+        result = node.wrap(outputs, 0, args)
+        if cls.is_view and np.may_share_memory(result.data, args[0].data):
+            result.share_version(args[0])
+        return result

@@ -1,0 +1,28 @@
+"""Models by name.  `build("unet", in_channels=3, num_classes=2)` is what the command line calls."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from minitorch_seg.errors import UserError
+from minitorch_seg.models.unet import UNet
+from minitorch_seg.nn import Module
+
+NAMES: dict[str, type[Module]] = {"unet": UNet}
+
+
+def build(name: str, in_channels: int, num_classes: int, **options: Any) -> Module:
+    """A new model with random weights.
+
+    >>> type(build("unet", 1, 2, base_channels=4, depth=1)).__name__
+    'UNet'
+    """
+    if name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UserError(f"there is no model named {name!r}: the names are {', '.join(NAMES)}{hint}")
+    return NAMES[name](in_channels, num_classes, **options)
+
+
+__all__ = ["NAMES", "UNet", "build"]

@@ -1,0 +1,62 @@
+"""Sequential and ModuleList: modules in a row."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from minitorch_seg.nn.module import Module
+
+
+class ModuleList(Module):
+    """A list of modules, whose parameters are found."""
+
+    def __init__(self, modules: Iterable[Module] = ()):
+        super().__init__()
+        for module in modules:
+            self.append(module)
+
+    def append(self, module: Module) -> ModuleList:
+        self.add_module(str(len(self._modules)), module)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules.values())
+
+    def __getitem__(self, index: int) -> Module:
+        return list(self._modules.values())[index]
+
+
+class Sequential(Module):
+    """Modules applied one after the other.
+
+    >>> import minitorch_seg as ms
+    >>> net = ms.nn.Sequential(ms.nn.Linear(4, 3), ms.nn.ReLU(), ms.nn.Linear(3, 2))
+    >>> net(ms.zeros(5, 4)).shape
+    (5, 2)
+    """
+
+    def __init__(self, *modules: Any):
+        super().__init__()
+        named = modules[0].items() if len(modules) == 1 and isinstance(modules[0], OrderedDict) else enumerate(modules)
+        for name, module in named:
+            self.add_module(str(name), module)
+
+    def forward(self, x: Any) -> Any:
+        for module in self.children():
+            x = module(x)
+        return x
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules.values())
+
+    def __getitem__(self, index: Any) -> Module:
+        chosen = list(self._modules.values())[index]
+        return Sequential(*chosen) if isinstance(index, slice) else chosen

@@ -1,0 +1,50 @@
+"""Linear and Flatten: the dense layer and the door to it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minitorch_seg import functional as F
+from minitorch_seg.autograd import Tensor
+from minitorch_seg.nn import init
+from minitorch_seg.nn.module import Module, Parameter
+
+
+class Linear(Module):
+    """y = x Wᵀ + b; weight (out_features, in_features)."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True):
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(np.empty((out_features, in_features), np.float32))
+        self.register_parameter("bias", Parameter(np.empty(out_features, np.float32)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        init.default_uniform_(self.weight, self.in_features)
+        if self.bias is not None:
+            init.default_uniform_(self.bias, self.in_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Flatten(Module):
+    """Dimensions start_dim … end_dim joined, in C, H, W order."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(self.start_dim, self.end_dim)
+
+
+class Identity(Module):
+    """Gives back what it gets."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x

@@ -1,0 +1,28 @@
+"""clip_grad_norm_: gradients shortened together when they are too long (Pascanu, Mikolov and Bengio, 2013)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from minitorch_seg.autograd import Tensor
+
+
+def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
+    """Scale all gradients by min(1, max_norm / ‖all of them‖₂) in place; returns the norm before.
+
+    >>> import minitorch_seg as ms
+    >>> w = ms.tensor([3.0, 4.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> ms.nn.utils.clip_grad_norm_([w], max_norm=1.0)
+    10.0
+    """
+    grads = [p.grad for p in parameters if p.grad is not None]
+    norm = math.sqrt(math.fsum(float(np.sum(np.square(g.data, dtype=np.float64))) for g in grads))
+    if norm > max_norm:
+        for g in grads:
+            g.data *= np.asarray(max_norm / (norm + 1e-6), g.dtype)
+            g.bump_version()
+    return norm

@@ -1,0 +1,1 @@
+"""The operators: one file an operator or a small family, formula first.  `functional.py` is the table of contents."""

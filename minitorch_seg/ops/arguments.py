@@ -1,0 +1,97 @@
+"""Arguments of operators: pairs, dimensions, sizes; each refusal says what was expected, what was found, and the fix."""
+
+from __future__ import annotations
+
+import operator as op
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Tensor
+from minitorch_seg.errors import ShapeError
+
+Pair = tuple[int, int]
+
+
+def pair(operator: str, name: str, value: Any, minimum: int | None = None) -> Pair:
+    """An int or two ints as two ints (vertical, horizontal), each at least `minimum`."""
+    values = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(values) == 1:
+        values = values * 2
+    try:
+        first, second = (op.index(v) for v in values)
+    except (TypeError, ValueError):
+        raise TypeError(f"{operator}: {name} must be an int or two ints, found {value!r}") from None
+    if minimum is not None and min(first, second) < minimum:
+        raise ShapeError(f"{operator}: {name} must be at least {minimum}, found {value!r}")
+    return first, second
+
+
+def normalize_dim(operator: str, dim: int, ndim: int) -> int:
+    """A dimension counted from the front; −1 is the last one."""
+    dim = op.index(dim)
+    limit = max(ndim, 1)
+    if not -limit <= dim < limit:
+        raise IndexError(f"{operator}: dim {dim} of a tensor with {ndim} dimensions: expected {-limit} … {limit - 1}")
+    return dim % limit
+
+
+def normalize_dims(operator: str, dim: Any, ndim: int) -> tuple[int, ...]:
+    """None, an int or several ints as a sorted tuple of dimensions; None and () mean all."""
+    if dim is None or (isinstance(dim, tuple | list) and not dim):
+        return tuple(range(ndim))
+    dims = tuple(normalize_dim(operator, d, ndim) for d in (dim if isinstance(dim, tuple | list) else (dim,)))
+    if len(set(dims)) != len(dims):
+        raise ValueError(f"{operator}: a dimension appears twice in dim={dim}")
+    return tuple(sorted(d for d in dims if ndim))
+
+
+def as_batch(operator: str, x: Tensor) -> tuple[Tensor, bool]:
+    """A map (N, C, H, W), and whether a single image (C, H, W) was made one."""
+    if x.ndim == 3:
+        return x.unsqueeze(0), True
+    if x.ndim != 4:
+        hint = " (a single grey image needs x[None, None])" if x.ndim == 2 else ""
+        raise ShapeError(
+            f"{operator}: input has shape {x.shape}, expected (N, C, H, W), or (C, H, W) for a single image{hint}"
+        )
+    return x, False
+
+
+def window_output_size(
+    operator: str, size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool = False
+) -> Pair:
+    """⌊(size + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1 for height and width.
+
+    With ceil_mode the quotient is rounded up, but no window starts beyond the input and its left padding.
+    """
+    result = []
+    for axis, n, k, s, p, d in zip(("height", "width"), size, kernel, stride, padding, dilation, strict=True):
+        room = n + 2 * p - d * (k - 1) - 1
+        formula = f"({n} + 2·{p} − {d}·({k} − 1) − 1) / {s} + 1"
+        if room < 0:
+            raise ShapeError(
+                f"{operator}: the kernel's extent {d * (k - 1) + 1} is larger than the padded {axis} {n + 2 * p}; "
+                f"output size {formula} < 1: use a smaller kernel or dilation, more padding, or a larger image"
+                + (" (is the input in H, W, C order? x.permute(2, 0, 1) makes it C, H, W)" if n <= 4 else "")
+            )
+        count = (-(-room // s) if ceil_mode else room // s) + 1
+        if ceil_mode and (count - 1) * s >= n + p:
+            count -= 1
+        result.append(count)
+    return result[0], result[1]
+
+
+def class_indices(operator: str, target: Any, classes: int, ignore_index: int) -> np.ndarray:
+    """A target of class indices as int64, every one of them a class or ignore_index."""
+    array = target.data if isinstance(target, Tensor) else np.asarray(target)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{operator}: target is {array.dtype}, expected integer class indices: use .long()")
+    array = np.asarray(array, np.int64)
+    wrong = (array != ignore_index) & ((array < 0) | (array >= classes))
+    if wrong.any():
+        raise ShapeError(
+            f"{operator}: target holds {int(array[wrong].flat[0])}, expected 0 … {classes - 1} "
+            f"(the input has {classes} channels) or ignore_index={ignore_index}"
+        )
+    return array

@@ -1,0 +1,196 @@
+"""Arithmetic: add, sub, mul, div, neg, pow, abs, with NumPy's broadcasting and PyTorch's type promotion.
+
+    y = a + b       dL/da =  g             dL/db = g                  (g = dL/dy)
+    y = a − b       dL/da =  g             dL/db = −g
+    y = a · b       dL/da =  g b           dL/db = g a
+    y = a / b       dL/da =  g / b         dL/db = −g y / b
+    y = −a          dL/da = −g
+    y = aᵉ          dL/da =  g e aᵉ⁻¹      dL/de = g y log a
+    y = |a|         dL/da =  g sign(a)     (0 at the kink a = 0)
+
+Where an operand was broadcast, one of its numbers feeds many results; the engine adds their gradients up
+(`broadcasts = True`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.ops.cast import as_tensor, promote, to_float
+from minitorch_seg.ops.selection import where
+
+
+class Add(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx, a, b):
+        return np.add(a.data, b.data)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad, grad
+
+
+class Sub(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx, a, b):
+        return np.subtract(a.data, b.data)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad, -grad if ctx.needs_input_grad[1] else None
+
+
+class Mul(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx, a, b):
+        need_a, need_b = ctx.needs_input_grad
+        ctx.save_for_backward(a if need_b else None, b if need_a else None)
+        return np.multiply(a.data, b.data)
+
+    @staticmethod
+    def backward(ctx, grad):
+        a, b = ctx.saved_tensors
+        need_a, need_b = ctx.needs_input_grad
+        return grad * b if need_a else None, grad * a if need_b else None
+
+
+class Div(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx, a, b):
+        y = np.true_divide(a.data, b.data)
+        ctx.save_for_backward(b, y if ctx.needs_input_grad[1] else None)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        b, y = ctx.saved_tensors
+        quotient = grad / b
+        return quotient, -quotient * y if ctx.needs_input_grad[1] else None
+
+
+class Neg(Function):
+    @staticmethod
+    def forward(ctx, a):
+        return np.negative(a.data)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return -grad
+
+
+class Pow(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx, a, exponent):
+        y = np.power(a.data, exponent.data)
+        ctx.save_for_backward(a, exponent, y if ctx.needs_input_grad[1] else None)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        a, exponent, y = ctx.saved_tensors
+        need_a, need_exponent = ctx.needs_input_grad
+        grad_a = grad_exponent = None
+        if need_a:  # a⁰ is constant, also at a = 0 where the formula would say 0 · 0⁻¹
+            constant = exponent == 0
+            grad_a = where(constant, 0.0, grad * exponent * a ** where(constant, 1.0, exponent - 1))
+        if need_exponent:  # 0ᵉ is 0 for all e > 0: its derivative is 0, not 0 · log 0
+            flat = (a == 0) & (exponent >= 0)
+            grad_exponent = where(flat, 0.0, grad * y * where(flat, 1.0, a).log())
+        return grad_a, grad_exponent
+
+
+class Abs(Function):
+    @staticmethod
+    def forward(ctx, a):
+        ctx.save_for_backward(a)
+        return np.absolute(a.data)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (a,) = ctx.saved_tensors
+        return grad * Tensor(np.sign(a.data))
+
+
+def _broadcastable(operator: str, a: Tensor, b: Tensor) -> None:
+    if a.shape != b.shape:
+        try:
+            np.broadcast_shapes(a.shape, b.shape)
+        except ValueError:
+            raise ShapeError(
+                f"{operator}: shapes {a.shape} and {b.shape} cannot be broadcast together: counted from the right, "
+                "two sizes must be equal or one of them 1; use reshape or unsqueeze"
+            ) from None
+
+
+def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input + alpha · other, elementwise.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([1.0, 2.0]) + 10
+    tensor([11., 12.])
+    """
+    a, b = promote(input, other)
+    _broadcastable("add", a, b)
+    return Add.apply(a, b if alpha == 1 else b * alpha)
+
+
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input − alpha · other, elementwise."""
+    a, b = promote(input, other)
+    _broadcastable("sub", a, b)
+    if a.dtype == np.bool_:
+        raise TypeError("sub: bools cannot be subtracted: use logical_xor, or convert with .int()")
+    return Sub.apply(a, b if alpha == 1 else b * alpha)
+
+
+def mul(input: Any, other: Any) -> Tensor:
+    """input · other, elementwise."""
+    a, b = promote(input, other)
+    _broadcastable("mul", a, b)
+    return Mul.apply(a, b)
+
+
+def div(input: Any, other: Any) -> Tensor:
+    """input / other, elementwise; integers give float32."""
+    a, b = promote(input, other)
+    _broadcastable("div", a, b)
+    return Div.apply(to_float(a, "div"), to_float(b, "div"))
+
+
+def neg(input: Any) -> Tensor:
+    """−input."""
+    x = as_tensor(input)
+    if x.dtype == np.bool_:
+        raise TypeError("neg: a bool has no negative: use ~ or logical_not")
+    return Neg.apply(x)
+
+
+def pow(input: Any, exponent: Any) -> Tensor:
+    """input to the power of exponent, elementwise.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([1.0, 2.0, 3.0]) ** 2
+    tensor([1., 4., 9.])
+    """
+    a, e = promote(input, exponent)
+    _broadcastable("pow", a, e)
+    return Pow.apply(a, e)
+
+
+def abs(input: Any) -> Tensor:
+    """|input|, elementwise."""
+    return Abs.apply(as_tensor(input))

@@ -1,0 +1,74 @@
+"""binary_cross_entropy, from probabilities and from logits.
+
+    from probabilities   ℓ = −( t log p + (1 − t) log (1 − p) )
+    from logits          p = sigmoid(x):    ℓ = (1 − t) x + softplus(−x)
+
+The second follows from the first with log sigmoid(x) = −softplus(−x) and log(1 − sigmoid(x)) = −x − softplus(−x).  It never
+takes the logarithm of a probability that has underflown, and its gradient is simply  dL/dx = g (sigmoid(x) − t).
+A weight a for the positive class (pos_weight):  ℓ = (1 − t) x + (1 + (a − 1) t) softplus(−x).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitorch_seg.autograd import Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.ops.activation import softplus
+from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
+
+
+def _check(operator: str, x: Tensor, target: Tensor, reduction: str) -> None:
+    check_reduction(operator, reduction)
+    same_float_dtype(operator, input=x, target=target)
+    if x.shape != target.shape:
+        raise ShapeError(
+            f"{operator}: target has shape {target.shape}, expected the input's {x.shape}"
+            + (": give it a channel axis with target.unsqueeze(1)" if x.ndim == target.ndim + 1 else "")
+        )
+
+
+def binary_cross_entropy_with_logits(
+    input: Any, target: Any, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None
+) -> Tensor:
+    """Sigmoid and binary cross-entropy in one, from logits.
+
+    Args:
+        input: logits of any shape.
+        target: probabilities of the input's shape and dtype (0 and 1 for labels).
+        weight: factors, broadcast to the input's shape.
+        reduction: "mean", "sum" or "none".
+        pos_weight: factors of the positive term, broadcast to the input's shape.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.binary_cross_entropy_with_logits(ms.tensor([0.0, 100.0]), ms.tensor([1.0, 1.0]))
+    tensor(0.3466)
+    """
+    x, t = as_tensor(input), as_tensor(target)
+    _check("binary_cross_entropy_with_logits", x, t, reduction)
+    surprise = softplus(-x)
+    if pos_weight is not None:
+        surprise = surprise * ((pos_weight - 1) * t + 1)
+    loss = (1 - t) * x + surprise
+    if weight is not None:
+        loss = loss * weight
+    return reduce_loss(loss, reduction)
+
+
+def binary_cross_entropy(input: Any, target: Any, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
+    """Binary cross-entropy from probabilities between 0 and 1 (logits belong to the function with _with_logits).
+
+    Logarithms are limited to ≥ −100, as in PyTorch, so that p = 0 with t = 1 is a large loss and not an infinite one.
+    """
+    p, t = as_tensor(input), as_tensor(target)
+    _check("binary_cross_entropy", p, t, reduction)
+    if p.data.size and not (p.data.min() >= 0 and p.data.max() <= 1):
+        raise ValueError(
+            "binary_cross_entropy: input must hold probabilities between 0 and 1: for logits use "
+            "binary_cross_entropy_with_logits"
+        )
+    loss = -(t * p.log().clamp(min=-100) + (1 - t) * (1 - p).log().clamp(min=-100))
+    if weight is not None:
+        loss = loss * weight
+    return reduce_loss(loss, reduction)

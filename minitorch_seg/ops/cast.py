@@ -1,0 +1,80 @@
+"""cast: the same numbers in another dtype, and the helpers that bring operands to one dtype.
+
+Forward:   y = x, rounded to the new type.
+Backward:  dL/dx = dL/dy, in the type of x.   (Rounding is treated as if it were the identity.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor, result_type
+from minitorch_seg.errors import DTypeError
+
+
+class Cast(Function):
+    @staticmethod
+    def forward(ctx, x, dtype):
+        ctx.dtype = x.dtype
+        return np.asarray(x.data, dtype=dtype)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return cast(grad, ctx.dtype), None
+
+
+def cast(x: Tensor, dtype: Any) -> Tensor:
+    """`x` with another dtype; `x` itself where it has that dtype already.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([1, 2]).to("float64").dtype
+    dtype('float64')
+    """
+    dtype = np.dtype(dtype)
+    if dtype == x.dtype:
+        return x
+    if dtype.kind not in "fiub":
+        raise DTypeError(f"a tensor holds bool, integer or float numbers, not {dtype}")
+    return Cast.apply(x, dtype)
+
+
+def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
+    """`value` as a tensor without a copy; a Python number takes the promoted dtype beside `like`."""
+    if isinstance(value, Tensor):
+        return value
+    if like is not None and isinstance(value, bool | int | float) and not isinstance(value, np.generic):
+        return Tensor(np.asarray(value, dtype=result_type(like.data, value)))
+    return Tensor(value)
+
+
+def promote(*operands: Any) -> list[Tensor]:
+    """The operands as tensors of one dtype, by PyTorch's rule (autograd/dtypes.py)."""
+    raw = [o.data if isinstance(o, Tensor) else o if _is_number(o) else np.asarray(o) for o in operands]
+    dtype = result_type(*raw)
+    return [
+        cast(o, dtype) if isinstance(o, Tensor) else Tensor(np.asarray(r, dtype=dtype))
+        for o, r in zip(operands, raw, strict=True)
+    ]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
+
+
+def to_float(x: Any, operator: str) -> Tensor:
+    """`x` as a float tensor: integers and bools become float32, as in PyTorch."""
+    x = as_tensor(x)
+    return x if x.dtype.kind == "f" else cast(x, np.float32)
+
+
+def same_float_dtype(operator: str, **tensors: Tensor | None) -> None:
+    """Refuse operands of different float types, as PyTorch does for layers."""
+    found = {name: t.dtype for name, t in tensors.items() if t is not None}
+    if any(d.kind != "f" for d in found.values()):
+        name = next(n for n, d in found.items() if d.kind != "f")
+        raise DTypeError(f"{operator}: {name} is {found[name]}, expected float32 or float64: use .float()")
+    if len(set(found.values())) > 1:
+        listed = ", ".join(f"{name} {dtype}" for name, dtype in found.items())
+        raise DTypeError(f"{operator}: operands of one float type expected, found {listed}: convert one with .to(dtype)")

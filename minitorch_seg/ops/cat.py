@@ -1,0 +1,90 @@
+"""Joining and parting: cat, stack, split, chunk.
+
+    y = cat(x₁, x₂, …)     dL/dxᵢ = the part of g where xᵢ stands
+
+A U-Net joins the map that comes up with the one kept from the way down, along the channels (dim=1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.ops.arguments import normalize_dim
+from minitorch_seg.ops.cast import promote
+
+
+class Cat(Function):
+    @staticmethod
+    def forward(ctx, dim, *tensors):
+        ctx.dim, ctx.sizes = dim, [t.shape[dim] for t in tensors]
+        return np.concatenate([t.data for t in tensors], axis=dim)
+
+    @staticmethod
+    def backward(ctx, grad):
+        starts = np.cumsum([0, *ctx.sizes])
+        parts = []
+        for i, needed in enumerate(ctx.needs_input_grad[1:]):
+            where = (slice(None),) * ctx.dim + (slice(int(starts[i]), int(starts[i + 1])),)
+            parts.append(grad[where] if needed else None)
+        return None, *parts
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors joined along `dim`; all other sizes must agree.
+
+    >>> import minitorch_seg as ms
+    >>> ms.cat([ms.tensor([1, 2]), ms.tensor([3])])
+    tensor([1, 2, 3])
+    """
+    if not tensors:
+        raise ValueError("cat: at least one tensor expected")
+    parts = promote(*tensors)
+    dim = normalize_dim("cat", dim, parts[0].ndim)
+    for number, part in enumerate(parts):
+        same = part.ndim == parts[0].ndim and part.ndim > 0
+        if not same or any(d != dim and n != parts[0].shape[d] for d, n in enumerate(part.shape)):
+            raise ShapeError(
+                f"cat: tensor {number} has shape {part.shape}, tensor 0 {parts[0].shape}: sizes may differ only in "
+                f"dim {dim}" + (" (stack joins 0-d tensors)" if not part.ndim else "")
+            )
+    return Cat.apply(dim, *parts)
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors of one shape joined along a new dimension."""
+    if not tensors:
+        raise ValueError("stack: at least one tensor expected")
+    shapes = {t.shape for t in tensors}
+    if len(shapes) > 1:
+        raise ShapeError(f"stack: tensors of one shape expected, found {sorted(shapes)}")
+    return cat([t.unsqueeze(dim) for t in tensors], normalize_dim("stack", dim, tensors[0].ndim + 1))
+
+
+def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """The input cut along `dim` into pieces of split_size (the last may be smaller), or of the sizes given."""
+    dim = normalize_dim("split", dim, input.ndim)
+    n = input.shape[dim]
+    if isinstance(split_size, int):
+        if split_size <= 0:
+            raise ShapeError(f"split: split_size must be positive, found {split_size}")
+        sizes = [min(split_size, n - start) for start in range(0, n, split_size)] or [0]
+    else:
+        sizes = list(split_size)
+        if sum(sizes) != n or min(sizes, default=0) < 0:
+            raise ShapeError(f"split: sizes {sizes} add up to {sum(sizes)}, expected {n}, the size of dim {dim}")
+    starts = np.cumsum([0, *sizes])
+    before: tuple[Any, ...] = (slice(None),) * dim
+    return tuple(input[(*before, slice(int(a), int(b)))] for a, b in zip(starts[:-1], starts[1:], strict=True))
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """The input cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller)."""
+    if chunks <= 0:
+        raise ShapeError(f"chunk: chunks must be positive, found {chunks}")
+    dim = normalize_dim("chunk", dim, input.ndim)
+    return split(input, max(-(-input.shape[dim] // chunks), 1), dim)

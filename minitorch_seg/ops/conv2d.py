@@ -1,0 +1,167 @@
+"""conv2d: what every framework calls convolution, a cross-correlation of an image with a bank of kernels.
+
+    y[n, o, Y, X] = b[o] + Σ_{c,i,j} w[o, c, i, j] · x[n, c, s·Y + d·i − p, s·X + d·j − p]
+
+x: input (N, C, H, W), zero outside the image; w: weight (O, C/groups, kh, kw); b: bias (O,); s: stride, p: padding,
+d: dilation.  Output size: ⌊(H + 2p − d·(kh − 1) − 1) / s⌋ + 1.  With groups, output channel o sees only the C/groups input
+channels of its group.
+
+Backward, with g = dL/dy.  Every product w·x above appears once, so
+
+  * dL/dw[o, c, i, j] = Σ_{n,Y,X} g[n, o, Y, X] · x[n, c, s·Y + d·i − p, s·X + d·j − p]
+    : the input correlated with the gradient (`Conv2dWeightGradient`);
+  * dL/dx[n, c, y, x] = Σ g[n, o, Y, X] · w[o, c, i, j] over all (Y, X, i, j) with s·Y + d·i − p = y, s·X + d·j − p = x
+    : each output hands its gradient back along the same weights, which is a transposed convolution of g with w;
+  * dL/db[o] = Σ_{n,Y,X} g[n, o, Y, X].
+
+All three are operators, so gradients of gradients come by themselves.
+
+LeCun et al., "Gradient-based learning applied to document recognition", 1998; Dumoulin and Visin, "A guide to convolution
+arithmetic for deep learning", 2016.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.kernels import dispatch
+from minitorch_seg.ops.arguments import as_batch, pair, window_output_size
+from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.pad import pad
+
+
+class Conv2d(Function):
+    @staticmethod
+    def forward(ctx, x, weight, bias, stride, padding, dilation, groups):
+        need_x, need_weight = ctx.needs_input_grad[:2]
+        ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
+        ctx.input_size, ctx.kernel_size = x.shape[2:], weight.shape[2:]
+        ctx.options = stride, padding, dilation, groups
+        return dispatch.get("conv2d").conv2d(
+            x.data, weight.data, None if bias is None else bias.data, stride, padding, dilation, groups
+        )
+
+    @staticmethod
+    def backward(ctx, grad):
+        from minitorch_seg.ops.conv_transpose2d import ConvTranspose2d
+
+        x, weight = ctx.saved_tensors
+        need_x, need_weight, need_bias = ctx.needs_input_grad[:3]
+        grad_x = grad_weight = grad_bias = None
+        if need_x:
+            grad_x = ConvTranspose2d.apply(grad, weight, None, ctx.input_size, *ctx.options)
+        if need_weight:
+            grad_weight = Conv2dWeightGradient.apply(x, grad, ctx.kernel_size, *ctx.options)
+        if need_bias:
+            grad_bias = grad.sum((0, 2, 3))
+        return grad_x, grad_weight, grad_bias, None, None, None, None
+
+
+class Conv2dWeightGradient(Function):
+    """dw[o, c, i, j] = Σ_{n,Y,X} g[n, o, Y, X] · x[n, c, s·Y + d·i − p, s·X + d·j − p].
+
+    It is linear in x and in g.  With v = dL/d(dw): the gradient for g is conv2d(x, v), that for x conv_transpose2d(g, v).
+    """
+
+    @staticmethod
+    def forward(ctx, x, grad, kernel_size, stride, padding, dilation, groups):
+        ctx.save_for_backward(x, grad)
+        ctx.options = stride, padding, dilation, groups
+        return dispatch.get("conv2d").conv2d_weight_gradient(
+            x.data, grad.data, kernel_size, stride, padding, dilation, groups
+        )
+
+    @staticmethod
+    def backward(ctx, v):
+        from minitorch_seg.ops.conv_transpose2d import ConvTranspose2d
+
+        x, grad = ctx.saved_tensors
+        need_x, need_grad = ctx.needs_input_grad[:2]
+        for_x = ConvTranspose2d.apply(grad, v, None, x.shape[2:], *ctx.options) if need_x else None
+        for_grad = Conv2d.apply(x, v, None, *ctx.options) if need_grad else None
+        return for_x, for_grad, None, None, None, None, None
+
+
+def conv2d(
+    input: Any,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] | str = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlate a batch of images with a bank of kernels (not flipped; `convolve2d` flips).
+
+    Args:
+        input: (N, C, H, W), or (C, H, W) for a single image.
+        weight: (O, C/groups, kh, kw).
+        bias: (O,) or None.
+        stride, dilation: an int or a pair (vertical, horizontal).
+        padding: the same; or "valid" (none), or "same" (the output has the input's size; stride 1 only; where an even
+            kernel needs one more row or column, it comes after the image).
+        groups: input and output channels are divided into so many separate convolutions.
+
+    Returns: (N, O, Ho, Wo) with Ho = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, in the input's dtype.
+
+    Raises: ShapeError with the numbers filled in where sizes do not fit; DTypeError for mixed or integer dtypes.
+
+    >>> import minitorch_seg as ms
+    >>> edge = ms.tensor([[[[-1.0, 1.0]]]])
+    >>> ms.functional.conv2d(ms.tensor([[[[0.0, 0.0, 5.0, 5.0]]]]), edge)
+    tensor([[[[0., 5., 0.]]]])
+    """
+    x, single = as_batch("conv2d", as_tensor(input))
+    same_float_dtype("conv2d", input=x, weight=weight, bias=bias)
+    _check_weight(x, weight, bias, groups)
+    stride = pair("conv2d", "stride", stride, 1)
+    dilation = pair("conv2d", "dilation", dilation, 1)
+    kernel = weight.shape[2:]
+    if isinstance(padding, str):
+        x, padding = _named_padding(x, padding, kernel, stride, dilation)
+    padding = pair("conv2d", "padding", padding, 0)
+    window_output_size("conv2d", x.shape[2:], kernel, stride, padding, dilation)
+    y = Conv2d.apply(x, weight, bias, stride, padding, dilation, groups)
+    return y.squeeze(0) if single else y
+
+
+def _named_padding(x: Tensor, name: str, kernel: Any, stride: Any, dilation: Any) -> tuple[Tensor, Any]:
+    if name == "valid":
+        return x, 0
+    if name != "same":
+        raise ValueError(f"conv2d: padding {name!r} is unknown: use an int, a pair, 'valid' or 'same'")
+    if stride != (1, 1):
+        raise ValueError(f"conv2d: padding='same' needs stride 1, found {stride}: with a stride the output is smaller")
+    (top, bottom), (left, right) = (
+        (total // 2, total - total // 2) for total in (d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
+    )
+    if (top, left) == (bottom, right):
+        return x, (top, left)
+    return pad(x, (left, right, top, bottom)), 0
+
+
+def _check_weight(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
+    if weight.ndim != 4:
+        raise ShapeError(f"conv2d: weight has shape {weight.shape}, expected (O, C/groups, kh, kw)")
+    out_channels, per_group, *kernel = weight.shape
+    channels = x.shape[1]
+    if min(kernel) < 1:
+        raise ShapeError(f"conv2d: weight of shape {weight.shape} has an empty kernel")
+    if not isinstance(groups, int) or groups < 1:
+        raise ShapeError(f"conv2d: groups must be a positive int, found {groups!r}")
+    if channels != per_group * groups:
+        hint = ""
+        if x.shape[3] == per_group * groups:
+            hint = "; the input looks like (N, H, W, C): x.permute(0, 3, 1, 2) makes it (N, C, H, W)"
+        elif groups > 1 and channels == per_group:
+            hint = "; with groups the weight's second size is C/groups"
+        raise ShapeError(
+            f"conv2d: input of shape {x.shape} has {channels} channels, but weight of shape {weight.shape} with "
+            f"groups={groups} expects {per_group}·{groups} = {per_group * groups}{hint}"
+        )
+    if out_channels % groups:
+        raise ShapeError(f"conv2d: {out_channels} output channels cannot be divided into groups={groups}")
+    if bias is not None and bias.shape != (out_channels,):
+        raise ShapeError(f"conv2d: bias has shape {bias.shape}, expected ({out_channels},), one number an output channel")

@@ -1,0 +1,102 @@
+"""Creation: zeros, ones, full, arange, eye, zeros_like, ones_like, full_like, empty_like, rand, randn, from_numpy, as_tensor.
+
+Four-dimensional ones are feature maps and lie channels-last in memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Generator, Tensor, default_generator
+from minitorch_seg.autograd.dtypes import DEFAULT_FLOAT, python_number_dtype, to_array
+from minitorch_seg.kernels import layout
+from minitorch_seg.ops.shape import _sizes
+
+
+def _empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    return layout.empty_map(shape, np.dtype(dtype)) if len(shape) == 4 else np.empty(shape, dtype)
+
+
+def full(size: Any, fill_value: float, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of `size` filled with one number.
+
+    >>> full((2,), 7)
+    tensor([7, 7])
+    """
+    array = _empty(_sizes((size,)), dtype or python_number_dtype(fill_value))
+    array[...] = fill_value
+    return Tensor(array, requires_grad)
+
+
+def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros; float32 unless dtype says otherwise."""
+    return full(_sizes(size), 0, dtype or DEFAULT_FLOAT, requires_grad)
+
+
+def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones; float32 unless dtype says otherwise."""
+    return full(_sizes(size), 1, dtype or DEFAULT_FLOAT, requires_grad)
+
+
+def full_like(input: Tensor, fill_value: float, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of the input's shape, dtype and memory order, filled with one number."""
+    return Tensor(np.full_like(input.data, fill_value, dtype=dtype), requires_grad)
+
+
+def zeros_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of the input's shape and dtype."""
+    return full_like(input, 0, dtype, requires_grad)
+
+
+def ones_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones of the input's shape and dtype."""
+    return full_like(input, 1, dtype, requires_grad)
+
+
+def arange(start: float, end: float | None = None, step: float = 1, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """start, start + step, … below end; int64 for ints, float32 for floats.
+
+    >>> arange(3).tolist()
+    [0, 1, 2]
+    """
+    first, last = (0, start) if end is None else (start, end)
+    if dtype is None and any(isinstance(v, float) for v in (first, last, step)):
+        dtype = DEFAULT_FLOAT
+    return Tensor(np.arange(first, last, step, dtype), requires_grad)
+
+
+def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """The n×m matrix with ones on the diagonal."""
+    return Tensor(np.eye(n, m, dtype=dtype or DEFAULT_FLOAT), requires_grad)
+
+
+def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    return _random("uniform", _sizes(size), generator, dtype, requires_grad)
+
+
+def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Normal numbers of mean 0 and variance 1."""
+    return _random("normal", _sizes(size), generator, dtype, requires_grad)
+
+
+def _random(kind: str, shape: tuple[int, ...], generator: Generator | None, dtype: Any, requires_grad: bool) -> Tensor:
+    array = _empty(shape, dtype or DEFAULT_FLOAT)
+    array[...] = getattr(generator or default_generator, kind)(shape, dtype=array.dtype)
+    return Tensor(array, requires_grad)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor that shares the array's memory."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected a numpy.ndarray, found {type(array).__name__}")
+    return Tensor(array)
+
+
+def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+    """`data` as a tensor, sharing its memory where that is possible."""
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    return Tensor(to_array(data, dtype))

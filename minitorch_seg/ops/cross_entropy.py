@@ -1,0 +1,186 @@
+"""cross_entropy and nll_loss: how surprised the model is by the true class, pixel by pixel.
+
+With logits x (K classes), p = softmax(x) and the true class t:
+
+    ℓ = −w_t log p_t = −w_t (x_t − log Σ_k e^{x_k})
+
+Backward: ∂(x_t − log Σ e^{x_k})/∂x_k = δ_kt − p_k, hence
+
+    dL/dx_k = g w_t (p_k − δ_kt):        what was predicted minus what was true.
+
+Mean:   L = Σ ℓ / Σ w_t over the pixels that are not ignored (not over all pixels).
+Label smoothing ε mixes the truth with the uniform distribution:  (1 − ε) ℓ + (ε/K) Σ_k −w_k log p_k, the mean still divided by
+Σ w_t.  A target of class probabilities q: ℓ = −Σ_k w_k q_k log p_k, the mean divided by the number of pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.kernels import dispatch
+from minitorch_seg.ops.arguments import class_indices
+from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.indexing import gather
+from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
+from minitorch_seg.ops.selection import where
+from minitorch_seg.ops.softmax import log_softmax
+
+
+def cross_entropy_composed(x: Tensor, target: np.ndarray, weight: Tensor | None, ignore_index: int) -> Tensor:
+    """The twin: log-softmax, then the number of the true class, times its weight."""
+    return _pick(log_softmax(x, 1), target, weight, ignore_index)
+
+
+class CrossEntropy(Function):
+    """The loss of each pixel, without reduction."""
+
+    twin = staticmethod(cross_entropy_composed)
+
+    @staticmethod
+    def forward(ctx, x, target, weight, ignore_index):
+        loss, _, log_p = dispatch.get("cross_entropy").cross_entropy(
+            x.data, target, None if weight is None else weight.data, ignore_index
+        )
+        ctx.target, ctx.ignore_index = target, ignore_index
+        ctx.save_for_backward(log_p, weight)
+        return loss
+
+    @staticmethod
+    def backward(ctx, grad):
+        log_p, weight = ctx.saved_tensors
+        dx = dispatch.get("cross_entropy").cross_entropy_gradient(
+            grad, log_p.data, ctx.target, None if weight is None else weight.data, ctx.ignore_index
+        )
+        return dx, None, None, None
+
+
+def _pick(log_p: Tensor, target: np.ndarray, weight: Tensor | None, ignore_index: int) -> Tensor:
+    """−w_t log p_t for each pixel, 0 where ignored."""
+    kept = target != ignore_index
+    classes = np.where(kept, target, 0)
+    loss = -gather(log_p, 1, Tensor(np.expand_dims(classes, 1))).squeeze(1)
+    if weight is not None:
+        loss = loss * Tensor(weight.data[classes])
+    return where(Tensor(kept), loss, 0.0)
+
+
+def _pixel_weights(target: np.ndarray, weight: Tensor | None, ignore_index: int, dtype: np.dtype) -> np.ndarray:
+    kept = target != ignore_index
+    if weight is None:
+        return np.asarray(kept, dtype)
+    return np.where(kept, weight.data[np.where(kept, target, 0)], np.zeros((), dtype))
+
+
+def _check(operator: str, x: Tensor, weight: Tensor | None, reduction: str) -> None:
+    same_float_dtype(operator, input=x, weight=weight)
+    check_reduction(operator, reduction)
+    if x.ndim < 1:
+        raise ShapeError(f"{operator}: input has shape {x.shape}, expected (N, K, …) or (K,)")
+    if weight is not None:
+        classes = x.shape[0 if x.ndim == 1 else 1]
+        if weight.shape != (classes,):
+            raise ShapeError(f"{operator}: weight has shape {weight.shape}, expected ({classes},), one number a class")
+        if weight.requires_grad:
+            raise RuntimeError(f"{operator}: the class weights are constants: pass weight.detach()")
+
+
+def _check_target(operator: str, x: Tensor, target: Any, ignore_index: int) -> np.ndarray:
+    expected = (x.shape[0], *x.shape[2:])
+    if target.shape != expected:
+        hint = ""
+        if target.shape == (x.shape[0], 1, *x.shape[2:]):
+            hint = ": drop its channel axis with target.squeeze(1)"
+        elif target.shape == x.shape:
+            hint = ": a one-hot or probability target must be float, class indices have no channel axis"
+        raise ShapeError(f"{operator}: target has shape {target.shape}, expected {expected} for input {x.shape}{hint}")
+    return class_indices(operator, target, x.shape[1], ignore_index)
+
+
+def _reduce(losses: Tensor, weights: np.ndarray, reduction: str) -> Tensor:
+    if reduction != "mean":
+        return reduce_loss(losses, reduction)
+    total = float(np.sum(weights, dtype=np.float64))
+    with np.errstate(invalid="ignore", divide="ignore"):  # every pixel ignored: 0/0 = NaN, as in PyTorch
+        return losses.sum() / total
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Softmax and negative log-likelihood in one, from logits.
+
+    Args:
+        input: logits (N, K, d₁, …): (N, K, H, W) for segmentation; or (K,).
+        target: class indices (N, d₁, …), int64; or class probabilities of the input's shape and dtype.
+        weight: (K,), a weight for each class.
+        ignore_index: pixels with this target count neither in the sum nor in the mean.
+        reduction: "mean" (over Σ of the weights of what is not ignored), "sum" or "none".
+        label_smoothing: ε between 0 and 1.
+
+    >>> import minitorch_seg as ms
+    >>> logits = ms.tensor([[2.0, 0.0], [0.0, 2.0]])
+    >>> ms.functional.cross_entropy(logits, ms.tensor([0, 1]))
+    tensor(0.1269)
+    """
+    name = "cross_entropy"
+    x, truth = as_tensor(input), as_tensor(target)
+    _check(name, x, weight, reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"{name}: label_smoothing must be between 0 and 1, found {label_smoothing}")
+    if x.ndim == 1:
+        loss = cross_entropy(x.unsqueeze(0), truth.unsqueeze(0), weight, ignore_index, reduction, label_smoothing)
+        return loss.squeeze(0) if reduction == "none" else loss
+    if truth.dtype.kind == "f":
+        return _probability_target(x, truth, weight, reduction, label_smoothing)
+    indices = _check_target(name, x, truth, ignore_index)
+    weights = _pixel_weights(indices, weight, ignore_index, x.dtype)
+    losses = CrossEntropy.apply(x, indices, weight, ignore_index)
+    if label_smoothing:
+        log_p = log_softmax(x, 1)
+        if weight is not None:
+            log_p = log_p * weight.reshape(1, -1, *[1] * (x.ndim - 2))
+        uniform = where(Tensor(indices != ignore_index), -log_p.sum(1), 0.0) / float(x.shape[1])
+        losses = losses * (1 - label_smoothing) + uniform * label_smoothing
+    return _reduce(losses, weights, reduction)
+
+
+def _probability_target(x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float) -> Tensor:
+    if target.shape != x.shape:
+        raise ShapeError(
+            f"cross_entropy: a target of class probabilities has the input's shape {x.shape}, found {target.shape}"
+            " (class indices must be integers: use target.long())"
+        )
+    same_float_dtype("cross_entropy", input=x, target=target)
+    if smoothing:
+        target = target * (1 - smoothing) + smoothing / x.shape[1]
+    products = log_softmax(x, 1) * target
+    if weight is not None:
+        products = products * weight.reshape(1, -1, *[1] * (x.ndim - 2))
+    losses = -products.sum(1)
+    return losses.sum() / float(losses.data.size) if reduction == "mean" else reduce_loss(losses, reduction)
+
+
+def nll_loss(
+    input: Any, target: Any, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
+    """−w_t · input_t: what cross_entropy does after its log_softmax.
+
+    Args: as cross_entropy; `input` holds log-probabilities (N, K, d₁, …).
+    """
+    x, truth = as_tensor(input), as_tensor(target)
+    _check("nll_loss", x, weight, reduction)
+    if x.ndim == 1:
+        loss = nll_loss(x.unsqueeze(0), truth.unsqueeze(0), weight, ignore_index, reduction)
+        return loss.squeeze(0) if reduction == "none" else loss
+    indices = _check_target("nll_loss", x, truth, ignore_index)
+    losses = _pick(x, indices, weight, ignore_index)
+    return _reduce(losses, _pixel_weights(indices, weight, ignore_index, x.dtype), reduction)

@@ -1,0 +1,67 @@
+"""dropout and dropout2d: in training, numbers (or whole channels) are set to zero at random.
+
+    y = x · m / (1 − p),      m = 1 with probability 1 − p, else 0;        dL/dx = g · m / (1 − p)
+
+Dividing by 1 − p keeps the expected value, so nothing needs to be changed in evaluation, where y = x.
+
+Srivastava et al., "Dropout", 2014; dropout2d: Tompson et al., "Efficient object localization using convolutional networks",
+2015.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Generator, Tensor, default_generator
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.kernels import layout
+from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+
+
+def _check_probability(operator: str, p: float) -> None:
+    if not 0 <= p <= 1:
+        raise ValueError(f"{operator}: p is a probability between 0 and 1, found {p}")
+
+
+def _mask(shape: tuple[int, ...], p: float, dtype: np.dtype, generator: Generator | None) -> np.ndarray:
+    kept = (generator or default_generator).uniform(shape) >= p
+    return np.asarray(kept / (1 - p) if p < 1 else kept * 0, dtype)
+
+
+def dropout(input: Any, p: float = 0.5, training: bool = True, generator: Generator | None = None) -> Tensor:
+    """Each number is zero with probability p, else divided by 1 − p; without `training`, the input itself.
+
+    Args:
+        generator: where the random numbers come from; default: the one that ms.manual_seed seeds.
+
+    >>> import minitorch_seg as ms
+    >>> y = ms.functional.dropout(ms.ones(1000), p=0.2, generator=ms.Generator(0))
+    >>> sorted(set(y.tolist())), 0.15 < (y == 0).float().mean().item() < 0.25
+    ([0.0, 1.25], True)
+    """
+    _check_probability("dropout", p)
+    x = as_tensor(input)
+    same_float_dtype("dropout", input=x)
+    if not training or p == 0:
+        return x
+    if x.ndim == 4:  # the mask is drawn in the map's own memory order
+        n, c, h, w = x.shape
+        mask = layout.empty_map(x.shape, x.dtype)
+        mask[...] = np.transpose(_mask((n, h, w, c), p, x.dtype, generator), (0, 3, 1, 2))
+    else:
+        mask = _mask(x.shape, p, x.dtype, generator)
+    return x * Tensor(mask)
+
+
+def dropout2d(input: Any, p: float = 0.5, training: bool = True, generator: Generator | None = None) -> Tensor:
+    """Each channel of each image (N, C, H, W) is zero with probability p, else divided by 1 − p."""
+    _check_probability("dropout2d", p)
+    x = as_tensor(input)
+    same_float_dtype("dropout2d", input=x)
+    if x.ndim not in (3, 4):
+        raise ShapeError(f"dropout2d: input has shape {x.shape}, expected (N, C, H, W) or (C, H, W)")
+    if not training or p == 0:
+        return x
+    return x * Tensor(_mask((*x.shape[:-2], 1, 1), p, x.dtype, generator))

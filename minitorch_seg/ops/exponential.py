@@ -1,0 +1,94 @@
+"""exp, log, log1p, sqrt: elementwise functions that give their derivative back in terms of themselves.
+
+    y = eˣ            dL/dx = g y
+    y = log x         dL/dx = g / x
+    y = log(1 + x)    dL/dx = g / (1 + x)
+    y = √x            dL/dx = g / 2y
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.ops.cast import to_float
+
+
+class Exp(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = np.exp(x.data)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return grad * y
+
+
+class Log(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        with np.errstate(divide="ignore", invalid="ignore"):  # log 0 = −∞ and log −1 = NaN are answers, not warnings
+            return np.log(x.data)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad / x
+
+
+class Log1p(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log1p(x.data)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad / (x + 1)
+
+
+class Sqrt(Function):
+    @staticmethod
+    def forward(ctx, x):
+        with np.errstate(invalid="ignore"):
+            y = np.sqrt(x.data)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return grad / (2 * y)
+
+
+def exp(input: Any) -> Tensor:
+    """e to the power of input, elementwise."""
+    return Exp.apply(to_float(input, "exp"))
+
+
+def log(input: Any) -> Tensor:
+    """The natural logarithm, elementwise; −∞ at 0, NaN below.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([1.0, 0.0]).log()
+    tensor([  0., -inf])
+    """
+    return Log.apply(to_float(input, "log"))
+
+
+def log1p(input: Any) -> Tensor:
+    """log(1 + input), exact also for tiny input."""
+    return Log1p.apply(to_float(input, "log1p"))
+
+
+def sqrt(input: Any) -> Tensor:
+    """The square root, elementwise; NaN below 0."""
+    return Sqrt.apply(to_float(input, "sqrt"))

@@ -1,0 +1,142 @@
+"""Indexing: t[...] in all of NumPy's forms, gather, index_select.
+
+    y = x[index]      dL/dx = zeros, and each number of g added where its element was taken from
+
+An element taken several times receives several gradients: they add up.  (Writing instead of adding is the classic
+mistake here.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.kernels import layout
+from minitorch_seg.ops.arguments import normalize_dim
+
+
+def _to_numpy_index(index: Any) -> Any:
+    if isinstance(index, tuple):
+        return tuple(_to_numpy_index(i) for i in index)
+    if isinstance(index, Tensor):
+        return index.data if index.ndim or index.dtype == np.bool_ else index.data.item()
+    return np.asarray(index) if isinstance(index, list) else index
+
+
+def _repeats(index: Any) -> bool:
+    """Could an element be taken twice?  Only through an array of integers."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(i, np.ndarray) and i.dtype.kind in "iu" for i in parts)
+
+
+class GetItem(Function):
+    is_view = True
+
+    @staticmethod
+    def forward(ctx, x, index):
+        ctx.index, ctx.shape, ctx.is_map = index, x.shape, layout.is_map(x.data)
+        return x.data[index]
+
+    @staticmethod
+    def backward(ctx, grad):
+        return PutItem.apply(grad, ctx.index, ctx.shape, ctx.is_map), None
+
+
+class PutItem(Function):
+    """The adjoint of GetItem: zeros of `shape`, with the numbers of x added at `index`."""
+
+    @staticmethod
+    def forward(ctx, x, index, shape, is_map):
+        ctx.index = index
+        y = layout.empty_map(shape, x.dtype) if is_map else np.empty(shape, x.dtype)
+        y[...] = 0
+        if _repeats(index):
+            np.add.at(y, index, x.data)
+        else:
+            y[index] = x.data
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad[ctx.index], None, None, None
+
+
+def getitem(input: Tensor, index: Any) -> Tensor:
+    """input[index]: slices, ints, arrays or tensors of ints or bools, ..., None, in any mixture that NumPy knows.
+
+    >>> import minitorch_seg as ms
+    >>> x = ms.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    >>> x[1, ::2], x[x > 4]
+    (tensor([4., 6.]), tensor([5., 6.]))
+    """
+    return GetItem.apply(input, _to_numpy_index(index))
+
+
+def setitem(input: Tensor, index: Any, value: Any) -> None:
+    """input[index] = value, in place.  Refused where the graph would be wrong afterwards."""
+    from minitorch_seg.autograd import is_grad_enabled
+
+    recorded = input.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
+    if is_grad_enabled() and recorded:
+        raise RuntimeError(
+            "item assignment is not recorded, so the gradient would be wrong: use ms.where or ms.cat, or assign under no_grad()"
+        )
+    input.data[_to_numpy_index(index)] = value.data if isinstance(value, Tensor) else value
+    input.bump_version()
+
+
+class Gather(Function):
+    @staticmethod
+    def forward(ctx, x, dim, index):
+        ctx.dim, ctx.index, ctx.shape = dim, index, x.shape
+        return x.data[_grid(index, dim)]
+
+    @staticmethod
+    def backward(ctx, grad):
+        return PutItem.apply(grad, _grid(ctx.index, ctx.dim), ctx.shape, False), None, None
+
+
+def _grid(index: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
+    """Index arrays for x[i, index[i, j, …], k, …]."""
+    grid = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+    grid[dim] = index
+    return tuple(grid)
+
+
+def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """y[i, j, …] = input[i, …, index[i, j, …], …], the index standing in dimension `dim`.
+
+    >>> import minitorch_seg as ms
+    >>> ms.gather(ms.tensor([[1.0, 2.0], [3.0, 4.0]]), 1, ms.tensor([[0], [1]])).tolist()
+    [[1.0], [4.0]]
+    """
+    dim = normalize_dim("gather", dim, input.ndim)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"gather: index is {index.dtype}, expected integers")
+    fits = index.ndim == input.ndim and all(
+        d == dim or n <= m for d, (n, m) in enumerate(zip(index.shape, input.shape, strict=True))
+    )
+    if not fits:
+        raise ShapeError(
+            f"gather: index of shape {index.shape} for an input of shape {input.shape}: as many dimensions expected, "
+            f"and no size larger than the input's except in dim {dim}"
+        )
+    if not input.ndim:
+        return input[...]
+    if index.data.size and (index.data.min() < 0 or index.data.max() >= input.shape[dim]):
+        raise IndexError(f"gather: an index is outside 0 … {input.shape[dim] - 1}")
+    return Gather.apply(input, dim, index.data)
+
+
+def index_select(input: Tensor, dim: int, index: Tensor | np.ndarray) -> Tensor:
+    """The slices number index[0], index[1], … of dimension `dim`."""
+    dim = normalize_dim("index_select", dim, input.ndim)
+    array = index.data if isinstance(index, Tensor) else np.asarray(index)
+    if array.ndim > 1 or array.dtype.kind not in "iu":
+        raise TypeError("index_select: index must be a vector of integers")
+    if array.size and (array.min() < 0 or array.max() >= input.shape[dim]):
+        raise IndexError(f"index_select: an index is outside 0 … {input.shape[dim] - 1}")
+    return GetItem.apply(input, (slice(None),) * dim + (array.reshape(-1),))

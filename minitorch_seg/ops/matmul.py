@@ -1,0 +1,79 @@
+"""matmul and linear: products of matrices.
+
+    Y = A B             dL/dA = G Bᵀ          dL/dB = Aᵀ G
+    y = x Wᵀ + b        dL/dx = g W           dL/dW = gᵀ x        dL/db = Σ g
+
+Derivation of the first: Y_ik = Σ_j A_ij B_jk, so ∂Y_ik/∂A_ij = B_jk, and dL/dA_ij = Σ_k G_ik B_jk = (G Bᵀ)_ij.
+Leading dimensions are a batch and are broadcast.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.ops.cast import as_tensor, promote, same_float_dtype
+
+
+class MatMul(Function):
+    broadcasts = True  # of the leading (batch) dimensions
+
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return np.matmul(a.data, b.data)
+
+    @staticmethod
+    def backward(ctx, grad):
+        a, b = ctx.saved_tensors
+        need_a, need_b = ctx.needs_input_grad
+        grad_a = matmul(grad, b.transpose(-1, -2)) if need_a else None
+        return grad_a, matmul(a.transpose(-1, -2), grad) if need_b else None
+
+
+def matmul(input: Any, other: Any) -> Tensor:
+    """The matrix product over the last two dimensions; a vector counts as a row on the left, a column on the right.
+
+    Shapes: (..., n, k) · (..., k, m) → (..., n, m).
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1.0, 2.0]]) @ ms.tensor([[3.0], [4.0]])
+    tensor([[11.]])
+    """
+    a, b = promote(input, other)
+    if not a.ndim or not b.ndim:
+        raise ShapeError("matmul: both operands need at least one dimension; use * for a number")
+    row, column = a.ndim == 1, b.ndim == 1
+    a2 = a.unsqueeze(0) if row else a
+    b2 = b.unsqueeze(1) if column else b
+    if a2.shape[-1] != b2.shape[-2]:
+        raise ShapeError(
+            f"matmul: shapes {a.shape} and {b.shape}: the last size of the first ({a2.shape[-1]}) must equal the last but "
+            f"one of the second ({b2.shape[-2]}); is a transpose missing?"
+        )
+    try:
+        np.broadcast_shapes(a2.shape[:-2], b2.shape[:-2])
+    except ValueError:
+        raise ShapeError(f"matmul: the batch dimensions of {a.shape} and {b.shape} cannot be broadcast together") from None
+    y = MatMul.apply(a2, b2)
+    if row:
+        y = y.squeeze(-2)
+    return y.squeeze(-1) if column else y
+
+
+def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y = x Wᵀ + b: input (..., in), weight (out, in), bias (out,) → (..., out)."""
+    x = as_tensor(input)
+    same_float_dtype("linear", input=x, weight=weight, bias=bias)
+    if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"linear: input of shape {x.shape} and weight of shape {weight.shape}: the input's last size must equal the "
+            "weight's last size (weight is (out, in))"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:1]}")
+    y = matmul(x, weight.transpose(0, 1))
+    return y if bias is None else y + bias

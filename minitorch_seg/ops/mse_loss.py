@@ -1,0 +1,46 @@
+"""mse_loss and reconstruction_loss: squared differences.
+
+    mse              ℓ = (x − t)²,  then mean, sum or none           dL/dx = 2 g (x − t) (/ n for the mean)
+    reconstruction   L = Σ_{x,y} ‖x − Q(y)‖²                         the documented objective of the autoencoder
+
+In the documented objective x is the image, y its code and Q the decoder, so Q(y) is the reconstruction x̂; the sum runs over all
+pixels, ‖·‖² over the channels.  It is mse_loss with reduction="sum", under the name the source text gives it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitorch_seg.autograd import Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
+
+
+def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """(input − target)², elementwise, reduced.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.mse_loss(ms.tensor([1.0, 2.0]), ms.tensor([0.0, 0.0]))
+    tensor(2.5)
+    """
+    x, t = as_tensor(input), as_tensor(target)
+    check_reduction("mse_loss", reduction)
+    same_float_dtype("mse_loss", input=x, target=t)
+    if x.shape != t.shape:
+        raise ShapeError(
+            f"mse_loss: input {x.shape} and target {t.shape} must have one shape: a silent broadcast would compare each number "
+            "with several"
+        )
+    difference = x - t
+    return reduce_loss(difference * difference, reduction)
+
+
+def reconstruction_loss(x: Any, x_hat: Any) -> Tensor:
+    """Σ ‖x − x̂‖² over all pixels and channels: the documented objective, with x̂ = Q(y).
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.reconstruction_loss(ms.tensor([1.0, 2.0]), ms.tensor([0.0, 0.0]))
+    tensor(5.)
+    """
+    return mse_loss(x_hat, x, reduction="sum")

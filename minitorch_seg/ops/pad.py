@@ -1,0 +1,91 @@
+"""pad: a frame around the last dimensions; a negative width crops.
+
+    constant    … 0 0 | a b c d | 0 0 …         dL/dx = the part of g inside the frame
+    reflect     … c b | a b c d | c b …
+    replicate   … a a | a b c d | d d …
+    circular    … c d | a b c d | a b …
+
+In the last three each output reads one input, y[i] = x[r(i)], so the gradient adds up where several outputs read the same
+one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.kernels import layout
+from minitorch_seg.ops.cast import as_tensor
+from minitorch_seg.ops.indexing import index_select
+
+
+class PadConstant(Function):
+    @staticmethod
+    def forward(ctx, x, widths, value):
+        ctx.widths = widths
+        shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
+        # np.pad would lose the channels-last order of maps
+        y = layout.empty_map(shape, x.dtype) if layout.is_map(x.data) else np.empty(shape, x.dtype)
+        y[...] = value
+        inner, source = [], []
+        for n, (a, b) in zip(x.shape, widths, strict=True):
+            inner.append(slice(max(a, 0), max(a, 0) + n + min(a, 0) + min(b, 0)))
+            source.append(slice(max(-a, 0), n - max(-b, 0)))
+        y[tuple(inner)] = x.data[tuple(source)]
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):  # cropping is padding by the negative widths
+        return PadConstant.apply(grad, [(-a, -b) for a, b in ctx.widths], 0), None, None
+
+
+def _sources(n: int, before: int, after: int, mode: str) -> np.ndarray:
+    """The input index that each position of the padded dimension reads."""
+    position = np.arange(-before, n + after)
+    if mode == "replicate":
+        return np.clip(position, 0, n - 1)
+    if mode == "circular":
+        return position % n
+    return np.abs((position + n - 1) % (2 * n - 2) - (n - 1)) if n > 1 else np.zeros_like(position)
+
+
+def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0) -> Tensor:
+    """Frame the last dimensions of `input`.
+
+    Args:
+        input: any tensor; for reflect, replicate and circular (N, C, H, W) or (C, H, W), (N, C, L).
+        pad: widths from the last dimension backwards: (left, right, top, bottom, …); negative ones crop.
+        mode: "constant", "reflect" (less than the size), "replicate", "circular" (at most the size).
+        value: what a constant frame holds.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.pad(ms.tensor([[1, 2, 3]]), (2, -1))
+    tensor([[0, 0, 1, 2]])
+    """
+    x = as_tensor(input)
+    widths = [int(p) for p in pad]
+    if len(widths) % 2 or len(widths) > 2 * x.ndim:
+        raise ShapeError(f"pad: {len(widths)} widths for shape {x.shape}: expected a pair for each padded dimension, last first")
+    pairs = list(zip(widths[::2], widths[1::2], strict=True))
+    by_dim = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
+    if any(n + a + b < 0 for n, (a, b) in zip(x.shape, by_dim, strict=True)):
+        raise ShapeError(f"pad: widths {tuple(widths)} crop more than there is of shape {x.shape}")
+    if mode == "constant":
+        return PadConstant.apply(x, by_dim, value)
+    if mode not in ("reflect", "replicate", "circular"):
+        raise ValueError(f"pad: mode {mode!r} is unknown: use constant, reflect, replicate or circular")
+    if len(pairs) > 2 or x.ndim < len(pairs) + 1:
+        raise ShapeError(f"pad: mode {mode!r} frames the last one or two dimensions of a map, found shape {x.shape}")
+    for dim, (before, after) in enumerate(by_dim):
+        n = x.shape[dim]
+        limit = {"reflect": n - 1, "circular": n}.get(mode)
+        if (limit is not None and max(before, after) > limit) or (n == 0 and max(before, after) > 0):
+            raise ShapeError(f"pad: width {max(before, after)} is too large for mode {mode!r} and a dimension of size {n}")
+        if before > 0 or after > 0:
+            x = index_select(x, dim, _sources(n, max(before, 0), max(after, 0), mode))
+    crops = [(min(a, 0), min(b, 0)) for a, b in by_dim]
+    return PadConstant.apply(x, crops, 0) if any(a or b for a, b in crops) else x

@@ -1,0 +1,191 @@
+"""Reductions: sum, mean, var, std, max, min, amax, amin, argmax, argmin, logsumexp, cumsum.
+
+    y = Σ x            dL/dx = g, spread over what was summed
+    y = Σ x / n        dL/dx = g / n
+    y = amax x         the gradient goes to the largest element; equal ones share it
+    y = max x (dim)    the gradient goes to the first largest element, whose index is returned too
+    y_i = Σ_{j≤i} x_j  dL/dx_j = Σ_{i≥j} g_i
+
+`dim` counts like a Python index, may be a tuple where PyTorch allows it, and None means all dimensions.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.errors import DTypeError
+from minitorch_seg.kernels import dispatch, layout
+from minitorch_seg.ops.arguments import normalize_dim, normalize_dims
+from minitorch_seg.ops.cast import as_tensor, to_float
+from minitorch_seg.ops.indexing import gather
+
+Dims = int | tuple[int, ...] | list[int] | None
+Extremum = namedtuple("Extremum", ["values", "indices"])
+
+
+class Sum(Function):
+    @staticmethod
+    def forward(ctx, x, dims, keepdim):
+        ctx.shape, ctx.kept = x.shape, tuple(1 if d in dims else n for d, n in enumerate(x.shape))
+        if dims == (0, 2, 3) and layout.is_map(x.data) and x.dtype.kind == "f":
+            y = dispatch.get("channel_sum").channel_sum(x.data)
+            return np.reshape(y, ctx.kept) if keepdim else y
+        return np.sum(x.data, axis=dims, keepdims=keepdim)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.reshape(ctx.kept).expand(ctx.shape), None, None
+
+
+def sum(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """The sum over `dim`; bools and integers are summed as int64.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1.0, 2.0], [3.0, 4.0]]).sum(dim=1)
+    tensor([3., 7.])
+    """
+    x = as_tensor(input)
+    return Sum.apply(x, normalize_dims("sum", dim, x.ndim), keepdim)
+
+
+def sum_to_size(input: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Sum over the dimensions that broadcasting `size` to the input's shape has repeated: the adjoint of expand."""
+    extra = input.ndim - len(size)
+    repeated = tuple(range(extra)) + tuple(
+        d + extra for d, n in enumerate(size) if n == 1 and input.shape[d + extra] != 1
+    )
+    return (sum(input, repeated) if repeated else input).reshape(size)
+
+
+def mean(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """The arithmetic mean over `dim`; of no elements NaN, as in PyTorch."""
+    x = as_tensor(input)
+    if x.dtype.kind != "f":
+        raise DTypeError(f"mean: input is {x.dtype}, expected a float type: use .float()")
+    dims = normalize_dims("mean", dim, x.ndim)
+    count = int(np.prod([x.shape[d] for d in dims]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sum(x, dims, keepdim) / float(count)
+
+
+def var(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+    """Σ (x − mean)² / (n − correction); correction 1 estimates a population's variance from a sample, 0 is that of
+    the numbers themselves (as batch normalisation uses it)."""
+    x = to_float(input, "var")
+    dims = normalize_dims("var", dim, x.ndim)
+    count = int(np.prod([x.shape[d] for d in dims]))
+    centred = x - mean(x, dims, keepdim=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sum(centred * centred, dims, keepdim) / float(builtins.max(count - correction, 0))
+
+
+def std(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+    """The square root of `var`."""
+    return var(input, dim, correction, keepdim).sqrt()
+
+
+class Amax(Function):
+    @staticmethod
+    def forward(ctx, x, dims, keepdim, pick):
+        y = pick(x.data, axis=dims, keepdims=True)
+        winners = np.equal(x.data, y)
+        ctx.share = np.asarray(winners / np.sum(winners, axis=dims, keepdims=True), x.dtype)
+        ctx.kept = y.shape
+        return y if keepdim else np.reshape(y, [n for d, n in enumerate(y.shape) if d not in dims])
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.reshape(ctx.kept) * Tensor(ctx.share), None, None, None
+
+
+def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """The largest element along `dim`; equal ones share the gradient (max with a dim gives it to the first)."""
+    x = as_tensor(input)
+    return Amax.apply(x, normalize_dims("amax", dim, x.ndim), keepdim, np.max)
+
+
+def amin(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """The smallest element along `dim`; equal ones share the gradient."""
+    x = as_tensor(input)
+    return Amax.apply(x, normalize_dims("amin", dim, x.ndim), keepdim, np.min)
+
+
+def max(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The largest element of all; with `dim` the pair (values, indices) along it, ties to the first.
+
+    >>> import minitorch_seg as ms
+    >>> values, indices = ms.tensor([[1.0, 5.0, 5.0]]).max(dim=1)
+    >>> values.item(), indices.item()
+    (5.0, 1)
+    """
+    return _extremum(as_tensor(input), dim, keepdim, np.argmax, amax)
+
+
+def min(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The smallest element of all; with `dim` the pair (values, indices) along it, ties to the first."""
+    return _extremum(as_tensor(input), dim, keepdim, np.argmin, amin)
+
+
+def _extremum(x: Tensor, dim: int | None, keepdim: bool, arg: Any, over_all: Any) -> Any:
+    if dim is None:
+        return over_all(x)
+    dim = normalize_dim(arg.__name__[3:], dim, x.ndim)
+    if not x.ndim:
+        return Extremum(x, Tensor(np.zeros((), np.int64)))
+    indices = Tensor(np.expand_dims(arg(x.data, axis=dim), dim))
+    values = gather(x, dim, indices)
+    return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
+
+
+def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The index of the first largest element along `dim` (of the flattened tensor for None)."""
+    x = as_tensor(input)
+    if dim == 1 and x.ndim == 4:  # NumPy searches a strided axis slowly; there are few classes: compare them in turn
+        best = np.zeros((x.shape[0], *x.shape[2:]), np.int64)
+        top = np.array(x.data[:, 0])
+        for c in range(1, x.shape[1]):
+            better = (x.data[:, c] > top) | (np.isnan(x.data[:, c]) & ~np.isnan(top))
+            best[better] = c
+            top = np.where(better, x.data[:, c], top)
+        return Tensor(np.expand_dims(best, 1) if keepdim else best)
+    return Tensor(np.asarray(np.argmax(x.data, axis=dim, keepdims=keepdim)))
+
+
+def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The index of the first smallest element along `dim` (of the flattened tensor for None)."""
+    return Tensor(np.asarray(np.argmin(as_tensor(input).data, axis=dim, keepdims=keepdim)))
+
+
+def logsumexp(input: Any, dim: Dims, keepdim: bool = False) -> Tensor:
+    """log Σ eˣ over `dim`, without overflow: m + log Σ eˣ⁻ᵐ with m the largest x.
+
+    m is a constant for the derivative, which is the softmax either way.
+    """
+    x = to_float(input, "logsumexp")
+    dims = normalize_dims("logsumexp", dim, x.ndim)
+    largest = np.max(x.data, axis=dims, keepdims=True)
+    m = Tensor(np.where(np.isfinite(largest), largest, np.zeros_like(largest)))
+    y = m + (x - m).exp().sum(dims, keepdim=True).log()
+    return y if keepdim else y.reshape([n for d, n in enumerate(y.shape) if d not in dims])
+
+
+class Cumsum(Function):
+    @staticmethod
+    def forward(ctx, x, dim):
+        ctx.dim = dim
+        return np.cumsum(x.data, axis=dim)
+
+    @staticmethod
+    def backward(ctx, grad):  # a running sum from the other end
+        return grad.flip(ctx.dim).cumsum(ctx.dim).flip(ctx.dim), None
+
+
+def cumsum(input: Any, dim: int) -> Tensor:
+    """The running sum along `dim`."""
+    x = as_tensor(input)
+    return Cumsum.apply(x, normalize_dim("cumsum", dim, x.ndim)) if x.ndim else x

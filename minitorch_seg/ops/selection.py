@@ -1,0 +1,110 @@
+"""Selection: where, masked_fill, clamp, maximum, minimum.
+
+    y = where(c, a, b)      dL/da = g where c, else 0       dL/db = 0 where c, else g
+    y = max(a, b)           the gradient goes to the larger one; half to each at a tie (as in PyTorch)
+    y = clamp(x, lo, hi)    dL/dx = g where lo ≤ x ≤ hi, else 0
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.errors import DTypeError
+from minitorch_seg.ops.cast import as_tensor, promote
+
+
+class Where(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx, condition, a, b):
+        ctx.save_for_backward(condition)
+        return np.where(condition.data, a.data, b.data)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (condition,) = ctx.saved_tensors
+        _, need_a, need_b = ctx.needs_input_grad
+        zero = Tensor(np.zeros((), grad.dtype))
+        grad_a = Where.apply(condition, grad, zero) if need_a else None
+        return None, grad_a, Where.apply(condition, zero, grad) if need_b else None
+
+
+def where(condition: Any, input: Any, other: Any) -> Tensor:
+    """input where condition is true, other elsewhere; all three are broadcast.
+
+    >>> import minitorch_seg as ms
+    >>> x = ms.tensor([-1.0, 2.0])
+    >>> ms.where(x > 0, x, 0.0)
+    tensor([0., 2.])
+    """
+    chosen = as_tensor(condition)
+    if chosen.dtype != np.bool_:
+        raise DTypeError(f"where: condition is {chosen.dtype}, expected bool: compare, as in x > 0")
+    a, b = promote(input, other)
+    return Where.apply(chosen, a, b)
+
+
+def masked_fill(input: Tensor, mask: Any, value: Any) -> Tensor:
+    """input with `value` where mask is true."""
+    return where(mask, Tensor(np.asarray(value, input.dtype)) if not isinstance(value, Tensor) else value, input)
+
+
+def maximum(input: Any, other: Any) -> Tensor:
+    """The larger of the two, elementwise; NaN where either is NaN."""
+    a, b = promote(input, other)
+    return _extreme(a, b, np.maximum)
+
+
+def minimum(input: Any, other: Any) -> Tensor:
+    """The smaller of the two, elementwise; NaN where either is NaN."""
+    a, b = promote(input, other)
+    return _extreme(a, b, np.minimum)
+
+
+class Extreme(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx, a, b, pick):
+        y = pick(a.data, b.data)
+        # the share of a: 1 where it was picked, ½ at a tie
+        ctx.share = 0.5 * np.equal(a.data, y) + 0.5 * np.not_equal(b.data, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        share = Tensor(np.asarray(ctx.share, grad.dtype))
+        return grad * share, grad * (1 - share), None
+
+
+def _extreme(a: Tensor, b: Tensor, pick: np.ufunc) -> Tensor:
+    return Extreme.apply(a, b, pick)
+
+
+class Clamp(Function):
+    @staticmethod
+    def forward(ctx, x, low, high):
+        y = np.clip(x.data, low, high)
+        ctx.inside = np.equal(x.data, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        return where(Tensor(ctx.inside), grad, 0.0), None, None
+
+
+def clamp(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
+    """input, limited to [min, max]; a limit of None does not limit.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([-2.0, 0.5, 3.0]).clamp(min=0, max=1)
+    tensor([0. , 0.5, 1. ])
+    """
+    if min is None and max is None:
+        raise ValueError("clamp: give min, max or both")
+    x, *_ = promote(input, *(limit for limit in (min, max) if limit is not None))
+    return Clamp.apply(x, min, max)

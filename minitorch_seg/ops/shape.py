@@ -1,0 +1,183 @@
+"""Shape: reshape, flatten, permute, transpose, squeeze, unsqueeze, expand, flip, roll.
+
+Nothing is computed; numbers only change places (or are seen several times), so the gradient goes back the same way:
+
+    y = reshape(x)        dL/dx = reshape(g) to x's shape
+    y = permute(x, p)     dL/dx = permute(g, p⁻¹)
+    y = expand(x)         dL/dx = g summed over the repeated dimensions
+    y = flip(x)           dL/dx = flip(g)
+    y = roll(x, s)        dL/dx = roll(g, −s)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.ops.arguments import normalize_dim, normalize_dims
+
+
+def _sizes(sizes: tuple) -> tuple[int, ...]:
+    given = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
+    return tuple(int(n) for n in given)
+
+
+class Reshape(Function):
+    is_view = True
+
+    @staticmethod
+    def forward(ctx, x, shape):
+        ctx.shape = x.shape
+        return np.reshape(x.data, shape)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.reshape(ctx.shape), None
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same numbers in row-major order in another shape; one size may be −1.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([1, 2, 3, 4, 5, 6]).reshape(2, -1).tolist()
+    [[1, 2, 3], [4, 5, 6]]
+    """
+    sizes = _sizes(shape)
+    known = math.prod(n for n in sizes if n != -1)
+    whole = sizes.count(-1) == 0 and known == input.data.size
+    fits = sizes.count(-1) == 1 and known > 0 and input.data.size % known == 0
+    if not (whole or fits) or min(sizes, default=0) < -1:
+        raise ShapeError(f"reshape: {input.data.size} numbers of shape {input.shape} do not fit into shape {sizes}")
+    return input if sizes == input.shape else Reshape.apply(input, sizes)
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions start_dim … end_dim joined into one, in row-major order (C, H, W for a feature map, as in PyTorch)."""
+    start, end = normalize_dim("flatten", start_dim, input.ndim), normalize_dim("flatten", end_dim, input.ndim)
+    if start > end:
+        raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    shape = input.shape
+    return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+class Permute(Function):
+    is_view = True
+
+    @staticmethod
+    def forward(ctx, x, dims):
+        ctx.back = tuple(int(i) for i in np.argsort(dims))
+        return np.transpose(x.data, dims)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.permute(ctx.back), None
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """Dimension i of the result is dimension dims[i] of the input (a view).
+
+    >>> import minitorch_seg as ms
+    >>> ms.zeros(2, 3, 4).permute(2, 0, 1).shape
+    (4, 2, 3)
+    """
+    given = _sizes(dims)
+    order = tuple(normalize_dim("permute", d, input.ndim) for d in given)
+    if sorted(order) != list(range(input.ndim)):
+        raise ShapeError(f"permute: dims {given} is no order of the {input.ndim} dimensions of shape {input.shape}")
+    return Permute.apply(input, order)
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """The input with two dimensions swapped (a view)."""
+    order = list(range(input.ndim))
+    a, b = normalize_dim("transpose", dim0, input.ndim), normalize_dim("transpose", dim1, input.ndim)
+    if order:
+        order[a], order[b] = order[b], order[a]
+    return permute(input, order)
+
+
+def squeeze(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
+    """Without the dimensions of size 1 (all of them, or those in `dim`)."""
+    dims = normalize_dims("squeeze", dim, input.ndim)
+    return reshape(input, [n for d, n in enumerate(input.shape) if n != 1 or d not in dims])
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """With a new dimension of size 1 at `dim`."""
+    dim = normalize_dim("unsqueeze", dim, input.ndim + 1)
+    return reshape(input, (*input.shape[:dim], 1, *input.shape[dim:]))
+
+
+class Expand(Function):
+    is_view = True
+
+    @staticmethod
+    def forward(ctx, x, shape):
+        ctx.shape = x.shape
+        return np.broadcast_to(x.data, shape)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.sum_to_size(ctx.shape), None
+
+
+def expand(input: Tensor, *sizes: Any) -> Tensor:
+    """Dimensions of size 1 repeated to the given sizes, without a copy; −1 keeps a size.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1], [2]]).expand(2, 3).tolist()
+    [[1, 1, 1], [2, 2, 2]]
+    """
+    wanted = _sizes(sizes)
+    extra = len(wanted) - input.ndim
+    shape = tuple(input.shape[d - extra] if n == -1 and d >= extra else n for d, n in enumerate(wanted))
+    matching = extra >= 0 and all(a in (1, b) for a, b in zip(input.shape, shape[extra:], strict=True))
+    if not matching or -1 in shape:
+        raise ShapeError(f"expand: shape {input.shape} cannot be expanded to {wanted}: only sizes of 1 can grow")
+    return input if shape == input.shape else Expand.apply(input, shape)
+
+
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
+    """The same as expand."""
+    return expand(input, *_sizes((size,)))
+
+
+class Flip(Function):
+    @staticmethod
+    def forward(ctx, x, dims):
+        ctx.dims = dims
+        return np.flip(x.data, dims)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.flip(ctx.dims), None
+
+
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """The order of the elements along `dims` reversed."""
+    given = _sizes(dims)
+    return Flip.apply(input, normalize_dims("flip", given, input.ndim)) if given else input
+
+
+class Roll(Function):
+    @staticmethod
+    def forward(ctx, x, shifts, dims):
+        ctx.shifts, ctx.dims = shifts, dims
+        return np.roll(x.data, shifts, dims)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return Roll.apply(grad, tuple(-s for s in ctx.shifts), ctx.dims), None, None
+
+
+def roll(input: Tensor, shifts: int | tuple[int, ...], dims: int | tuple[int, ...]) -> Tensor:
+    """Elements moved by `shifts` along `dims`; what leaves at one end enters at the other."""
+    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    axes = (dims,) if isinstance(dims, int) else tuple(dims)
+    if len(steps) != len(axes):
+        raise ValueError(f"roll: {len(steps)} shifts for {len(axes)} dims: give one each")
+    return Roll.apply(input, steps, tuple(normalize_dim("roll", d, input.ndim) for d in axes))

@@ -1,0 +1,79 @@
+"""softmax and log_softmax over one dimension (over the classes: dim=1 of (N, K, H, W)).
+
+Softmax:      p_k = e^{x_k} / Σ_j e^{x_j}.
+    Adding a number to every x changes nothing, so the largest one is subtracted first and no exponential overflows.
+    ∂p_k/∂x_j = p_k (δ_kj − p_j), hence
+    dL/dx_j = Σ_k g_k p_k (δ_kj − p_j) = p_j (g_j − Σ_k g_k p_k).
+
+Log-softmax:  y_k = x_k − log Σ_j e^{x_j}.
+    ∂y_k/∂x_j = δ_kj − p_j, hence  dL/dx_j = g_j − p_j Σ_k g_k.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.kernels import dispatch
+from minitorch_seg.ops.arguments import normalize_dim
+from minitorch_seg.ops.cast import to_float
+from minitorch_seg.ops.reduction import logsumexp
+
+
+def softmax_composed(x: Tensor, dim: int) -> Tensor:
+    """The twin of `softmax`: exponentials, divided by their sum."""
+    return (x - logsumexp(x, dim, keepdim=True)).exp()
+
+
+def log_softmax_composed(x: Tensor, dim: int) -> Tensor:
+    """The twin of `log_softmax`."""
+    return x - logsumexp(x, dim, keepdim=True)
+
+
+class Softmax(Function):
+    twin = staticmethod(softmax_composed)
+
+    @staticmethod
+    def forward(ctx, x, dim):
+        y = dispatch.get("softmax").softmax(x.data, dim)
+        ctx.dim = dim
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return dispatch.get("softmax").softmax_gradient(grad, y.data, ctx.dim), None
+
+
+class LogSoftmax(Function):
+    twin = staticmethod(log_softmax_composed)
+
+    @staticmethod
+    def forward(ctx, x, dim):
+        y = dispatch.get("softmax").log_softmax(x.data, dim)
+        ctx.dim = dim
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return dispatch.get("softmax").log_softmax_gradient(grad, y.data, ctx.dim), None
+
+
+def softmax(input: Any, dim: int) -> Tensor:
+    """e^x / Σ e^x over `dim`: scores become probabilities that add up to 1.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.softmax(ms.tensor([0.0, 0.0, 1000.0]), dim=0)
+    tensor([0., 0., 1.])
+    """
+    x = to_float(input, "softmax")
+    return Softmax.apply(x, normalize_dim("softmax", dim, x.ndim)) if x.ndim else (x - x).exp()
+
+
+def log_softmax(input: Any, dim: int) -> Tensor:
+    """log softmax(input, dim), accurate also where the probability underflows."""
+    x = to_float(input, "log_softmax")
+    return LogSoftmax.apply(x, normalize_dim("log_softmax", dim, x.ndim)) if x.ndim else x - x

@@ -1,0 +1,8 @@
+"""Optimisers and learning-rate schedules, with PyTorch's names, arguments and trajectories."""
+
+from minitorch_seg.optim import lr_scheduler
+from minitorch_seg.optim.adam import Adam, AdamW
+from minitorch_seg.optim.optimizer import Optimizer
+from minitorch_seg.optim.sgd import SGD
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler"]

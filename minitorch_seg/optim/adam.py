@@ -1,0 +1,80 @@
+"""Adam and AdamW: steps of about the size of the learning rate, whatever the size of the gradient.
+
+    m ← β₁ m + (1 − β₁) g                 running mean of the gradient
+    v ← β₂ v + (1 − β₂) g²                running mean of its square
+    m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)     both begin at 0 and are too small at first: this makes up for it
+    θ ← θ − η m̂ / (√v̂ + ε)
+
+Adam puts weight decay into the gradient, g ← dL/dθ + λ θ; AdamW takes it off the parameter, θ ← θ − η λ θ, so that it is not divided
+by √v̂.  With amsgrad the largest v so far takes the place of v.
+
+Kingma and Ba, "Adam", 2015; Loshchilov and Hutter, "Decoupled weight decay regularization", 2019; Reddi, Kale and Kumar, 2018.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.optim.optimizer import Optimizer, check_betas, check_options
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2015).
+
+    >>> import minitorch_seg as ms
+    >>> w = ms.tensor([1.0], requires_grad=True)
+    >>> optimizer = ms.optim.Adam([w], lr=0.1)
+    >>> (w * w).sum().backward(); optimizer.step()
+    >>> round(w.item(), 6)
+    0.9
+    """
+
+    decoupled = False
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 0.0, amsgrad: bool = False, *, maximize: bool = False,
+    ):  # fmt: skip
+        name = type(self).__name__
+        check_options(name, lr=lr, eps=eps, weight_decay=weight_decay)
+        check_betas(name, betas)
+        super().__init__(params, {
+            "lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad, "maximize": maximize,
+        })  # fmt: skip
+
+    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
+        if not state:
+            state.update(step=0, exp_avg=np.zeros_like(parameter), exp_avg_sq=np.zeros_like(parameter))
+            if group["amsgrad"]:
+                state["max_exp_avg_sq"] = np.zeros_like(parameter)
+        lr, (beta1, beta2) = group["lr"], group["betas"]
+        state["step"] += 1
+        if group["weight_decay"]:
+            if self.decoupled:
+                parameter *= 1 - lr * group["weight_decay"]
+            else:
+                gradient = gradient + group["weight_decay"] * parameter
+        m, v = state["exp_avg"], state["exp_avg_sq"]
+        m += (1 - beta1) * (gradient - m)
+        v *= beta2
+        v += (1 - beta2) * gradient * gradient
+        if group["amsgrad"]:
+            v = np.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
+        correction1, correction2 = 1 - beta1 ** state["step"], 1 - beta2 ** state["step"]
+        parameter -= (lr / correction1) * m / (np.sqrt(v) / math.sqrt(correction2) + group["eps"])
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019); weight_decay defaults to 0.01."""
+
+    decoupled = True
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
+    ):  # fmt: skip
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

@@ -1,0 +1,103 @@
+"""Learning-rate schedules: call `step()` after each `optimizer.step()` (or after each epoch, as you count).
+
+    cosine       η_t = η_min + ½ (η₀ − η_min)(1 + cos(π t / T))            Loshchilov and Hutter, "SGDR", 2017
+    one cycle    a cosine from η_max/25 up to η_max during the first 30 %, then down to η_max/250 000      Smith, 2018
+    lambda       η_t = η₀ · f(t)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from minitorch_seg.optim.optimizer import Optimizer
+
+
+class LRScheduler:
+    """Base class: a subclass defines `rate(initial, t)`, the learning rate at step t."""
+
+    def __init__(self, optimizer: Optimizer):
+        self.optimizer, self.last_epoch = optimizer, 0
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+        self._set()
+
+    def rate(self, initial: float, t: int) -> float:
+        raise NotImplementedError(f"{type(self).__name__} defines no rate")
+
+    def step(self) -> None:
+        self.last_epoch += 1
+        self._set()
+
+    def _set(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(group["initial_lr"], self.last_epoch)
+
+    def get_last_lr(self) -> list[float]:
+        """The learning rate of each group now."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"last_epoch": self.last_epoch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.last_epoch = int(state["last_epoch"])
+        self._set()
+
+
+class CosineAnnealingLR(LRScheduler):
+    """Half a cosine from the initial rate to eta_min in T_max steps.
+
+    >>> import minitorch_seg as ms
+    >>> optimizer = ms.optim.SGD([ms.tensor([0.0], requires_grad=True)], lr=1.0)
+    >>> schedule = ms.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
+    >>> schedule.step(); round(schedule.get_last_lr()[0], 6)
+    0.5
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0):
+        if T_max < 1:
+            raise ValueError(f"CosineAnnealingLR: T_max must be at least 1, found {T_max}")
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer)
+
+    def rate(self, initial: float, t: int) -> float:
+        return self.eta_min + (initial - self.eta_min) * (1 + math.cos(math.pi * t / self.T_max)) / 2
+
+
+class OneCycleLR(LRScheduler):
+    """Up from max_lr / div_factor to max_lr in pct_start of the steps, then down to that / final_div_factor."""
+
+    def __init__(
+        self, optimizer: Optimizer, max_lr: float, total_steps: int, pct_start: float = 0.3, div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+    ):  # fmt: skip
+        if total_steps < 1 or not 0 <= pct_start <= 1:
+            raise ValueError(f"OneCycleLR: total_steps={total_steps} must be positive and pct_start={pct_start} between 0 and 1")
+        self.max_lr, self.total_steps, self.pct_start = max_lr, total_steps, pct_start
+        self.first, self.last = max_lr / div_factor, max_lr / div_factor / final_div_factor
+        super().__init__(optimizer)
+
+    def rate(self, initial: float, t: int) -> float:
+        if t >= self.total_steps:
+            raise ValueError(f"OneCycleLR: step {t}, but total_steps is {self.total_steps}")
+        peak, end = self.pct_start * self.total_steps - 1, self.total_steps - 1
+        if t <= peak or end <= peak:
+            return _cosine(self.first, self.max_lr, t / max(peak, 1))
+        return _cosine(self.max_lr, self.last, (t - peak) / (end - peak))
+
+
+class LambdaLR(LRScheduler):
+    """The initial rate times lr_lambda(t)."""
+
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float]):
+        self.lr_lambda = lr_lambda
+        super().__init__(optimizer)
+
+    def rate(self, initial: float, t: int) -> float:
+        return initial * self.lr_lambda(t)
+
+
+def _cosine(start: float, end: float, part: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * part)) / 2

@@ -1,0 +1,96 @@
+"""Optimizer: what all update rules have in common, with PyTorch's parameter groups and state_dict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Tensor
+
+
+class Optimizer:
+    """Base class: a subclass defines `update(parameter, gradient, state, group)`, which changes `parameter` in place.
+
+    Args:
+        params: tensors, or dictionaries {"params": tensors, "lr": …} with options of their own.
+        defaults: the options of groups that do not say otherwise.
+    """
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: dict[int, dict[str, Any]] = {}  # by the parameter's number
+        groups = list(params)
+        if not groups:
+            raise ValueError(f"{type(self).__name__} got no parameters: pass model.parameters()")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, group: dict[str, Any]) -> None:
+        """Add parameters with options of their own."""
+        params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+        known = {id(p) for g in self.param_groups for p in g["params"]}
+        for p in params:
+            if not isinstance(p, Tensor) or not p.is_leaf:
+                raise TypeError(f"{type(self).__name__} changes leaf tensors in place, found {type(p).__name__}")
+            if id(p) in known:
+                raise ValueError(f"{type(self).__name__}: a parameter of shape {p.shape} is given twice")
+            known.add(id(p))
+        self.param_groups.append({**self.defaults, **group, "params": params})
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        number = 0
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    gradient = -p.grad.data if group.get("maximize") else p.grad.data
+                    self.update(p.data, np.asarray(gradient, p.dtype), self.state.setdefault(number, {}), group)
+                    p.bump_version()
+                number += 1
+
+    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
+        raise NotImplementedError(f"{type(self).__name__} defines no update rule")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything to go on from: state by the parameter's number, and the groups' options."""
+        groups, number = [], 0
+        for group in self.param_groups:
+            n = len(group["params"])
+            groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": list(range(number, number + n))})
+            number += n
+        state = {i: {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in s.items()} for i, s in self.state.items()}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        groups = state_dict["param_groups"]
+        sizes, expected = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
+        if sizes != expected:
+            raise ValueError(f"{type(self).__name__}.load_state_dict: groups of {sizes} parameters, expected {expected}")
+        for group, saved in zip(self.param_groups, groups, strict=True):
+            group.update({k: v for k, v in saved.items() if k != "params"})
+        self.state = {
+            int(i): {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in s.items()}
+            for i, s in state_dict["state"].items()
+        }
+
+
+def check_options(name: str, **options: float) -> None:
+    """Refuse negative learning rates and the like."""
+    for option, value in options.items():
+        if not value >= 0:
+            raise ValueError(f"{name}: {option} must not be negative, found {value}")
+
+
+def check_betas(name: str, betas: tuple[float, float]) -> None:
+    if len(betas) != 2 or not all(0 <= b < 1 for b in betas):
+        raise ValueError(f"{name}: betas are two numbers in [0, 1), found {betas}")

@@ -1,0 +1,55 @@
+"""SGD: a step against the gradient, with momentum.
+
+    g ← dL/dθ + λ θ                       (λ: weight decay)
+    v ← μ v + (1 − τ) g                   (μ: momentum, τ: dampening; v = g at the first step)
+    θ ← θ − η v                           (Nesterov: θ ← θ − η (g + μ v))
+
+Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.optim.optimizer import Optimizer, check_options
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent.
+
+    >>> import minitorch_seg as ms
+    >>> w = ms.tensor([1.0], requires_grad=True)
+    >>> optimizer = ms.optim.SGD([w], lr=0.1)
+    >>> (w * w).sum().backward(); optimizer.step()
+    >>> round(w.item(), 6)
+    0.8
+    """
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0, weight_decay: float = 0.0,
+        nesterov: bool = False, *, maximize: bool = False,
+    ):  # fmt: skip
+        check_options("SGD", lr=lr, momentum=momentum, weight_decay=weight_decay)
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("SGD: nesterov needs momentum > 0 and dampening = 0")
+        super().__init__(params, {
+            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
+            "maximize": maximize,
+        })  # fmt: skip
+
+    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
+        momentum = group["momentum"]
+        if group["weight_decay"]:
+            gradient = gradient + group["weight_decay"] * parameter
+        if momentum:
+            if "momentum_buffer" in state:
+                velocity = state["momentum_buffer"]
+                velocity *= momentum
+                velocity += (1 - group["dampening"]) * gradient
+            else:
+                velocity = state["momentum_buffer"] = np.array(gradient)
+            gradient = gradient + momentum * velocity if group["nesterov"] else velocity
+        parameter -= group["lr"] * gradient
