@@ -78,7 +78,7 @@ def _room(operator: str) -> tuple[str, str]:
     if _numba_problem():
         return "reference", f"Numba cannot be used ({_numba_problem()})"
     if operator not in _files("cpu"):
-        return "reference", "no CPU kernel was written for it"
+        return "reference", "there is no faster one"
     return "cpu", "Numba is installed" if _chosen == "auto" else "CPU kernels were chosen"
 
 

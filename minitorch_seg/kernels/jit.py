@@ -11,6 +11,7 @@ import hashlib
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,35 +82,49 @@ def _cache_folder() -> Path | None:
 
 
 class _Notice(event.Listener):
-    """Says once, on stderr, that kernels are being compiled, where that takes longer than a user would wait
+    """Says once, on stderr, that kernels are being compiled, when that has taken longer than one waits
     without asking.
+
+    Numba compiles under a lock, one kernel at a time; a kernel that calls others compiles them within its own
+    time.
     """
 
     def __init__(self) -> None:
-        self.timer: threading.Timer | None = None
+        self.spent = 0.0
         self.depth = 0
+        self.started = 0.0
+        self.timer: threading.Timer | None = None
+        self.said = False
 
-    def on_start(self, event) -> None:
-        if not event.data["dispatcher"].py_func.__module__.startswith(__package__):
+    def on_start(self, event: event.Event) -> None:
+        if self.said or not _is_ours(event):
             return
         self.depth += 1
-        if self.timer is None:
-            self.timer = threading.Timer(NOTICE_AFTER, self.say)
+        if self.depth == 1:
+            self.started = time.monotonic()
+            self.timer = threading.Timer(max(NOTICE_AFTER - self.spent, 0), self.say)
             self.timer.daemon = True
             self.timer.start()
 
-    def on_end(self, event) -> None:
-        if not event.data["dispatcher"].py_func.__module__.startswith(__package__):
+    def on_end(self, event: event.Event) -> None:
+        if self.timer is None or not _is_ours(event):
             return
         self.depth -= 1
+        if self.depth == 0:
+            self.timer.cancel()
+            self.timer = None
+            self.spent += time.monotonic() - self.started
 
     def say(self) -> None:
+        self.said = True
         where = "kept for the next run" if _cache_folder() else f"not kept: {cache_root()} cannot be written"
         print(
-            f"minitorch_seg: compiling kernels, up to half a minute ({where}) ...",
-            file=sys.stderr,
-            flush=True,
+            f"minitorch_seg: compiling kernels, about 10 seconds ({where}) ...", file=sys.stderr, flush=True
         )
+
+
+def _is_ours(event: event.Event) -> bool:
+    return event.data["dispatcher"].py_func.__module__.startswith(f"{__package__}.")
 
 
 event.register("numba:compile", _Notice())

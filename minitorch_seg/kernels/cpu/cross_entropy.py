@@ -2,11 +2,9 @@
 rules.
 """
 
-import math
-
 import numpy as np
 
-from minitorch_seg.kernels.cpu.softmax import from_rows, log_softmax_row, rows, rows_per_chunk
+from minitorch_seg.kernels.cpu.softmax import from_rows, log_softmax_rows, parts, rows, rows_per_chunk
 from minitorch_seg.kernels.jit import kernel
 from minitorch_seg.kernels.layout import contiguous
 from minitorch_seg.kernels.parallel import parallel_for
@@ -62,15 +60,26 @@ def _weights(weight: np.ndarray | None, classes: int, dtype: np.dtype) -> np.nda
     return contiguous(np.ones(classes, dtype) if weight is None else weight)
 
 
-@kernel
 def _forward(first, last, x, target, weight, ignore_index, loss, pixel_weight, y, step):
-    for r in range(first * step, min(last * step, len(x))):
-        log_softmax_row(x[r], y[r])
+    for part in parts(first, last, step):
+        log_softmax_rows(x[part], y[part])
+        _choose(y[part], target[part], weight, ignore_index, loss[part], pixel_weight[part])
+
+
+def _backward(first, last, grad, y, target, weight, ignore_index, dlogits, step):
+    for part in parts(first, last, step):
+        np.exp(y[part], out=dlogits[part])
+        _subtract_one_hot(grad[part], target[part], weight, ignore_index, dlogits[part])
+
+
+@kernel
+def _choose(y, target, weight, ignore_index, loss, pixel_weight):
+    for r in range(len(y)):
         t = target[r]
         if t == ignore_index:
             loss[r] = 0
             pixel_weight[r] = 0
-        elif 0 <= t < x.shape[1]:
+        elif 0 <= t < y.shape[1]:
             loss[r] = -weight[t] * y[r, t]
             pixel_weight[r] = weight[t]
         else:
@@ -79,17 +88,18 @@ def _forward(first, last, x, target, weight, ignore_index, loss, pixel_weight, y
 
 
 @kernel
-def _backward(first, last, grad, y, target, weight, ignore_index, dlogits, step):
-    for r in range(first * step, min(last * step, len(y))):
+def _subtract_one_hot(grad, target, weight, ignore_index, probability):
+    """probability becomes grad·w[t]·(probability − one-hot of t)."""
+    for r in range(len(grad)):
         t = target[r]
         if t == ignore_index:
-            for c in range(y.shape[1]):
-                dlogits[r, c] = 0
-        elif 0 <= t < y.shape[1]:
+            for c in range(probability.shape[1]):
+                probability[r, c] = 0
+        elif 0 <= t < probability.shape[1]:
             scale = grad[r] * weight[t]
-            for c in range(y.shape[1]):
-                dlogits[r, c] = scale * math.exp(y[r, c])
-            dlogits[r, t] = scale * (math.exp(y[r, t]) - y.dtype.type(1))
+            probability[r, t] -= 1
+            for c in range(probability.shape[1]):
+                probability[r, c] *= scale
         else:
-            for c in range(y.shape[1]):
-                dlogits[r, c] = np.nan
+            for c in range(probability.shape[1]):
+                probability[r, c] = np.nan

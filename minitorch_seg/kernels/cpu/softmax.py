@@ -5,6 +5,7 @@ list of rows.
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -63,17 +64,39 @@ def _by_rows(row_kernel, dim: int, *arrays: np.ndarray) -> np.ndarray:
     return from_rows(result, shape, dim)
 
 
-@kernel
+def parts(first: int, last: int, step: int) -> Iterator[slice]:
+    """The rows of the chunks first … last − 1, chunk by chunk (never joined: chunks, and so all bits, depend
+    on shapes alone).
+    """
+    for k in range(first, last):
+        yield slice(k * step, (k + 1) * step)
+
+
 def _softmax(first, last, x, y, step):
-    for r in range(first * step, min(last * step, len(x))):
-        top = largest(x[r])
-        total = x.dtype.type(0)
-        for c in range(x.shape[1]):
-            e = math.exp(x[r, c] - top)
-            y[r, c] = e
-            total += e
-        for c in range(x.shape[1]):
-            y[r, c] /= total
+    for part in parts(first, last, step):
+        _below_largest(x[part], y[part])
+        np.exp(y[part], out=y[part])
+        _divide_by_sum(y[part])
+
+
+def _log_softmax(first, last, x, y, step):
+    for part in parts(first, last, step):
+        log_softmax_rows(x[part], y[part])
+
+
+def log_softmax_rows(x, y):
+    """y = x − log Σ exp(x) for each row.  Where the maximum is infinite the row becomes NaN, as in PyTorch.
+    """
+    _below_largest(x, y)
+    totals = np.zeros(len(y), y.dtype)
+    _add_rows(np.exp(y), totals)
+    _subtract(y, np.log(totals))
+
+
+def _log_softmax_gradient(first, last, grad, y, dx, step):
+    for part in parts(first, last, step):
+        np.exp(y[part], out=dx[part])
+        _spread(grad[part], dx[part])
 
 
 @kernel
@@ -87,40 +110,47 @@ def _softmax_gradient(first, last, grad, y, dx, step):
 
 
 @kernel
-def _log_softmax(first, last, x, y, step):
-    for r in range(first * step, min(last * step, len(x))):
-        log_softmax_row(x[r], y[r])
+def _below_largest(x, y):
+    """y = x − the maximum of its row, which is NaN where the row holds one."""
+    for r in range(len(x)):
+        top = x[r, 0]
+        for c in range(1, x.shape[1]):
+            value = x[r, c]
+            top = value if value > top or value != value else top
+        for c in range(x.shape[1]):
+            y[r, c] = x[r, c] - top
 
 
 @kernel
-def _log_softmax_gradient(first, last, grad, y, dx, step):
-    for r in range(first * step, min(last * step, len(y))):
+def _divide_by_sum(y):
+    for r in range(len(y)):
         total = y.dtype.type(0)
         for c in range(y.shape[1]):
-            total += grad[r, c]
+            total += y[r, c]
         for c in range(y.shape[1]):
-            dx[r, c] = grad[r, c] - math.exp(y[r, c]) * total
+            y[r, c] /= total
 
 
 @kernel
-def log_softmax_row(x, y):
-    """y = x − log Σ exp(x) for one row.  An infinite maximum is subtracted like any other: the row becomes
-    NaN, as in PyTorch.
-    """
-    top = largest(x)
-    total = x.dtype.type(0)
-    for c in range(len(x)):
-        total += math.exp(x[c] - top)
-    log_total = math.log(total)
-    for c in range(len(x)):
-        y[c] = (x[c] - top) - log_total
+def _add_rows(x, totals):
+    for r in range(len(x)):
+        for c in range(x.shape[1]):
+            totals[r] += x[r, c]
 
 
 @kernel
-def largest(x):
-    """The maximum of a row; NaN where it holds one."""
-    top = x[0]
-    for c in range(1, len(x)):
-        value = x[c]
-        top = value if value > top or value != value else top
-    return top
+def _subtract(y, amounts):
+    for r in range(len(y)):
+        for c in range(y.shape[1]):
+            y[r, c] -= amounts[r]
+
+
+@kernel
+def _spread(grad, probability):
+    """probability becomes g − probability·Σ g."""
+    for r in range(len(grad)):
+        total = grad.dtype.type(0)
+        for c in range(grad.shape[1]):
+            total += grad[r, c]
+        for c in range(grad.shape[1]):
+            probability[r, c] = grad[r, c] - probability[r, c] * total

@@ -22,9 +22,8 @@ def cross_entropy(
     """
     y = log_softmax(logits, 1)
     chosen, pixel_weight = _choose(y, target, weight, ignore_index)
-    loss = np.where(
-        pixel_weight == 0, y.dtype.type(0), -pixel_weight * (y * chosen).sum(axis=1, where=chosen)
-    )
+    loss = -pixel_weight * y.sum(axis=1, where=chosen)
+    loss[target == ignore_index] = 0  # also where y is NaN
     return loss, pixel_weight, y
 
 
