@@ -23,7 +23,7 @@ _HOME = {
     "DataLoader": "loader",
     "check_folder": "check",
     "Report": "check",
-    "get": "prepare",
+    "get": "install",
     "verify": "registry",
     "find": "registry",
     "REGISTERED": "registry",

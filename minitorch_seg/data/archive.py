@@ -30,9 +30,7 @@ class SourceArchive:
         try:
             self._zip = zipfile.ZipFile(self.path)
         except (OSError, zipfile.BadZipFile) as error:
-            raise DataError(
-                f"{self.path}: this is not a whole zip archive ({error}); download it again."
-            ) from None
+            raise DataError(f"{self.path}: no whole zip archive ({error}); download it again.") from None
         try:
             self._members = self._checked()
         except DataError:
@@ -53,7 +51,7 @@ class SourceArchive:
         """The content of one file; its checksum is verified."""
         if name not in self._members:
             raise DataError(
-                f"{self.path}: there is no file {name} in the archive; it is not the one that the registry names."
+                f"{self.path}: it holds no {name}; this is not the archive that the registry names."
             )
         try:
             return self._zip.read(self._members[name])
@@ -71,15 +69,13 @@ class SourceArchive:
         infos = [info for info in self._zip.infolist() if not info.is_dir()]
         if len(infos) > MAX_MEMBERS or sum(info.file_size for info in infos) > MAX_TOTAL_BYTES:
             raise DataError(
-                f"{self.path}: the archive holds more than {MAX_MEMBERS} files or {MAX_TOTAL_BYTES >> 30} GiB; "
+                f"{self.path}: it holds more than {MAX_MEMBERS} files or {MAX_TOTAL_BYTES >> 30} GiB; "
                 "it is not the one that the registry names."
             )
         for info in infos:
             reason = _refusal(info)
             if reason:
-                raise DataError(
-                    f"{self.path}: refused, because {info.filename!r} in it {reason}; remove the archive."
-                )
+                raise DataError(f"{self.path}: refused: {info.filename!r} {reason}; remove it.")
         tops = {PurePosixPath(info.filename).parts[0] for info in infos}
         inside = len(tops) == 1 and all("/" in info.filename for info in infos)
         return {info.filename.split("/", 1)[1] if inside else info.filename: info for info in infos}

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from minitorch_seg.errors import DataError
 
@@ -53,17 +54,17 @@ def fetch(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         failures = 0
-        while True:
+        for restarts_left in range(20 * tries, -1, -1):
             before = _size(part)
             try:
                 _once(url, part, progress, timeout, max_bytes)
                 break
             except _TryAgain as error:
                 failures = 1 if _size(part) > before else failures + 1
-                if failures >= tries:
+                if failures >= tries or not restarts_left:
                     raise DataError(
-                        f"{url}: the download failed ({error}); check the connection and run the command again, "
-                        "it goes on where it stopped."
+                        f"{url}: the download failed ({error}); check the connection and run the command "
+                        "again, it goes on where it stopped."
                     ) from None
                 time.sleep(wait * 2 ** (failures - 1))
         if sha256 is not None and file_hash(part) != sha256:
@@ -72,7 +73,7 @@ def fetch(
         os.replace(part, target)
         _tag(part).unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"{target}: this file cannot be written ({error}); choose another folder.") from None
+        raise DataError(f"{target}: cannot be written ({error}); choose another folder.") from None
     return target
 
 
@@ -101,7 +102,7 @@ def _once(url: str, part: Path, progress: Progress | None, timeout: float, max_b
             raise _TryAgain("the file on the server has changed") from None
         if error.code in _FINAL_STATUS:
             raise DataError(
-                f"{url}: the server answers {error.code} ({error.reason}); the source has moved or is closed, "
+                f"{url}: the server answers {error.code} ({error.reason}); the source has moved or closed, "
                 "give another address if you know one."
             ) from None
         raise _TryAgain(f"the server answers {error.code}, {error.reason}") from None
@@ -111,9 +112,7 @@ def _once(url: str, part: Path, progress: Progress | None, timeout: float, max_b
         _receive(response, part, have, progress, max_bytes)
 
 
-def _receive(
-    response: http.client.HTTPResponse, part: Path, have: int, progress: Progress | None, max_bytes: int
-) -> None:
+def _receive(response: Any, part: Path, have: int, progress: Progress | None, max_bytes: int) -> None:
     if have and response.status == 206:
         sent = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
         if not sent or int(sent[1]) != have:
@@ -131,9 +130,7 @@ def _receive(
     with part.open("ab" if have else "wb") as file:
         while True:
             if max(have, total or 0) > max_bytes:
-                raise DataError(
-                    f"{response.url}: the file is larger than {max_bytes} bytes, which is not expected."
-                )
+                raise DataError(f"{response.url}: the file is larger than the {max_bytes} bytes allowed.")
             try:
                 chunk = response.read(_CHUNK)
             except (http.client.HTTPException, OSError) as error:

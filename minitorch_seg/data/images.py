@@ -50,7 +50,7 @@ def read_header(path: str | Path) -> Header:
     """The size and kind of an image, without decoding it.  Raises DataError as read_image does."""
     with _open(Path(path)) as image:
         width, height = image.size
-        if image.getexif().get(_EXIF_ORIENTATION, 1) >= 5:  # turned by a quarter
+        if _orientation(image) >= 5:  # turned by a quarter
             width, height = height, width
         channels = 1 if _is_grey(image) else 3
         return Header((height, width), channels, image.format or "?", image.mode)
@@ -72,8 +72,9 @@ def read_image(path: str | Path, channels: int | None = None, data: bytes | None
 
     path = Path(path)
     with _open(path, data) as image:
+        turned = _orientation(image) > 1
         _decode(image, path)
-        picture: Image.Image = ImageOps.exif_transpose(image)
+        picture: Image.Image = ImageOps.exif_transpose(image) if turned else image
         if picture.mode in _DEEP_MODES:
             array = _stretch(np.asarray(picture))
             picture = Image.fromarray(array)
@@ -102,9 +103,9 @@ def read_mask(path: str | Path, data: bytes | None = None) -> np.ndarray:
                 f"{path}: a JPEG cannot hold a mask, its compression changes the values; save the mask "
                 "as PNG where it was drawn."
             )
-        step = _grey_step(image)
+        step, turned = _grey_step(image), _orientation(image) > 1
         _decode(image, path)
-        array = np.array(ImageOps.exif_transpose(image))
+        array = np.array(ImageOps.exif_transpose(image) if turned else image)
         if image.mode in ("LA", "PA"):
             array = array[..., 0]
         elif array.ndim == 3:
@@ -166,6 +167,16 @@ def _decode(image: Image.Image, path: Path) -> None:
         image.load()
     except Exception as error:  # truncated data, bad checksums, broken streams: to each decoder its own
         raise DataError(f"{path}: the file is damaged or cut short ({error}); replace it.") from None
+
+
+def _orientation(image: Image.Image) -> int:
+    """The camera's rotation tag, 1 to 8; 1 is upright."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # getexif would decode the whole PNG to look for the tag behind the pixels
+    try:
+        return image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # a damaged tag is no reason to refuse the pixels
+        return 1
 
 
 def _is_grey(image: Image.Image) -> bool:

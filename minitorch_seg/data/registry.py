@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from minitorch_seg.data.dataset import SPLIT_NAMES, Splits
-from minitorch_seg.data.folder import FolderDataset, make_splits, read_all
+from minitorch_seg.data.folder import FolderDataset, logger, make_splits, read_all
 from minitorch_seg.data.images import read_image, read_mask
 from minitorch_seg.data.layout import Layout
 from minitorch_seg.data.masks import MaskRule
@@ -150,6 +150,9 @@ def load_registered(name: str) -> Splits:
             f"{missing[0]}: this file of {name} is missing ({len(missing)} in all); remove its folder "
             f"and run: minitorch-seg datasets get {name}"
         )
+    comparison = folder / "verification.json"
+    if comparison.exists() and json.loads(comparison.read_text(encoding="utf-8"))["different"]:
+        logger.warning(verify(name, folder).text())
     data = FolderDataset(images, masks, facts.channels, MaskRule(tuple(facts.classes), facts.ignore_index))
     return make_splits(name, data, facts.split, Layout(folder))
 
