@@ -6,8 +6,8 @@
     (x ** 2).sum().backward()
     x.grad                                      # tensor([[2., 4.]])
 
-Rooms: `autograd` (the engine), `ops` (operators; `ms.functional` lists them), `kernels` (how they are computed), `nn`, `optim`,
-`models`, `metrics`, `data`, `plot`, `train`, `cli`.
+Rooms: `autograd` (the engine), `ops` (operators; `ms.functional` lists them), `kernels` (how they are
+computed), `nn`, `optim`, `models`, `metrics`, `data`, `plot`, `train`, `cli`.
 """
 
 from __future__ import annotations
@@ -34,13 +34,34 @@ from minitorch_seg.autograd import (
     set_grad_enabled,
     tensor,
 )
-from minitorch_seg.errors import DataError, DTypeError, GradcheckError, MinitorchSegError, ShapeError, UserError
+from minitorch_seg.errors import (
+    DataError,
+    DTypeError,
+    GradcheckError,
+    MinitorchSegError,
+    ShapeError,
+    UserError,
+)
 from minitorch_seg.kernels.dispatch import set_kernels
 from minitorch_seg.kernels.parallel import get_num_threads, set_num_threads
 from minitorch_seg.ops import tensor_methods as _tensor_methods
 from minitorch_seg.ops.arithmetic import abs, add, div, mul, neg, pow, sub
 from minitorch_seg.ops.cat import cat, chunk, split, stack
-from minitorch_seg.ops.comparison import all, any, eq, ge, gt, isfinite, isnan, le, logical_and, logical_not, logical_or, lt, ne
+from minitorch_seg.ops.comparison import (
+    all,
+    any,
+    eq,
+    ge,
+    gt,
+    isfinite,
+    isnan,
+    le,
+    logical_and,
+    logical_not,
+    logical_or,
+    lt,
+    ne,
+)
 from minitorch_seg.ops.creation import (
     arange,
     as_tensor,
@@ -60,7 +81,17 @@ from minitorch_seg.ops.indexing import gather, index_select
 from minitorch_seg.ops.matmul import matmul
 from minitorch_seg.ops.reduction import amax, amin, argmax, argmin, cumsum, logsumexp, mean, std, sum, var
 from minitorch_seg.ops.selection import clamp, masked_fill, maximum, minimum, where
-from minitorch_seg.ops.shape import broadcast_to, flatten, flip, permute, reshape, roll, squeeze, transpose, unsqueeze
+from minitorch_seg.ops.shape import (
+    broadcast_to,
+    flatten,
+    flip,
+    permute,
+    reshape,
+    roll,
+    squeeze,
+    transpose,
+    unsqueeze,
+)
 from minitorch_seg.ops.softmax import log_softmax, softmax
 
 _tensor_methods.install()
@@ -96,16 +127,22 @@ def __dir__() -> list[str]:
 
 # fmt: off
 __all__ = [  # noqa: RUF022  (by room, not by letter)
-    "Tensor", "tensor", "Function", "no_grad", "enable_grad", "set_grad_enabled", "is_grad_enabled", "backward", "grad", "gradcheck",
-    "Generator", "default_generator", "manual_seed", "result_type", "float32", "float64", "int32", "int64", "uint8", "bool",
-    "functional", "nn", "optim", "models", "metrics", "data", "plot", "io", "train", "kernels", "Trainer", "History",
+    "Tensor", "tensor", "Function", "no_grad", "enable_grad", "set_grad_enabled", "is_grad_enabled",
+    "backward", "grad", "gradcheck",
+    "Generator", "default_generator", "manual_seed", "result_type", "float32", "float64", "int32",
+    "int64", "uint8", "bool",
+    "functional", "nn", "optim", "models", "metrics", "data", "plot", "io", "train", "kernels",
+    "Trainer", "History",
     "set_kernels", "set_num_threads", "get_num_threads",
     "DataError", "DTypeError", "GradcheckError", "MinitorchSegError", "ShapeError", "UserError",
-    "abs", "add", "sub", "mul", "div", "neg", "pow", "exp", "log", "log1p", "sqrt", "relu", "sigmoid", "tanh", "softmax", "log_softmax",
-    "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not", "isnan", "isfinite", "any", "all",
+    "abs", "add", "sub", "mul", "div", "neg", "pow", "exp", "log", "log1p", "sqrt", "relu", "sigmoid",
+    "tanh", "softmax", "log_softmax",
+    "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not", "isnan", "isfinite",
+    "any", "all",
     "where", "masked_fill", "clamp", "maximum", "minimum",
     "sum", "mean", "var", "std", "amax", "amin", "argmax", "argmin", "logsumexp", "cumsum",
     "reshape", "flatten", "permute", "transpose", "squeeze", "unsqueeze", "broadcast_to", "flip", "roll",
     "gather", "index_select", "cat", "stack", "split", "chunk", "matmul",
-    "zeros", "ones", "full", "zeros_like", "ones_like", "full_like", "arange", "eye", "rand", "randn", "from_numpy", "as_tensor",
+    "zeros", "ones", "full", "zeros_like", "ones_like", "full_like", "arange", "eye", "rand", "randn",
+    "from_numpy", "as_tensor",
 ]

@@ -1,4 +1,5 @@
-"""Every public operator, by family.  Each name's file, ops/NAME.py or its family's, reads as a small chapter."""
+"""Every public operator, by family.  Each name's file, ops/NAME.py or its family's, reads as a small
+chapter."""
 
 from minitorch_seg.ops.activation import logsigmoid, relu, sigmoid, softplus, tanh
 from minitorch_seg.ops.batch_norm import batch_norm
@@ -30,6 +31,7 @@ __all__ = [  # noqa: RUF022  (by family, not by letter)
     # dense and recurrent
     "linear", "rnn",
     # losses
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss", "dice_loss", "mse_loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss",
+    "dice_loss", "mse_loss",
     "reconstruction_loss",
 ]

@@ -1,9 +1,10 @@
 """The reverse pass: from the gradient of the results to the gradient of everything they were computed from.
 
-For y = f(x) the chain rule reads dL/dx = (dy/dx)ᵀ dL/dy; every node knows this product for its own function.  A node
-may run only when the gradients of all its results are complete, that is after every node that uses them.  A user is
-always born after what it uses, so it is enough to take waiting nodes from the youngest to the oldest: a heap ordered
-by birth is a topological order, without recursion and without counting.
+For y = f(x) the chain rule reads dL/dx = (dy/dx)ᵀ dL/dy; every node knows this product for its own function.
+ A node
+may run only when the gradients of all its results are complete, that is after every node that uses them.  A
+user is always born after what it uses, so it is enough to take waiting nodes from the youngest to the
+oldest: a heap ordered by birth is a topological order, without recursion and without counting.
 """
 
 from __future__ import annotations
@@ -64,14 +65,22 @@ def grad(
         grad_outputs = [grad_outputs]
     for number, tensor in enumerate(inputs):
         if not tensor.requires_grad:
-            raise RuntimeError(f"input {number} of grad() does not require a gradient: set requires_grad=True before using it")
+            raise RuntimeError(
+                f"input {number} of grad() does not require a gradient: set requires_grad=True "
+                f"before using it"
+            )
     edges = [tensor.gradient_edge() for tensor in inputs]
     found = _run(
-        _roots(outputs, grad_outputs), create_graph if retain_graph is None else retain_graph, create_graph, wanted=edges
+        _roots(outputs, grad_outputs),
+        create_graph if retain_graph is None else retain_graph,
+        create_graph,
+        wanted=edges,
     )
     unused = [number for number, gradient in enumerate(found) if gradient is None]
     if unused and not allow_unused:
-        raise RuntimeError(f"the outputs do not depend on input {unused[0]}: pass allow_unused=True to get None for it")
+        raise RuntimeError(
+            f"the outputs do not depend on input {unused[0]}: pass allow_unused=True to get None for it"
+        )
     return tuple(found)
 
 
@@ -89,13 +98,16 @@ def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any] | None) -> list[t
         if gradient is None:
             if tensor.data.size != 1:
                 raise RuntimeError(
-                    f"backward() of a tensor of shape {tensor.shape} needs a gradient of that shape; without one only "
+                    f"backward() of a tensor of shape {tensor.shape} needs a gradient of that "
+                    f"shape; without one only "
                     "a tensor of one element can be differentiated: reduce it first, with .sum() or .mean()"
                 )
             gradient = np.ones_like(tensor.data)
         gradient = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient, tensor.dtype))
         if gradient.shape != tensor.shape:
-            raise ShapeError(f"backward: gradient of shape {gradient.shape} for a tensor of shape {tensor.shape}")
+            raise ShapeError(
+                f"backward: gradient of shape {gradient.shape} for a tensor of shape {tensor.shape}"
+            )
         roots.append((tensor.gradient_edge(), gradient))
     return roots
 
@@ -103,8 +115,13 @@ def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any] | None) -> list[t
 def _run(
     roots: list[tuple[Edge, Tensor]], retain_graph: bool, create_graph: bool, wanted: list[Edge] | None
 ) -> list[Tensor | None]:
-    """The reverse pass.  With `wanted` only those gradients are computed and returned; else leaves accumulate."""
-    useful = None if wanted is None else _leading_to({node for node, _ in wanted}, [node for (node, _), _ in roots])
+    """The reverse pass.  With `wanted` only those gradients are computed and returned; else leaves
+    accumulate."""
+    useful = (
+        None
+        if wanted is None
+        else _leading_to({node for node, _ in wanted}, [node for (node, _), _ in roots])
+    )
     found: dict[Edge, Tensor] = {}
     pending: dict[AnyNode, list[Tensor | None]] = {}
     heap: list[tuple[int, AnyNode]] = []
@@ -117,7 +134,7 @@ def _run(
             pending[node] = [None] * (len(node.outputs) if isinstance(node, Node) else 1)
             heapq.heappush(heap, (-node.sequence, node))
         waiting = pending[node][number]
-        pending[node][number] = gradient if waiting is None else waiting + gradient  # type: ignore[operator]
+        pending[node][number] = gradient if waiting is None else waiting + gradient
 
     with set_grad_enabled(create_graph):
         for edge, gradient in roots:
@@ -127,12 +144,14 @@ def _run(
             gradients = pending.pop(node)
             for number, hooks in node.hooks.items():
                 for hook in list(hooks):
-                    gradient = gradients[number]
-                    if gradient is not None:
-                        replaced = hook(gradient)
-                        gradients[number] = gradient if replaced is None else replaced
+                    complete = gradients[number]
+                    if complete is not None:
+                        replaced = hook(complete)
+                        gradients[number] = complete if replaced is None else replaced
             if wanted is not None:
-                found.update({(node, i): g for i, g in enumerate(gradients) if g is not None and (node, i) in wanted})
+                found.update(
+                    {(node, i): g for i, g in enumerate(gradients) if g is not None and (node, i) in wanted}
+                )
             if isinstance(node, LeafNode):
                 if wanted is None and gradients[0] is not None:
                     node.accumulate(gradients[0], create_graph)
@@ -150,9 +169,9 @@ def _run(
             del gradients
             if not retain_graph:
                 node.free()
-            for edge, result in zip(node.edges, results, strict=True):
-                if edge is not None and result is not None:
-                    send(edge, result)
+            for target, result in zip(node.edges, results, strict=True):
+                if target is not None and result is not None:
+                    send(target, result)
     return [found.get(edge) for edge in wanted or []]
 
 
@@ -166,7 +185,9 @@ def _leading_to(targets: set[AnyNode], roots: list[AnyNode]) -> set[AnyNode]:
             reachable.add(node)
             stack += [edge[0] for edge in getattr(node, "edges", ()) if edge is not None]
     useful = reachable & targets
-    for node in sorted(reachable, key=lambda n: n.sequence):  # oldest first: what a node uses is decided before it
+    for node in sorted(
+        reachable, key=lambda n: n.sequence
+    ):  # oldest first: what a node uses is decided before it
         if any(edge is not None and edge[0] in useful for edge in getattr(node, "edges", ())):
             useful.add(node)
     return useful

@@ -1,6 +1,7 @@
 """Number types: the default, PyTorch's promotion rule, and the conversion of anything to an array.
 
-NumPy and PyTorch disagree on one point that matters here: int64 with float32 is float64 in NumPy and float32 in
+NumPy and PyTorch disagree on one point that matters here: int64 with float32 is float64 in NumPy and float32
+in
 PyTorch.  A framework that trains in float32 must not turn to float64 in silence, so PyTorch's rule holds:
 bool < integer < float; within the highest kind, tensors with dimensions decide first, then 0-d tensors, then
 Python numbers.
@@ -62,12 +63,14 @@ def result_type(*operands: Any) -> np.dtype:
             level, dtype = (0 if operand.ndim else 1), operand.dtype
         previous = levels[level]
         levels[level] = dtype if previous is None else promote_types(previous, dtype)
-    result = None
-    for dtype in levels:  # from the strongest to the weakest: a weaker one counts only if its kind is higher
+    result: np.dtype | None = None
+    for (
+        candidate
+    ) in levels:  # from the strongest to the weakest: a weaker one counts only if its kind is higher
         if result is None:
-            result = dtype
-        elif dtype is not None and kind_order(dtype) > kind_order(result):
-            result = promote_types(result, dtype)
+            result = candidate
+        elif candidate is not None and kind_order(candidate) > kind_order(result):
+            result = promote_types(result, candidate)
     assert result is not None
     return result
 

@@ -1,4 +1,5 @@
-"""Function: one differentiable operation, its forward and its backward; Node: one use of it in the recorded graph.
+"""Function: one differentiable operation, its forward and its backward; Node: one use of it in the recorded
+graph.
 
     class Square(Function):                     # y = x²
         @staticmethod
@@ -13,11 +14,12 @@
 
     y = Square.apply(x)
 
-`forward` computes with arrays (`x.data`) or with operators, which are not recorded inside it.  `backward` is written
-in operators on tensors; that is all `create_graph=True` needs to differentiate a gradient again.
+`forward` computes with arrays (`x.data`) or with operators, which are not recorded inside it.  `backward` is
+written in operators on tensors; that is all `create_graph=True` needs to differentiate a gradient again.
 
-A *fused* function computes its gradient by a kernel on arrays.  It names its **twin**, the same formula composed
-of simpler operators; when a second derivative is asked for, the twin is replayed and differentiated instead.
+A *fused* function computes its gradient by a kernel on arrays.  It names its **twin**, the same formula
+composed of simpler operators; when a second derivative is asked for, the twin is replayed and differentiated
+instead.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ from minitorch_seg.autograd.tensor import Tensor, next_sequence
 class Node:
     """One recorded use of a Function.  It is the `ctx` that forward and backward see.
 
-    edges[i] leads from argument i to where its gradient goes: (node that made it, number of that node's result);
+    edges[i] leads from argument i to where its gradient goes: (node that made it, number of that node's
+    result);
     None where no gradient is needed.  `sequence` counts up, so that a node's arguments carry smaller numbers.
     """
 
@@ -53,14 +56,17 @@ class Node:
         self.hooks: dict[int, list[Callable]] = {}
         self.freed = False
         self._twin_arguments = (args, kwargs) if record and function.twin is not None else None
-        self._saved: list[tuple[Tensor | None, int, int | None]] = []  # tensor, its version, number of the result
+        self._saved: list[
+            tuple[Tensor | None, int, int | None]
+        ] = []  # tensor, its version, number of the result
         self._not_differentiable: tuple = ()
 
     @property
     def name(self) -> str:
         return self.function.__name__
 
-    # -- for forward ---------------------------------------------------------------------------------------------
+    # -- for forward
+    # ---------------------------------------------------------------------------------------------
     def save_for_backward(self, *tensors: Tensor | np.ndarray | None) -> None:
         """Keep arguments, results or other arrays for the backward pass, with their version of now."""
         if self.record:
@@ -89,16 +95,19 @@ class Node:
             result.attach(self, number)
         return result
 
-    # -- for backward --------------------------------------------------------------------------------------------
+    # -- for backward
+    # --------------------------------------------------------------------------------------------
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
-        """What forward saved.  Refused after it was freed, and where an array was changed in place meanwhile."""
+        """What forward saved.  Refused after it was freed, and where an array was changed in place
+        meanwhile."""
         self._check_not_freed()
         tensors = []
         for i, (tensor, version, number) in enumerate(self._saved):
             if tensor is not None and tensor.version != version:
                 raise RuntimeError(
-                    f"{self.name} saved array {i} of shape {tensor.shape} for its backward pass, and an in-place "
+                    f"{self.name} saved array {i} of shape {tensor.shape} for its backward pass, "
+                    f"and an in-place "
                     f"operation changed it afterwards (version {version} then, {tensor.version} now): "
                     "run backward before the change, or change a copy"
                 )
@@ -152,7 +161,9 @@ class Node:
             pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if o.requires_grad]
             wanted = [args[i] for i, needed in enumerate(self.needs_input_grad) if needed]
             found = iter(
-                gradients([o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True)
+                gradients(
+                    [o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True
+                )
             )
         return [next(found) if needed else None for needed in self.needs_input_grad]
 
@@ -165,9 +176,12 @@ class Node:
         if grad.shape != shape:
             if not self.function.broadcasts:
                 raise RuntimeError(
-                    f"{self.name}.backward returned a gradient of shape {grad.shape} for argument {i} of shape {shape}"
+                    f"{self.name}.backward returned a gradient of shape {grad.shape} for argument "
+                    f"{i} of shape {shape}"
                 )
-            grad = grad.sum_to_size(shape)  # a number that was broadcast feeds several results: their gradients add
+            grad = grad.sum_to_size(
+                shape
+            )  # a number that was broadcast feeds several results: their gradients add
         return grad if grad.dtype == dtype else grad.to(dtype)
 
 
@@ -175,8 +189,8 @@ class Function:
     """Base class of differentiable operations; the module's text shows one.
 
     Class attributes: `twin`, the same formula composed of simpler operators (then backward works on arrays);
-    `broadcasts`: the arguments were broadcast, and the engine sums each gradient back to its argument's shape;
-    `is_view`: the result shares the memory of the first argument.
+    `broadcasts`: the arguments were broadcast, and the engine sums each gradient back to its argument's
+    shape; `is_view`: the result shares the memory of the first argument.
     """
 
     twin: ClassVar[Callable | None] = None

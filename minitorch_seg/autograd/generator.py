@@ -1,10 +1,12 @@
-"""Random numbers from a counter: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+"""Random numbers from a counter: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2,
+3", SC 2011).
 
-A counter-based generator has no hidden state to advance: number i of a stream is a function of (key, i).  So any
-thread can compute any number, a GPU gives the same ones as a CPU, and the state to save is the seed and the position.
+A counter-based generator has no hidden state to advance: number i of a stream is a function of (key, i).  So
+any thread can compute any number, a GPU gives the same ones as a CPU, and the state to save is the seed and
+the position.
 
-Each block turns a 128-bit counter into four 32-bit numbers in ten rounds.  A round multiplies two of the words by
-constants to 64 bits, and mixes the high halves with the other two words and the key:
+Each block turns a 128-bit counter into four 32-bit numbers in ten rounds.  A round multiplies two of the
+words by constants to 64 bits, and mixes the high halves with the other two words and the key:
 
     (c0, c1, c2, c3) -> (hi(B c2) ^ c1 ^ k0,  lo(B c2),  hi(A c0) ^ c3 ^ k1,  lo(A c0))
 """
@@ -29,7 +31,12 @@ def philox4x32(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
     k0, k1 = key
     for _ in range(10):
         a, b = _A * c0, _B * c2
-        c0, c1, c2, c3 = (b >> _HALF) ^ c1 ^ np.uint64(k0), b & _LOW, (a >> _HALF) ^ c3 ^ np.uint64(k1), a & _LOW
+        c0, c1, c2, c3 = (
+            (b >> _HALF) ^ c1 ^ np.uint64(k0),
+            b & _LOW,
+            (a >> _HALF) ^ c3 ^ np.uint64(k1),
+            a & _LOW,
+        )
         k0, k1 = (k0 + _KEY_STEP[0]) & 0xFFFFFFFF, (k1 + _KEY_STEP[1]) & 0xFFFFFFFF
     return np.stack([c0, c1, c2, c3], axis=1).astype(np.uint32)
 
@@ -71,12 +78,16 @@ class Generator:
         counter[:, 0], counter[:, 1] = index & _LOW, index >> _HALF
         return philox4x32(counter, (self._seed & 0xFFFFFFFF, self._seed >> 32)).reshape(-1)[:count]
 
-    def uniform(self, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
+    def uniform(
+        self, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0, dtype: Any = np.float32
+    ) -> np.ndarray:
         """Uniform numbers in [low, high): multiples of 2⁻²⁴, which float32 holds exactly."""
         unit = (self.bits(math.prod(shape)) >> np.uint32(8)).astype(np.float64) * 2.0**-24
         return (low + (high - low) * unit).astype(dtype).reshape(shape)
 
-    def normal(self, shape: tuple[int, ...], mean: float = 0.0, std: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
+    def normal(
+        self, shape: tuple[int, ...], mean: float = 0.0, std: float = 1.0, dtype: Any = np.float32
+    ) -> np.ndarray:
         """Normal numbers by Box and Muller: √(−2 ln u) · cos(2π v), with u in (0, 1]."""
         count = math.prod(shape)
         pairs = self.bits(2 * count).astype(np.float64).reshape(2, count)

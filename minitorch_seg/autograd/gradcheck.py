@@ -1,15 +1,17 @@
-"""gradcheck: is the analytic gradient the derivative?  Every operator of this project passes it, and so can yours.
+"""gradcheck: is the analytic gradient the derivative?  Every operator of this project passes it, and so can
+yours.
 
-The numeric derivative is the central difference  (f(x + h e) − f(x − h e)) / 2h  in float64, whose error h²f'''/6 + ε|f|/h
+The numeric derivative is the central difference  (f(x + h e) − f(x − h e)) / 2h  in float64, whose error
+h²f'''/6 + ε|f|/h
 is smallest near h = 10⁻⁵.  Four things make the comparison worth something:
 
-* the cotangent u is random.  With u = 1 (differentiating a sum) a gradient that is flipped, permuted or transposed
-  often sums to the same numbers, and the mistake stays hidden;
-* small inputs are compared entry by entry of the Jacobian, large ones by the identity  <u, J v> = <Jᵀ u, v>  for random
-  directions v (HIPS autograd's checker; two evaluations however large the input);
+* the cotangent u is random.  With u = 1 (differentiating a sum) a gradient that is flipped, permuted or
+  transposed often sums to the same numbers, and the mistake stays hidden;
+* small inputs are compared entry by entry of the Jacobian, large ones by the identity  <u, J v> = <Jᵀ u, v>
+  for random directions v (HIPS autograd's checker; two evaluations however large the input);
 * several step sizes are tried, so neither curvature nor rounding is taken for a mistake;
-* a point where left and right derivative differ (relu at 0, a tie in a maximum) is recognised as a *kink*: no derivative
-  exists there, so the inputs are moved a little and checked again, and the report says so.
+* a point where left and right derivative differ (relu at 0, a tie in a maximum) is recognised as a *kink*:
+  no derivative exists there, so the inputs are moved a little and checked again, and the report says so.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import numpy as np
 
 from minitorch_seg.autograd.backward import grad
 from minitorch_seg.autograd.dtypes import is_float
-from minitorch_seg.autograd.grad_mode import no_grad
+from minitorch_seg.autograd.grad_mode import enable_grad, no_grad
 from minitorch_seg.autograd.tensor import Tensor
 from minitorch_seg.errors import GradcheckError
 
@@ -31,7 +33,8 @@ STEPS = (1e-5, 1e-4, 1e-6, 1e-3)
 
 @dataclass
 class GradcheckReport:
-    """What was compared: how many numbers, the largest relative error, the kinks that were stepped aside from."""
+    """What was compared: how many numbers, the largest relative error, the kinks that were stepped aside
+    from."""
 
     name: str
     compared: int = 0
@@ -66,8 +69,8 @@ def gradcheck(
 
     Args:
         fn: takes tensors, returns a float tensor or a tuple of them; must give the same result each time.
-        inputs: tensors or arrays.  Every float input is checked (as a float64 copy; yours is not touched), except a
-            tensor that says requires_grad=False while another says True.
+        inputs: tensors or arrays.  Every float input is checked (as a float64 copy; yours is not touched),
+            except a tensor that says requires_grad=False while another says True.
         order: 2 also checks the derivative of the gradient itself.
         rtol, atol: |analytic − numeric| ≤ atol + rtol · |numeric| is agreement.
         max_jacobian: up to this many entries the whole Jacobian is compared, above it random directions.
@@ -107,7 +110,7 @@ def gradcheck(
     report = GradcheckReport(name or _name_of(fn))
     for _ in range(5):
         try:
-            _check_once(fn, tensors, checked, report, rng, rtol, atol, max_jacobian, directions)
+            _Check(fn, tensors, checked, report, rng, rtol, atol).run(max_jacobian, directions)
             break
         except _Kink as kink:
             report.kinks.append(str(kink))
@@ -117,13 +120,15 @@ def gradcheck(
     else:
         raise GradcheckError(f"{report.name}: every point tried is a kink, last: {report.kinks[-1]}")
     if order > 1:
-        _check_gradient_of_gradient(fn, tensors, checked, report, order, rtol, atol, max_jacobian, directions, seed)
+        _check_gradient_of_gradient(
+            fn, tensors, checked, report, order, rtol, atol, max_jacobian, directions, seed
+        )
     return report
 
 
 def _name_of(fn: Callable) -> str:
     owner = getattr(fn, "__self__", None)
-    name = getattr(owner, "__name__", None) or getattr(fn, "__name__", type(fn).__name__)
+    name = str(getattr(owner, "__name__", None) or getattr(fn, "__name__", type(fn).__name__))
     return "function" if name == "<lambda>" else name
 
 
@@ -132,7 +137,9 @@ def _float64_copies(given: list[Any]) -> list[Tensor]:
     tensors = []
     for value in given:
         data = value.data if isinstance(value, Tensor) else np.asarray(value)
-        wanted = is_float(data.dtype) and (not some_marked or not isinstance(value, Tensor) or value.requires_grad)
+        wanted = is_float(data.dtype) and (
+            not some_marked or not isinstance(value, Tensor) or value.requires_grad
+        )
         dtype = np.float64 if is_float(data.dtype) else data.dtype
         tensors.append(Tensor(np.array(data, dtype=dtype, order="K"), wanted))
     return tensors
@@ -147,12 +154,30 @@ def _outputs(fn: Callable, tensors: list[Tensor]) -> list[Tensor]:
     return outputs
 
 
-def _values(fn: Callable, tensors: list[Tensor], argument: int, data: np.ndarray) -> np.ndarray:
-    """All outputs at a changed argument, as one flat array."""
-    moved = list(tensors)
-    moved[argument] = Tensor(data)
-    with no_grad():
-        return np.concatenate([o.data.reshape(-1) for o in _outputs(fn, moved)])
+class _Line:
+    """All outputs, as one flat array, while one argument moves along a straight line: s ↦ f(x + s v)."""
+
+    def __init__(self, fn: Callable, tensors: list[Tensor], argument: int, direction: np.ndarray):
+        self.fn, self.tensors, self.argument, self.direction = fn, tensors, argument, direction
+        self._known: dict[float, np.ndarray] = {}
+
+    def __call__(self, s: float) -> np.ndarray:
+        if s not in self._known:
+            moved = list(self.tensors)
+            moved[self.argument] = Tensor(self.tensors[self.argument].data + s * self.direction)
+            with no_grad():
+                self._known[s] = _flat(_outputs(self.fn, moved))
+        return self._known[s]
+
+
+def _flat(outputs: list[Tensor]) -> np.ndarray:
+    return np.concatenate([output.data.reshape(-1) for output in outputs])
+
+
+def _unit(shape: tuple[int, ...], index: tuple[int, ...]) -> np.ndarray:
+    unit = np.zeros(shape)
+    unit[index] = 1.0
+    return unit
 
 
 def _pullback(outputs: list[Tensor], wanted: list[Tensor], u: np.ndarray) -> list[np.ndarray]:
@@ -165,92 +190,100 @@ def _pullback(outputs: list[Tensor], wanted: list[Tensor], u: np.ndarray) -> lis
     return [np.zeros(t.shape) if g is None else g.data for g, t in zip(found, wanted, strict=True)]
 
 
-def _check_once(
-    fn: Callable, tensors: list[Tensor], checked: list[int], report: GradcheckReport, rng: np.random.Generator,
-    rtol: float, atol: float, max_jacobian: int, directions: int,
-) -> None:  # fmt: skip
-    before = [t.data.copy() for t in tensors]
-    outputs = _outputs(fn, tensors)
-    wanted = [tensors[i] for i in checked]
-    value = np.concatenate([o.data.reshape(-1) for o in outputs])
-    again = _values(fn, tensors, checked[0], tensors[checked[0]].data)
-    if not np.array_equal(value, again, equal_nan=True):
-        raise GradcheckError(f"{report.name} gives another result each time it is called: fix its seed")
-    if not np.isfinite(value).all():
-        raise GradcheckError(f"{report.name} is not finite at this point: choose other inputs")
-    if value.size:
-        u = rng.standard_normal(value.size)
-        for k, analytic in enumerate(_pullback(outputs, wanted, u)):
-            _check_directions(fn, tensors, checked[k], u, analytic, report, rng, rtol, atol, directions)
-        if value.size * sum(t.data.size for t in wanted) <= max_jacobian:
-            _check_jacobian(fn, tensors, checked, outputs, report, rtol, atol)
-    for i, data in enumerate(before):
-        if not np.array_equal(data, tensors[i].data, equal_nan=True):
-            raise GradcheckError(f"{report.name} changes its argument {i} in place: compute into a new array")
+@dataclass
+class _Check:
+    """One comparison at one point; `tensors` are float64, `checked` numbers those to differentiate."""
 
+    fn: Callable
+    tensors: list[Tensor]
+    checked: list[int]
+    report: GradcheckReport
+    rng: np.random.Generator
+    rtol: float
+    atol: float
 
-def _check_directions(
-    fn: Callable, tensors: list[Tensor], argument: int, u: np.ndarray, analytic: np.ndarray, report: GradcheckReport,
-    rng: np.random.Generator, rtol: float, atol: float, directions: int,
-) -> None:  # fmt: skip
-    x = tensors[argument].data
-    for _ in range(directions if x.size else 0):
-        v = rng.standard_normal(x.shape)
-        v /= np.linalg.norm(v)
-        claimed = float(np.sum(analytic * v))
-        found = _compare(lambda s, v=v: u @ _values(fn, tensors, argument, x + s * v), claimed, rtol, atol)
-        if found.ok:
-            report.compared += 1
-            report.max_error = max(report.max_error, found.error)
-            continue
-        for index in _suspects(x.shape, rng):  # locate the mistake: single entries of Jᵀu
-            step = np.zeros(x.shape)
-            step[index] = 1.0
-            entry = _compare(lambda s, e=step: u @ _values(fn, tensors, argument, x + s * e), analytic[index], rtol, atol)
-            if entry.kink:
-                raise _Kink(f"argument {argument}{list(index)}: left and right derivative differ")
-            if not entry.ok:
-                where = f"d <u, output> / d argument {argument}{list(index)} for a random cotangent u"
-                raise GradcheckError(_message(report.name, where, entry, x[index]))
-        if found.kink:
-            raise _Kink(f"argument {argument}, along a random direction: left and right derivative differ")
-        raise GradcheckError(_message(report.name, f"<u, J v> for argument {argument}, random u and v", found, None))
+    def run(self, max_jacobian: int, directions: int) -> None:
+        before = [np.array(t.data) for t in self.tensors]
+        outputs = _outputs(self.fn, self.tensors)
+        wanted = [self.tensors[i] for i in self.checked]
+        value = _flat(outputs)
+        again = _Line(self.fn, self.tensors, self.checked[0], np.zeros(wanted[0].shape))(0.0)
+        if not np.array_equal(value, again, equal_nan=True):
+            raise GradcheckError(
+                f"{self.report.name} gives another result each time it is called: fix its seed"
+            )
+        if not np.isfinite(value).all():
+            raise GradcheckError(f"{self.report.name} is not finite at this point: choose other inputs")
+        if value.size:
+            if value.size * sum(t.data.size for t in wanted) <= max_jacobian:
+                self.jacobian(outputs, wanted)
+            u = self.rng.standard_normal(value.size)
+            for argument, analytic in zip(self.checked, _pullback(outputs, wanted, u), strict=True):
+                self.directions(argument, u, analytic, directions)
+        for i, data in enumerate(before):
+            if not np.array_equal(data, self.tensors[i].data, equal_nan=True):
+                raise GradcheckError(
+                    f"{self.report.name} changes its argument {i} in place: compute into a new array"
+                )
 
+    def jacobian(self, outputs: list[Tensor], wanted: list[Tensor]) -> None:
+        """Every entry: a row of Jᵀ by a unit cotangent, a column by moving one number."""
+        units = np.eye(sum(o.data.size for o in outputs))
+        rows = [_pullback(outputs, wanted, unit) for unit in units]
+        for k, argument in enumerate(self.checked):
+            for index in np.ndindex(wanted[k].shape):
+                line = _Line(self.fn, self.tensors, argument, _unit(wanted[k].shape, index))
+                for out, unit in enumerate(units):
+                    found = self.compare(line, unit, float(rows[out][k][index]))
+                    if not found.ok:
+                        where = f"d output{_output_index(outputs, out)} / d argument {argument}{list(index)}"
+                        raise GradcheckError(_message(self.report.name, where, found, wanted[k].data[index]))
 
-def _suspects(shape: tuple[int, ...], rng: np.random.Generator) -> list[tuple[int, ...]]:
-    size = int(np.prod(shape))
-    order = rng.permutation(size)[:200]
-    return [tuple(int(i) for i in np.unravel_index(k, shape)) for k in sorted(order)]
+    def directions(self, argument: int, u: np.ndarray, analytic: np.ndarray, count: int) -> None:
+        """<u, J v> = <Jᵀu, v> for random v of length 1; on a difference, look for the entry that is wrong."""
+        x = self.tensors[argument].data
+        for _ in range(count if x.size else 0):
+            v = self.rng.standard_normal(x.shape)
+            v /= np.linalg.norm(v)
+            found = self.compare(
+                _Line(self.fn, self.tensors, argument, v), u, float(np.sum(analytic * v)), False
+            )
+            if found.ok:
+                continue
+            for flat in self.rng.permutation(x.size)[:200]:
+                index = tuple(int(i) for i in np.unravel_index(flat, x.shape))
+                entry = self.compare(
+                    _Line(self.fn, self.tensors, argument, _unit(x.shape, index)), u, float(analytic[index])
+                )
+                if not entry.ok:
+                    where = f"d <u, output> / d argument {argument}{list(index)} for a random cotangent u"
+                    raise GradcheckError(_message(self.report.name, where, entry, x[index]))
+            if found.kink:
+                raise _Kink(
+                    f"argument {argument}, along a random direction: left and right derivative differ"
+                )
+            where = f"<u, J v> for argument {argument}, random u and v"
+            raise GradcheckError(_message(self.report.name, where, found, None))
 
-
-def _check_jacobian(
-    fn: Callable, tensors: list[Tensor], checked: list[int], outputs: list[Tensor], report: GradcheckReport,
-    rtol: float, atol: float,
-) -> None:  # fmt: skip
-    wanted = [tensors[i] for i in checked]
-    size = sum(o.data.size for o in outputs)
-    rows = [_pullback(outputs, wanted, unit) for unit in np.eye(size)]
-    for k, argument in enumerate(checked):
-        x = tensors[argument].data
-        for index in np.ndindex(x.shape):
-            step = np.zeros(x.shape)
-            step[index] = 1.0
-            cache: dict[float, np.ndarray] = {}
-
-            def column(s: float, x: np.ndarray = x, e: np.ndarray = step, cache: dict = cache, argument: int = argument) -> np.ndarray:
-                if s not in cache:
-                    cache[s] = _values(fn, tensors, argument, x + s * e)
-                return cache[s]
-
-            for out in range(size):
-                found = _compare(lambda s, out=out, column=column: column(s)[out], float(rows[out][k][index]), rtol, atol)
-                if found.kink:
-                    raise _Kink(f"argument {argument}{list(index)}: left and right derivative differ")
-                if not found.ok:
-                    where = f"d output{_output_index(outputs, out)} / d argument {argument}{list(index)}"
-                    raise GradcheckError(_message(report.name, where, found, x[index]))
-                report.compared += 1
-                report.max_error = max(report.max_error, found.error)
+    def compare(self, line: _Line, u: np.ndarray, analytic: float, raise_kink: bool = True) -> _Comparison:
+        """The claimed derivative at s = 0 of <u, line(s)>, against central differences over several step
+        sizes."""
+        by_step: dict[float, float] = {}
+        for h in STEPS:
+            numeric = float(u @ line(h) - u @ line(-h)) / (2 * h)
+            by_step[h] = numeric
+            if abs(analytic - numeric) <= self.atol + self.rtol * abs(numeric):
+                self.report.compared += 1
+                error = abs(analytic - numeric) / (1.0 + abs(numeric))
+                self.report.max_error = max(self.report.max_error, error)
+                return _Comparison(True, analytic, numeric)
+        kink = _is_kink(line, u, analytic)
+        if kink and raise_kink:
+            raise _Kink(
+                f"argument {line.argument}{np.argwhere(line.direction)[0].tolist()}: left and right "
+                f"derivative differ"
+            )
+        return _Comparison(False, analytic, by_step[STEPS[0]], kink, by_step)
 
 
 def _output_index(outputs: list[Tensor], flat: int) -> str:
@@ -267,36 +300,21 @@ class _Comparison:
     ok: bool
     analytic: float
     numeric: float
-    error: float
     kink: bool = False
     by_step: dict[float, float] = field(default_factory=dict)
 
 
-def _compare(along: Callable[[float], float], analytic: float, rtol: float, atol: float) -> _Comparison:
-    """The claimed derivative at 0 of `along`, against central differences over several step sizes."""
-    by_step: dict[float, float] = {}
-    for h in STEPS:
-        numeric = float(along(h) - along(-h)) / (2 * h)
-        by_step[h] = numeric
-        error = abs(analytic - numeric) / (1.0 + abs(numeric))
-        if abs(analytic - numeric) <= atol + rtol * abs(numeric):
-            return _Comparison(True, analytic, numeric, error)
-    numeric = by_step[STEPS[0]]
-    return _Comparison(False, analytic, numeric, abs(analytic - numeric), _is_kink(along, analytic), by_step)
-
-
-def _is_kink(along: Callable[[float], float], analytic: float) -> bool:
+def _is_kink(line: _Line, u: np.ndarray, analytic: float) -> bool:
     """Do the slopes to the left and right differ by an amount that does not shrink with the step?
 
     For a smooth function their difference is h·f'', ten times smaller at a tenth of the step.
     """
+    middle = u @ line(0.0)
     gaps = []
-    middle = along(0.0)
     for h in (1e-4, 1e-5, 1e-6):
-        right, left = (along(h) - middle) / h, (middle - along(-h)) / h
+        right, left = (u @ line(h) - middle) / h, (middle - u @ line(-h)) / h
         gaps.append(abs(right - left))
-    scale = 1e-4 * (1.0 + abs(analytic))
-    return bool(min(gaps) > scale and gaps[2] > 0.3 * gaps[0])
+    return bool(min(gaps) > 1e-4 * (1.0 + abs(analytic)) and gaps[2] > 0.3 * gaps[0])
 
 
 def _message(name: str, where: str, found: _Comparison, at: Any) -> str:
@@ -304,13 +322,23 @@ def _message(name: str, where: str, found: _Comparison, at: Any) -> str:
         return f"{value:.7g}"
 
     rounded = float(f"{found.numeric:.6g}")  # differences carry about six sound digits
-    lines = [f"{name}: {where} is {exact(rounded)} by central differences, but backward says {exact(found.analytic)}"]
+    lines = [
+        f"{name}: {where} is {exact(rounded)} by central differences, but backward says "
+        f"{exact(found.analytic)}"
+    ]
     if at is not None:
         lines.append(f"  the argument's value there: {exact(float(at))}")
-    lines += [f"  step {h:.0e}: numeric {n:.9g}, difference {found.analytic - n:.3g}" for h, n in sorted(found.by_step.items())]
+    lines += [
+        f"  step {h:.0e}: numeric {n:.9g}, difference {found.analytic - n:.3g}"
+        for h, n in sorted(found.by_step.items())
+    ]
     if found.analytic and found.numeric:
         ratio = found.analytic / found.numeric
-        for factor, text in ((-1, "the sign is turned"), (2, "twice too large"), (0.5, "half as large as it should be")):
+        for factor, text in (
+            (-1, "the sign is turned"),
+            (2, "twice too large"),
+            (0.5, "half as large as it should be"),
+        ):
             if abs(ratio - factor) < 1e-5:
                 lines.append(f"  {text}")
     elif not found.analytic:
@@ -319,19 +347,27 @@ def _message(name: str, where: str, found: _Comparison, at: Any) -> str:
 
 
 def _check_gradient_of_gradient(
-    fn: Callable, tensors: list[Tensor], checked: list[int], report: GradcheckReport, order: int,
-    rtol: float, atol: float, max_jacobian: int, directions: int, seed: int,
-) -> None:  # fmt: skip
+    fn: Callable,
+    tensors: list[Tensor],
+    checked: list[int],
+    report: GradcheckReport,
+    order: int,
+    rtol: float,
+    atol: float,
+    max_jacobian: int,
+    directions: int,
+    seed: int,
+) -> None:
     """gradcheck of (x, u) -> Jᵀ(x) u."""
     rng = np.random.default_rng(seed + 1)
     cotangents = [Tensor(rng.standard_normal(o.shape), True) for o in _outputs(fn, tensors)]
 
     def pullback(*arguments: Tensor) -> tuple[Tensor, ...]:
         xs, us = list(arguments[: len(tensors)]), arguments[len(tensors) :]
-        # x·1 so that an input without requires_grad (while differences are taken) can be differentiated all the same
-        inner = [Tensor(x.data, True) if i in checked and not x.requires_grad else x for i, x in enumerate(xs)]
-        from minitorch_seg.autograd.grad_mode import enable_grad
-
+        # While differences are taken an argument comes without requires_grad; here it is differentiated anyway.
+        inner = [
+            Tensor(x.data, True) if i in checked and not x.requires_grad else x for i, x in enumerate(xs)
+        ]
         with enable_grad():
             outputs = _outputs(fn, inner)
             wanted = [inner[i] for i in checked]
@@ -339,12 +375,21 @@ def _check_gradient_of_gradient(
             found = grad(
                 [o for o, _ in pairs], wanted, [u for _, u in pairs], create_graph=True, allow_unused=True
             )
-        return tuple(Tensor(np.zeros(t.shape)) if g is None else g for g, t in zip(found, wanted, strict=True))
+        return tuple(
+            Tensor(np.zeros(t.shape)) if g is None else g for g, t in zip(found, wanted, strict=True)
+        )
 
     second = gradcheck(
-        pullback, [*tensors, *cotangents], order=order - 1, rtol=rtol, atol=atol, max_jacobian=max_jacobian,
-        directions=directions, seed=seed + 2, name=f"gradient of {report.name}",
-    )  # fmt: skip
+        pullback,
+        [*tensors, *cotangents],
+        order=order - 1,
+        rtol=rtol,
+        atol=atol,
+        max_jacobian=max_jacobian,
+        directions=directions,
+        seed=seed + 2,
+        name=f"gradient of {report.name}",
+    )
     report.compared += second.compared
     report.max_error = max(report.max_error, second.max_error)
     report.kinks += second.kinks

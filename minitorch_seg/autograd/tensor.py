@@ -1,8 +1,9 @@
 """Tensor: an array, its gradient, and its place in the recorded graph.  It knows no operator.
 
-`t.data` is always a NumPy array.  A tensor is either a *leaf* (made by the user; its gradient is kept in `t.grad`)
-or the result of a recorded operation (its gradient passes through and is not kept, unless `retain_grad()`).
-Operators and methods such as `+`, `t.sum()` or `t.reshape()` are installed by `ops/tensor_methods.py`.
+`t.data` is always a NumPy array.  A tensor is either a *leaf* (made by the user; its gradient is kept in
+`t.grad`) or the result of a recorded operation (its gradient passes through and is not kept, unless
+`retain_grad()`). Operators and methods such as `+`, `t.sum()` or `t.reshape()` are installed by
+`ops/tensor_methods.py`.
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ class LeafNode:
     def accumulate(self, grad: Tensor, create_graph: bool) -> None:
         leaf = self.tensor
         if create_graph:
-            leaf.grad = grad if leaf.grad is None else leaf.grad + grad  # type: ignore[operator]
+            leaf.grad = grad if leaf.grad is None else leaf.grad + grad
         elif leaf.grad is None:
-            leaf.grad = Tensor(np.array(grad.data, order="K"))  # a copy: several leaves may be handed one array
+            leaf.grad = Tensor(
+                np.array(grad.data, order="K")
+            )  # a copy: several leaves may be handed one array
         elif leaf.grad.grad_fn is not None:
             leaf.grad = Tensor(leaf.grad.data + grad.data)
         else:
@@ -75,10 +78,47 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "_leaf", "_node", "_output", "_requires_grad", "_version", "data", "grad")
-    __array_ufunc__ = None  # `array + tensor` is handed to Tensor.__radd__; np.exp(tensor) raises instead of cutting the graph
+    # `array + tensor` is handed to Tensor.__radd__, and np.exp(tensor) raises instead of cutting the graph.
+    __array_ufunc__ = None
+
+    if TYPE_CHECKING:  # for type checkers: what ops/tensor_methods.py installs
+
+        def __getattr__(self, name: str) -> Callable[..., Any]: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
+        def __iadd__(self, other: Any) -> Tensor: ...
+        def __isub__(self, other: Any) -> Tensor: ...
+        def __imul__(self, other: Any) -> Tensor: ...
+        def __itruediv__(self, other: Any) -> Tensor: ...
+        def __getitem__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
 
     def __init__(self, data: Any, requires_grad: bool = False):
-        self.data: np.ndarray = data if type(data) is np.ndarray and data.dtype.kind in "fiub" else to_array(data)
+        self.data: np.ndarray = (
+            data if type(data) is np.ndarray and data.dtype.kind in "fiub" else to_array(data)
+        )
         self.grad: Tensor | None = None
         self._node: Node | None = None
         self._output = 0
@@ -88,7 +128,8 @@ class Tensor:
         if requires_grad:
             self.requires_grad = True
 
-    # -- what it is ----------------------------------------------------------------------------------------------
+    # -- what it is
+    # ----------------------------------------------------------------------------------------------
     @property
     def shape(self) -> tuple[int, ...]:
         return self.data.shape
@@ -126,7 +167,8 @@ class Tensor:
     def share_version(self, other: Tensor) -> None:
         self._version = other._version
 
-    # -- its place in the graph ----------------------------------------------------------------------------------
+    # -- its place in the graph
+    # ----------------------------------------------------------------------------------
     @property
     def requires_grad(self) -> bool:
         return self._requires_grad
@@ -136,7 +178,9 @@ class Tensor:
         if not value and self._node is not None:
             raise RuntimeError("requires_grad of a computed tensor cannot be switched off: use t.detach()")
         if value and not is_float(self.dtype):
-            raise DTypeError(f"only float tensors can require a gradient, this one is {self.dtype}: use t.float()")
+            raise DTypeError(
+                f"only float tensors can require a gradient, this one is {self.dtype}: use t.float()"
+            )
         self._requires_grad = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -174,7 +218,8 @@ class Tensor:
         return result
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
-        """Call `hook(grad)` when the gradient for this tensor is complete; what it returns replaces the gradient."""
+        """Call `hook(grad)` when the gradient for this tensor is complete; what it returns replaces the
+        gradient."""
         if not self._requires_grad:
             raise RuntimeError("a hook needs a tensor that requires a gradient")
         node, output = self.gradient_edge()
@@ -195,14 +240,18 @@ class Tensor:
         def keep(grad: Tensor) -> None:
             tensor = this()
             if tensor is not None:
-                tensor.grad = grad if tensor.grad is None else tensor.grad + grad  # type: ignore[operator]
+                tensor.grad = grad if tensor.grad is None else tensor.grad + grad
 
         self.register_hook(keep)
 
     def backward(
-        self, gradient: Tensor | np.ndarray | None = None, retain_graph: bool | None = None, create_graph: bool = False
+        self,
+        gradient: Tensor | np.ndarray | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
     ) -> None:
-        """Add dself/dleaf, contracted with `gradient`, to the `grad` of every leaf this tensor was computed from.
+        """Add dself/dleaf, contracted with `gradient`, to the `grad` of every leaf this tensor was computed
+        from.
 
         Args:
             gradient: cotangent of this tensor's shape; may be left out for a tensor of one element (then 1).
@@ -213,11 +262,14 @@ class Tensor:
 
         backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
 
-    # -- out of the graph, into Python and NumPy -----------------------------------------------------------------
+    # -- out of the graph, into Python and NumPy
+    # -----------------------------------------------------------------
     def numpy(self) -> np.ndarray:
         """The array itself (shared memory).  Refused while a gradient is required: detach() first."""
         if self._requires_grad:
-            raise RuntimeError("numpy() of a tensor that requires a gradient would cut the graph: use t.detach().numpy()")
+            raise RuntimeError(
+                "numpy() of a tensor that requires a gradient would cut the graph: use t.detach().numpy()"
+            )
         return self.data
 
     def item(self) -> bool | int | float:
@@ -249,11 +301,13 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         if not self.data.ndim:
             raise TypeError("a 0-d tensor cannot be iterated over")
-        return (self[i] for i in range(len(self.data)))  # type: ignore[index]
+        return (self[i] for i in range(len(self.data)))
 
     def __bool__(self) -> bool:
         if self.data.size != 1:
-            raise ValueError(f"the truth of a tensor of shape {self.shape} is ambiguous: use t.any() or t.all()")
+            raise ValueError(
+                f"the truth of a tensor of shape {self.shape} is ambiguous: use t.any() or t.all()"
+            )
         return bool(self.data)
 
     def __float__(self) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from typing import Any
 
 from minitorch_seg.errors import UserError
 from minitorch_seg.models.unet import UNet
 from minitorch_seg.nn import Module
 
-NAMES: dict[str, type[Module]] = {"unet": UNet}
+NAMES: dict[str, Callable[..., Module]] = {"unet": UNet}
 
 
 def build(name: str, in_channels: int, num_classes: int, **options: Any) -> Module:

@@ -10,11 +10,13 @@
       │ max-pool 2               ▲ transposed convolution
     (N, 8B, H/8, W/8) ─► two convolutions
 
-"Two convolutions" are twice: 3×3 without bias (batch norm has one), batch norm, relu.  Every level doubles the channels and halves the
-sides.  An image whose sides are not multiples of 2^depth is padded by repeating its border, and the logits are cropped again.
+"Two convolutions" are twice: 3×3 without bias (batch norm has one), batch norm, relu.  Every level doubles
+the channels and halves the
+sides.  An image whose sides are not multiples of 2^depth is padded by repeating its border, and the logits
+are cropped again.
 
-Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation", 2015 (without its unpadded
-convolutions; with batch norm).
+Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation", 2015
+(without its unpadded convolutions; with batch norm).
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ class DoubleConv(nn.Sequential):
 
 
 class UNet(nn.Module):
-    """U-Net with `depth` poolings; logits (N, num_classes, H, W) for images (N, in_channels, H, W) of any size.
+    """U-Net with `depth` poolings; logits (N, num_classes, H, W) for images (N, in_channels, H, W) of any
+    size.
 
     Args:
         in_channels: of the image; 1 for grey, 3 for colour.
@@ -60,10 +63,15 @@ class UNet(nn.Module):
     def __init__(self, in_channels: int, num_classes: int, base_channels: int = 16, depth: int = 3):
         super().__init__()
         if min(in_channels, num_classes, base_channels) < 1 or depth < 0:
-            raise ShapeError(f"UNet: sizes must be positive, found {in_channels=}, {num_classes=}, {base_channels=}, {depth=}")
+            raise ShapeError(
+                f"UNet: sizes must be positive, found {in_channels=}, {num_classes=}, "
+                f"{base_channels=}, {depth=}"
+            )
         self.in_channels, self.depth = in_channels, depth
         widths = [base_channels * 2**level for level in range(depth + 1)]
-        self.down = nn.ModuleList(DoubleConv(a, b) for a, b in zip([in_channels, *widths], widths, strict=False))
+        self.down = nn.ModuleList(
+            DoubleConv(a, b) for a, b in zip([in_channels, *widths], widths, strict=False)
+        )
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in reversed(widths[:-1]))
         self.merge = nn.ModuleList(DoubleConv(2 * w, w) for w in reversed(widths[:-1]))
         self.head = nn.Conv2d(base_channels, num_classes, 1)

@@ -14,7 +14,8 @@ from minitorch_seg.nn.rnn import RNN
 # fmt: off
 __all__ = [  # noqa: RUF022
     "Module", "Parameter", "Sequential", "ModuleList",
-    "Conv2d", "ConvTranspose2d", "Linear", "Flatten", "Identity", "RNN", "BatchNorm2d", "MaxPool2d", "Upsample", "Dropout", "Dropout2d",
+    "Conv2d", "ConvTranspose2d", "Linear", "Flatten", "Identity", "RNN", "BatchNorm2d", "MaxPool2d",
+    "Upsample", "Dropout", "Dropout2d",
     "ReLU", "Sigmoid", "Tanh", "Softmax", "LogSoftmax",
     "CrossEntropyLoss", "NLLLoss", "BCELoss", "BCEWithLogitsLoss", "MSELoss", "DiceLoss",
     "init", "utils",

@@ -11,7 +11,8 @@ from minitorch_seg.nn.module import Module, Parameter
 
 
 class BatchNorm2d(Module):
-    """Normalise each channel of (N, C, H, W): by the batch's statistics in training, by the running ones in evaluation.
+    """Normalise each channel of (N, C, H, W): by the batch's statistics in training, by the running ones in
+    evaluation.
 
     Args:
         num_features: C.
@@ -22,7 +23,12 @@ class BatchNorm2d(Module):
     """
 
     def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True, track_running_stats: bool = True
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
     ):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum

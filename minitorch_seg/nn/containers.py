@@ -42,7 +42,11 @@ class Sequential(Module):
 
     def __init__(self, *modules: Any):
         super().__init__()
-        named = modules[0].items() if len(modules) == 1 and isinstance(modules[0], OrderedDict) else enumerate(modules)
+        named = (
+            modules[0].items()
+            if len(modules) == 1 and isinstance(modules[0], OrderedDict)
+            else enumerate(modules)
+        )
         for name, module in named:
             self.add_module(str(name), module)
 

@@ -18,13 +18,20 @@ class _Convolution(Module):
     """What both have in common: sizes, and parameters drawn uniformly from ±1/√fan_in as in PyTorch."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, weight_channels: tuple[int, int], kernel_size: Any, groups: int, bias: bool
+        self,
+        in_channels: int,
+        out_channels: int,
+        weight_channels: tuple[int, int],
+        kernel_size: Any,
+        groups: int,
+        bias: bool,
     ):
         super().__init__()
         name = type(self).__name__
         if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
             raise ShapeError(
-                f"{name}: in_channels={in_channels} and out_channels={out_channels} must be positive and divisible by groups={groups}"
+                f"{name}: in_channels={in_channels} and out_channels={out_channels} must be "
+                f"positive and divisible by groups={groups}"
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = pair(name, "kernel_size", kernel_size, 1)
@@ -48,17 +55,28 @@ class Conv2d(_Convolution):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-        groups: int = 1, bias: bool = True,
-    ):  # fmt: skip
-        super().__init__(in_channels, out_channels, (out_channels, in_channels // groups), kernel_size, groups, bias)
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ):
+        super().__init__(
+            in_channels, out_channels, (out_channels, in_channels // groups), kernel_size, groups, bias
+        )
         self.stride, self.padding, self.dilation = stride, padding, dilation
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        text = (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        )
         text += f", padding={self.padding}" if self.padding not in (0, (0, 0)) else ""
         text += f", dilation={self.dilation}" if self.dilation not in (1, (1, 1)) else ""
         text += f", groups={self.groups}" if self.groups != 1 else ""
@@ -74,16 +92,40 @@ class ConvTranspose2d(_Convolution):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
-        groups: int = 1, bias: bool = True, dilation: Any = 1,
-    ):  # fmt: skip
-        super().__init__(in_channels, out_channels, (in_channels, out_channels // groups), kernel_size, groups, bias)
-        self.stride, self.padding, self.output_padding, self.dilation = stride, padding, output_padding, dilation
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+    ):
+        super().__init__(
+            in_channels, out_channels, (in_channels, out_channels // groups), kernel_size, groups, bias
+        )
+        self.stride, self.padding, self.output_padding, self.dilation = (
+            stride,
+            padding,
+            output_padding,
+            dilation,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv_transpose2d(
-            x, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
+            x,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.output_padding,
+            self.groups,
+            self.dilation,
         )
 
     def extra_repr(self) -> str:
-        return f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        )

@@ -2,8 +2,8 @@
 
 For y = Σ w x over n = fan_in terms, with independent w and x of mean 0:  Var y = n · Var w · E x².
 
-* Xavier (Glorot and Bengio, 2010): Var w = 2 / (fan_in + fan_out), a compromise that keeps the variance of signals forwards and of
-  gradients backwards where the activation is nearly linear.
+* Xavier (Glorot and Bengio, 2010): Var w = 2 / (fan_in + fan_out), a compromise that keeps the variance of
+  signals forwards and of gradients backwards where the activation is nearly linear.
 * He (He et al., 2015): relu halves E x², so Var w = 2 / fan_in.
 
 A uniform distribution on [−a, a] has variance a²/3.
@@ -26,7 +26,10 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     if nonlinearity == "leaky_relu":
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in GAINS:
-        raise ValueError(f"calculate_gain: nonlinearity {nonlinearity!r} is unknown: use {', '.join([*GAINS, 'leaky_relu'])}")
+        raise ValueError(
+            f"calculate_gain: nonlinearity {nonlinearity!r} is unknown: use "
+            f"{', '.join([*GAINS, 'leaky_relu'])}"
+        )
     return GAINS[nonlinearity]
 
 
@@ -62,7 +65,9 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     return _fill(tensor, (generator or default_generator).uniform(tensor.shape, a, b, np.float64))
 
 
-def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
+def normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+) -> Tensor:
     """Normal, in place."""
     return _fill(tensor, (generator or default_generator).normal(tensor.shape, mean, std, np.float64))
 
@@ -85,7 +90,11 @@ def _fan(tensor: Tensor, mode: str) -> int:
 
 
 def kaiming_uniform_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
 ) -> Tensor:
     """Uniform on ±gain·√(3 / fan) (He initialisation; a is leaky_relu's slope, 0 for relu)."""
     bound = calculate_gain(nonlinearity, a) * math.sqrt(3 / _fan(tensor, mode))
@@ -93,7 +102,11 @@ def kaiming_uniform_(
 
 
 def kaiming_normal_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
 ) -> Tensor:
     """Normal with std gain / √fan (He initialisation)."""
     return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)), generator)

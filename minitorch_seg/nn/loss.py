@@ -13,14 +13,20 @@ class CrossEntropyLoss(Module):
     """functional.cross_entropy: logits against class indices or probabilities."""
 
     def __init__(
-        self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+        self,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
     ):
         super().__init__()
         self.register_buffer("weight", weight)
         self.ignore_index, self.reduction, self.label_smoothing = ignore_index, reduction, label_smoothing
 
     def forward(self, input: Tensor, target: Any) -> Tensor:
-        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+        return F.cross_entropy(
+            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+        )
 
 
 class NLLLoss(Module):
@@ -38,7 +44,9 @@ class NLLLoss(Module):
 class BCEWithLogitsLoss(Module):
     """functional.binary_cross_entropy_with_logits."""
 
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None):
+    def __init__(
+        self, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None
+    ):
         super().__init__()
         self.register_buffer("weight", weight)
         self.register_buffer("pos_weight", pos_weight)
@@ -74,9 +82,16 @@ class MSELoss(Module):
 class DiceLoss(Module):
     """functional.dice_loss: logits against class indices."""
 
-    def __init__(self, ignore_index: int = -100, smooth: float = 1.0, from_logits: bool = True, reduction: str = "mean"):
+    def __init__(
+        self, ignore_index: int = -100, smooth: float = 1.0, from_logits: bool = True, reduction: str = "mean"
+    ):
         super().__init__()
-        self.ignore_index, self.smooth, self.from_logits, self.reduction = ignore_index, smooth, from_logits, reduction
+        self.ignore_index, self.smooth, self.from_logits, self.reduction = (
+            ignore_index,
+            smooth,
+            from_logits,
+            reduction,
+        )
 
     def forward(self, input: Tensor, target: Any) -> Tensor:
         return F.dice_loss(input, target, self.ignore_index, self.smooth, self.from_logits, self.reduction)

@@ -1,6 +1,7 @@
 """Module: something with parameters that maps tensors to tensors, and may be made of other modules.
 
-Names are PyTorch's, also those of `state_dict()`: a checkpoint of the same architecture can be loaded from there.
+Names are PyTorch's, also those of `state_dict()`: a checkpoint of the same architecture can be loaded from
+there.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 
-    # -- attributes ----------------------------------------------------------------------------------------------
+    # -- attributes
+    # ----------------------------------------------------------------------------------------------
     def __setattr__(self, name: str, value: Any) -> None:
         if "_parameters" not in self.__dict__:
             raise AttributeError(f"call super().__init__() before setting {type(self).__name__}.{name}")
@@ -101,7 +103,8 @@ class Module:
     def add_module(self, name: str, module: Module) -> None:
         self._modules[name] = module
 
-    # -- walking -------------------------------------------------------------------------------------------------
+    # -- walking
+    # -------------------------------------------------------------------------------------------------
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module and all below it, parents first; a shared one once."""
         seen: set[int] = set()
@@ -112,7 +115,9 @@ class Module:
                 continue
             seen.add(id(module))
             yield name, module
-            children = [(f"{name}.{n}" if name else n, m) for n, m in module._modules.items() if m is not None]
+            children = [
+                (f"{name}.{n}" if name else n, m) for n, m in module._modules.items() if m is not None
+            ]
             stack += children[::-1]
 
     def modules(self) -> Iterator[Module]:
@@ -152,7 +157,8 @@ class Module:
         fn(self)
         return self
 
-    # -- modes ---------------------------------------------------------------------------------------------------
+    # -- modes
+    # ---------------------------------------------------------------------------------------------------
     def train(self, mode: bool = True) -> Module:
         """Training mode for this module and all below it (batch statistics, dropout)."""
         for module in self.modules():
@@ -173,7 +179,8 @@ class Module:
             p.grad = None
 
     def to(self, target: Any) -> Module:
-        """Parameters and buffers converted: to("float64") changes the float ones' dtype; to("cpu") does nothing here."""
+        """Parameters and buffers converted: to("float64") changes the float ones' dtype; to("cpu") does
+        nothing here."""
         if isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda"):
             check_device(target)
             return self
@@ -191,7 +198,8 @@ class Module:
     def double(self) -> Module:
         return self.to(np.float64)
 
-    # -- saving --------------------------------------------------------------------------------------------------
+    # -- saving
+    # --------------------------------------------------------------------------------------------------
     def state_dict(self) -> OrderedDict[str, Tensor]:
         """All parameters and buffers by dotted name; they share memory with the module."""
         state: OrderedDict[str, Tensor] = OrderedDict()
@@ -215,17 +223,24 @@ class Module:
         missing = [k for k in own if k not in state_dict]
         unexpected = [k for k in state_dict if k not in own]
         if strict and (missing or unexpected):
-            parts = [f"{word} {', '.join(names)}" for word, names in (("missing:", missing), ("unexpected:", unexpected)) if names]
+            parts = [
+                f"{word} {', '.join(names)}"
+                for word, names in (("missing:", missing), ("unexpected:", unexpected))
+                if names
+            ]
             raise KeyError(f"{type(self).__name__}.load_state_dict: the names differ; {'; '.join(parts)}")
         new = {k: _as_array(state_dict[k]) for k in own if k in state_dict}
-        wrong = [f"{k} {v.shape} (expected {own[k].shape})" for k, v in new.items() if v.shape != own[k].shape]
+        wrong = [
+            f"{k} {v.shape} (expected {own[k].shape})" for k, v in new.items() if v.shape != own[k].shape
+        ]
         if wrong:
             raise ShapeError(f"{type(self).__name__}.load_state_dict: shapes differ: {', '.join(wrong)}")
         for name, value in new.items():
             np.copyto(own[name].data, value, casting="unsafe")
             own[name].bump_version()
 
-    # -- looking -------------------------------------------------------------------------------------------------
+    # -- looking
+    # -------------------------------------------------------------------------------------------------
     def extra_repr(self) -> str:
         return ""
 

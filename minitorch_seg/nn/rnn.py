@@ -1,8 +1,10 @@
 """RNN: PyTorch's module around the documented recurrence.
 
-Layer k computes h_t = f(W_hh h_{t−1} + W_xh x_t + b_h) with the parameters  W_xh = weight_ih_lk,  W_hh = weight_hh_lk  and
-b_h = bias_ih_lk + bias_hh_lk (two biases, for checkpoints' sake; only their sum matters).  Layer k + 1 reads what layer k wrote.
-A bidirectional layer has a second set of parameters, "…_reverse", that reads the sequence from its end.
+Layer k computes h_t = f(W_hh h_{t−1} + W_xh x_t + b_h) with the parameters  W_xh = weight_ih_lk,  W_hh =
+weight_hh_lk  and
+b_h = bias_ih_lk + bias_hh_lk (two biases, for checkpoints' sake; only their sum matters).  Layer k + 1 reads
+what layer k wrote. A bidirectional layer has a second set of parameters, "…_reverse", that reads the
+sequence from its end.
 """
 
 from __future__ import annotations
@@ -37,22 +39,38 @@ class RNN(Module):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", bias: bool = True,
-        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
-    ):  # fmt: skip
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ):
         super().__init__()
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"RNN: nonlinearity {nonlinearity!r} is unknown: use 'tanh' or 'relu' (functional.rnn takes any f)")
+            raise ValueError(
+                f"RNN: nonlinearity {nonlinearity!r} is unknown: use 'tanh' or 'relu' "
+                f"(functional.rnn takes any f)"
+            )
         if min(input_size, hidden_size, num_layers) < 1:
-            raise ShapeError(f"RNN: sizes must be positive, found {input_size=}, {hidden_size=}, {num_layers=}")
+            raise ShapeError(
+                f"RNN: sizes must be positive, found {input_size=}, {hidden_size=}, {num_layers=}"
+            )
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.nonlinearity, self.bias, self.batch_first = nonlinearity, bias, batch_first
         self.dropout, self.bidirectional = dropout, bidirectional
         directions = 2 if bidirectional else 1
         for suffix in self._suffixes():
             width = input_size if suffix.startswith("l0") else hidden_size * directions
-            self.register_parameter(f"weight_ih_{suffix}", Parameter(np.empty((hidden_size, width), np.float32)))
-            self.register_parameter(f"weight_hh_{suffix}", Parameter(np.empty((hidden_size, hidden_size), np.float32)))
+            self.register_parameter(
+                f"weight_ih_{suffix}", Parameter(np.empty((hidden_size, width), np.float32))
+            )
+            self.register_parameter(
+                f"weight_hh_{suffix}", Parameter(np.empty((hidden_size, hidden_size), np.float32))
+            )
             for name in ("bias_ih", "bias_hh") if bias else ():
                 self.register_parameter(f"{name}_{suffix}", Parameter(np.empty(hidden_size, np.float32)))
         for parameter in self.parameters():
@@ -64,7 +82,10 @@ class RNN(Module):
 
     def forward(self, x: Tensor, h_0: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
-            raise ShapeError(f"RNN: input has shape {x.shape}, expected (…, {self.input_size}) with two or three dimensions")
+            raise ShapeError(
+                f"RNN: input has shape {x.shape}, expected (…, {self.input_size}) with two or three "
+                f"dimensions"
+            )
         single = x.ndim == 2
         if single:
             x = x.unsqueeze(1)
@@ -81,7 +102,9 @@ class RNN(Module):
             for direction in range(directions):
                 number = layer * directions + direction
                 start = None if h_0 is None else h_0[number]
-                h = self._run(x.flip(0) if direction else x, start, f"l{layer}{'_reverse' if direction else ''}")
+                h = self._run(
+                    x.flip(0) if direction else x, start, f"l{layer}{'_reverse' if direction else ''}"
+                )
                 last.append(h[-1])
                 outputs.append(h.flip(0) if direction else h)
             x = outputs[0] if directions == 1 else cat(outputs, 2)
@@ -95,8 +118,14 @@ class RNN(Module):
     def _run(self, x: Tensor, h0: Tensor | None, suffix: str) -> Tensor:
         bias = getattr(self, f"bias_ih_{suffix}") + getattr(self, f"bias_hh_{suffix}") if self.bias else None
         return F.rnn(
-            x, h0, getattr(self, f"weight_ih_{suffix}"), getattr(self, f"weight_hh_{suffix}"), bias, self.nonlinearity
+            x,
+            h0,
+            getattr(self, f"weight_ih_{suffix}"),
+            getattr(self, f"weight_hh_{suffix}"),
+            bias,
+            self.nonlinearity,
         )
 
     def extra_repr(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, bidirectional={self.bidirectional}"
+        sizes = f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}"
+        return f"{sizes}, bidirectional={self.bidirectional}"

@@ -1,4 +1,5 @@
-"""clip_grad_norm_: gradients shortened together when they are too long (Pascanu, Mikolov and Bengio, 2013)."""
+"""clip_grad_norm_: gradients shortened together when they are too long (Pascanu, Mikolov and Bengio,
+2013)."""
 
 from __future__ import annotations
 

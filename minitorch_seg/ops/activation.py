@@ -6,7 +6,8 @@
     softplus   y = log(1 + eˣ)          dL/dx = g sigmoid(x)
     logsigmoid y = −softplus(−x)
 
-Sigmoid of a large negative x would overflow in e⁻ˣ; it is computed as ½ (1 + tanh(x/2)), the same function without an
+Sigmoid of a large negative x would overflow in e⁻ˣ; it is computed as ½ (1 + tanh(x/2)), the same function
+without an
 exponential that can overflow.  Softplus is max(x, 0) + log(1 + e^−|x|) for the same reason.
 """
 

@@ -1,4 +1,5 @@
-"""Arguments of operators: pairs, dimensions, sizes; each refusal says what was expected, what was found, and the fix."""
+"""Arguments of operators: pairs, dimensions, sizes; each refusal says what was expected, what was found, and
+the fix."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def normalize_dim(operator: str, dim: int, ndim: int) -> int:
     dim = op.index(dim)
     limit = max(ndim, 1)
     if not -limit <= dim < limit:
-        raise IndexError(f"{operator}: dim {dim} of a tensor with {ndim} dimensions: expected {-limit} … {limit - 1}")
+        raise IndexError(
+            f"{operator}: dim {dim} of a tensor with {ndim} dimensions: expected {-limit} … {limit - 1}"
+        )
     return dim % limit
 
 
@@ -53,13 +56,20 @@ def as_batch(operator: str, x: Tensor) -> tuple[Tensor, bool]:
     if x.ndim != 4:
         hint = " (a single grey image needs x[None, None])" if x.ndim == 2 else ""
         raise ShapeError(
-            f"{operator}: input has shape {x.shape}, expected (N, C, H, W), or (C, H, W) for a single image{hint}"
+            f"{operator}: input has shape {x.shape}, expected (N, C, H, W), or (C, H, W) for a "
+            f"single image{hint}"
         )
     return x, False
 
 
 def window_output_size(
-    operator: str, size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool = False
+    operator: str,
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    ceil_mode: bool = False,
 ) -> Pair:
     """⌊(size + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1 for height and width.
 
@@ -71,8 +81,10 @@ def window_output_size(
         formula = f"({n} + 2·{p} − {d}·({k} − 1) − 1) / {s} + 1"
         if room < 0:
             raise ShapeError(
-                f"{operator}: the kernel's extent {d * (k - 1) + 1} is larger than the padded {axis} {n + 2 * p}; "
-                f"output size {formula} < 1: use a smaller kernel or dilation, more padding, or a larger image"
+                f"{operator}: the kernel's extent {d * (k - 1) + 1} is larger than the padded "
+                f"{axis} {n + 2 * p}; "
+                f"output size {formula} < 1: use a smaller kernel or dilation, more padding, or a "
+                f"larger image"
                 + (" (is the input in H, W, C order? x.permute(2, 0, 1) makes it C, H, W)" if n <= 4 else "")
             )
         count = (-(-room // s) if ceil_mode else room // s) + 1

@@ -4,13 +4,17 @@
     x̂ = (x − μ) / √(σ² + ε)
     y = γ x̂ + β
 
-Backward, with g = dL/dy.  β and γ:  dL/dβ = Σ g,  dL/dγ = Σ g x̂.  For x, note that μ and σ depend on every x:
+Backward, with g = dL/dy.  β and γ:  dL/dβ = Σ g,  dL/dγ = Σ g x̂.  For x, note that μ and σ depend on every
+x:
 
     dL/dx = γ/√(σ²+ε) · ( g  −  (1/m) Σ g  −  x̂ · (1/m) Σ g x̂ )
 
-The second term comes through μ, the third through σ; leaving them out (treating the statistics as constants) is the classic
-mistake.  Derivation: with ĝ = γ g, s = 1/√(σ²+ε):  dL/dσ² = −½ s³ Σ ĝ (x − μ),  dL/dμ = −s Σ ĝ  (the part through σ² is
-zero because Σ (x − μ) = 0),  dL/dx = s ĝ + dL/dσ² · 2 (x − μ)/m + dL/dμ / m,  and putting x̂ = s (x − μ) in gives the line above.
+The second term comes through μ, the third through σ; leaving them out (treating the statistics as constants)
+is the classic
+mistake.  Derivation: with ĝ = γ g, s = 1/√(σ²+ε):  dL/dσ² = −½ s³ Σ ĝ (x − μ),  dL/dμ = −s Σ ĝ  (the part
+through σ² is
+zero because Σ (x − μ) = 0),  dL/dx = s ĝ + dL/dσ² · 2 (x − μ)/m + dL/dμ / m,  and putting x̂ = s (x − μ) in
+gives the line above.
 
 In evaluation mode μ and σ² are the running statistics, constants, and y is a straight line in x.
 
@@ -29,7 +33,9 @@ from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 
 
-def batch_norm_composed(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> tuple[Tensor, ...]:
+def batch_norm_composed(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, ...]:
     """The twin: the formula, operator by operator."""
     shape = (1, -1, 1, 1)
     mean = x.mean((0, 2, 3), keepdim=True)
@@ -52,7 +58,11 @@ class BatchNorm(Function):
         mean, variance = kernel.channel_moments(x.data)
         inv_std = np.asarray(1 / np.sqrt(variance + eps), x.dtype)
         y = kernel.normalize(
-            x.data, mean, inv_std, None if weight is None else weight.data, None if bias is None else bias.data
+            x.data,
+            mean,
+            inv_std,
+            None if weight is None else weight.data,
+            None if bias is None else bias.data,
         )
         ctx.save_for_backward(x, weight, mean, inv_std)
         ctx.mark_non_differentiable(mean, variance)
@@ -82,7 +92,8 @@ def batch_norm(
     Args:
         input: (N, C, H, W); (N, C) and (N, C, L) work too.
         running_mean, running_var: (C,); in training they are moved in place towards this batch's statistics,
-            r ← (1 − momentum)·r + momentum·(batch statistic), the variance with correction m/(m − 1); in evaluation they are used.
+            r ← (1 − momentum)·r + momentum·(batch statistic), the variance with correction m/(m − 1); in
+            evaluation they are used.
         weight, bias: γ and β, (C,).
         training: use this batch's statistics.
         eps: ε, added to the variance.
@@ -97,27 +108,43 @@ def batch_norm(
         raise ShapeError(f"batch_norm: input has shape {x.shape}, expected (N, C), (N, C, L) or (N, C, H, W)")
     same_float_dtype("batch_norm", input=x)
     channels = x.shape[1]
-    for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+    for name, t in (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", weight),
+        ("bias", bias),
+    ):
         if t is not None and t.shape != (channels,):
-            raise ShapeError(f"batch_norm: {name} has shape {t.shape}, expected ({channels},): the input has {channels} channels")
+            raise ShapeError(
+                f"batch_norm: {name} has shape {t.shape}, expected ({channels},): the input has "
+                f"{channels} channels"
+            )
     same_float_dtype("batch_norm", input=x, weight=weight, bias=bias)
     shape = x.shape
     if x.ndim < 4:
         x = x.reshape(*shape, *([1] * (4 - x.ndim)))
-    y = _normalize_batch(x, running_mean, running_var, weight, bias, momentum, eps) if training else (
-        _normalize_running(x, running_mean, running_var, weight, bias, eps)
-    )  # fmt: skip
+    y = (
+        _normalize_batch(x, running_mean, running_var, weight, bias, momentum, eps)
+        if training
+        else (_normalize_running(x, running_mean, running_var, weight, bias, eps))
+    )
     return y.reshape(shape)
 
 
 def _normalize_batch(
-    x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None, bias: Tensor | None,
-    momentum: float, eps: float,
-) -> Tensor:  # fmt: skip
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    momentum: float,
+    eps: float,
+) -> Tensor:
     count = x.data.size // max(x.shape[1], 1)
     if count == 1:
         raise ShapeError(
-            f"batch_norm: one value a channel (input {x.shape}) has no variance: use a larger batch or image, or eval()"
+            f"batch_norm: one value a channel (input {x.shape}) has no variance: use a larger batch "
+            f"or image, or eval()"
         )
     y, mean, variance = BatchNorm.apply(x, weight, bias, eps)
     if count:
@@ -130,10 +157,17 @@ def _normalize_batch(
 
 
 def _normalize_running(
-    x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None, bias: Tensor | None, eps: float
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
 ) -> Tensor:
     if running_mean is None or running_var is None:
-        raise ValueError("batch_norm: evaluation needs running_mean and running_var: pass them, or training=True")
+        raise ValueError(
+            "batch_norm: evaluation needs running_mean and running_var: pass them, or training=True"
+        )
     shape = (1, -1, 1, 1)
     scale: Any = Tensor(np.asarray(1 / np.sqrt(running_var.data + eps), x.dtype))
     if weight is not None:

@@ -3,8 +3,10 @@
     from probabilities   ℓ = −( t log p + (1 − t) log (1 − p) )
     from logits          p = sigmoid(x):    ℓ = (1 − t) x + softplus(−x)
 
-The second follows from the first with log sigmoid(x) = −softplus(−x) and log(1 − sigmoid(x)) = −x − softplus(−x).  It never
-takes the logarithm of a probability that has underflown, and its gradient is simply  dL/dx = g (sigmoid(x) − t).
+The second follows from the first with log sigmoid(x) = −softplus(−x) and log(1 − sigmoid(x)) = −x −
+softplus(−x).  It never
+takes the logarithm of a probability that has underflown, and its gradient is simply  dL/dx = g (sigmoid(x) −
+t).
 A weight a for the positive class (pos_weight):  ℓ = (1 − t) x + (1 + (a − 1) t) softplus(−x).
 """
 
@@ -30,7 +32,11 @@ def _check(operator: str, x: Tensor, target: Tensor, reduction: str) -> None:
 
 
 def binary_cross_entropy_with_logits(
-    input: Any, target: Any, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None
+    input: Any,
+    target: Any,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
 ) -> Tensor:
     """Sigmoid and binary cross-entropy in one, from logits.
 
@@ -56,10 +62,14 @@ def binary_cross_entropy_with_logits(
     return reduce_loss(loss, reduction)
 
 
-def binary_cross_entropy(input: Any, target: Any, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
-    """Binary cross-entropy from probabilities between 0 and 1 (logits belong to the function with _with_logits).
+def binary_cross_entropy(
+    input: Any, target: Any, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """Binary cross-entropy from probabilities between 0 and 1 (logits belong to the function with
+    _with_logits).
 
-    Logarithms are limited to ≥ −100, as in PyTorch, so that p = 0 with t = 1 is a large loss and not an infinite one.
+    Logarithms are limited to ≥ −100, as in PyTorch, so that p = 0 with t = 1 is a large loss and not an
+    infinite one.
     """
     p, t = as_tensor(input), as_tensor(target)
     _check("binary_cross_entropy", p, t, reduction)

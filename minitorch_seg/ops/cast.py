@@ -25,6 +25,18 @@ class Cast(Function):
         return cast(grad, ctx.dtype), None
 
 
+class Clone(Function):
+    """y = x in new memory; dL/dx = dL/dy."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return np.array(x.data, order="K")
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
 def cast(x: Tensor, dtype: Any) -> Tensor:
     """`x` with another dtype; `x` itself where it has that dtype already.
 
@@ -77,4 +89,6 @@ def same_float_dtype(operator: str, **tensors: Tensor | None) -> None:
         raise DTypeError(f"{operator}: {name} is {found[name]}, expected float32 or float64: use .float()")
     if len(set(found.values())) > 1:
         listed = ", ".join(f"{name} {dtype}" for name, dtype in found.items())
-        raise DTypeError(f"{operator}: operands of one float type expected, found {listed}: convert one with .to(dtype)")
+        raise DTypeError(
+            f"{operator}: operands of one float type expected, found {listed}: convert one with .to(dtype)"
+        )

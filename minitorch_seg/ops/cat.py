@@ -8,6 +8,7 @@ A U-Net joins the map that comes up with the one kept from the way down, along t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         same = part.ndim == parts[0].ndim and part.ndim > 0
         if not same or any(d != dim and n != parts[0].shape[d] for d, n in enumerate(part.shape)):
             raise ShapeError(
-                f"cat: tensor {number} has shape {part.shape}, tensor 0 {parts[0].shape}: sizes may differ only in "
+                f"cat: tensor {number} has shape {part.shape}, tensor 0 {parts[0].shape}: sizes may "
+                f"differ only in "
                 f"dim {dim}" + (" (stack joins 0-d tensors)" if not part.ndim else "")
             )
     return Cat.apply(dim, *parts)
@@ -66,7 +68,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """The input cut along `dim` into pieces of split_size (the last may be smaller), or of the sizes given."""
+    """The input cut along `dim` into pieces of split_size (the last may be smaller), or of the sizes
+    given."""
     dim = normalize_dim("split", dim, input.ndim)
     n = input.shape[dim]
     if isinstance(split_size, int):
@@ -76,10 +79,12 @@ def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple
     else:
         sizes = list(split_size)
         if sum(sizes) != n or min(sizes, default=0) < 0:
-            raise ShapeError(f"split: sizes {sizes} add up to {sum(sizes)}, expected {n}, the size of dim {dim}")
+            raise ShapeError(
+                f"split: sizes {sizes} add up to {sum(sizes)}, expected {n}, the size of dim {dim}"
+            )
     starts = np.cumsum([0, *sizes])
     before: tuple[Any, ...] = (slice(None),) * dim
-    return tuple(input[(*before, slice(int(a), int(b)))] for a, b in zip(starts[:-1], starts[1:], strict=True))
+    return tuple(input[(*before, slice(int(a), int(b)))] for a, b in pairwise(starts))
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:

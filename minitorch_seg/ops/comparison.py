@@ -1,6 +1,7 @@
 """Comparisons and logic: eq, ne, lt, le, gt, ge, logical_and/or/xor/not, isnan, isfinite, any, all.
 
-The results are bool and piecewise constant: their derivative is zero wherever it exists, so nothing is recorded.
+The results are bool and piecewise constant: their derivative is zero wherever it exists, so nothing is
+recorded.
 """
 
 from __future__ import annotations

@@ -2,22 +2,25 @@
 
     y[n, o, Y, X] = b[o] + Σ_{c,i,j} w[o, c, i, j] · x[n, c, s·Y + d·i − p, s·X + d·j − p]
 
-x: input (N, C, H, W), zero outside the image; w: weight (O, C/groups, kh, kw); b: bias (O,); s: stride, p: padding,
-d: dilation.  Output size: ⌊(H + 2p − d·(kh − 1) − 1) / s⌋ + 1.  With groups, output channel o sees only the C/groups input
-channels of its group.
+x: input (N, C, H, W), zero outside the image; w: weight (O, C/groups, kh, kw); b: bias (O,); s: stride, p:
+    padding,
+d: dilation.  Output size: ⌊(H + 2p − d·(kh − 1) − 1) / s⌋ + 1.  With groups, output channel o sees only the
+C/groups input channels of its group.
 
 Backward, with g = dL/dy.  Every product w·x above appears once, so
 
   * dL/dw[o, c, i, j] = Σ_{n,Y,X} g[n, o, Y, X] · x[n, c, s·Y + d·i − p, s·X + d·j − p]
     : the input correlated with the gradient (`Conv2dWeightGradient`);
-  * dL/dx[n, c, y, x] = Σ g[n, o, Y, X] · w[o, c, i, j] over all (Y, X, i, j) with s·Y + d·i − p = y, s·X + d·j − p = x
-    : each output hands its gradient back along the same weights, which is a transposed convolution of g with w;
+  * dL/dx[n, c, y, x] = Σ g[n, o, Y, X] · w[o, c, i, j] over all (Y, X, i, j) with s·Y + d·i − p = y, s·X +
+    d·j − p = x
+    : each output hands its gradient back along the same weights, which is a transposed convolution of g with
+    w;
   * dL/db[o] = Σ_{n,Y,X} g[n, o, Y, X].
 
 All three are operators, so gradients of gradients come by themselves.
 
-LeCun et al., "Gradient-based learning applied to document recognition", 1998; Dumoulin and Visin, "A guide to convolution
-arithmetic for deep learning", 2016.
+LeCun et al., "Gradient-based learning applied to document recognition", 1998; Dumoulin and Visin, "A guide
+to convolution arithmetic for deep learning", 2016.
 """
 
 from __future__ import annotations
@@ -62,7 +65,8 @@ class Conv2d(Function):
 class Conv2dWeightGradient(Function):
     """dw[o, c, i, j] = Σ_{n,Y,X} g[n, o, Y, X] · x[n, c, s·Y + d·i − p, s·X + d·j − p].
 
-    It is linear in x and in g.  With v = dL/d(dw): the gradient for g is conv2d(x, v), that for x conv_transpose2d(g, v).
+    It is linear in x and in g.  With v = dL/d(dw): the gradient for g is conv2d(x, v), that for x
+    conv_transpose2d(g, v).
     """
 
     @staticmethod
@@ -100,13 +104,15 @@ def conv2d(
         weight: (O, C/groups, kh, kw).
         bias: (O,) or None.
         stride, dilation: an int or a pair (vertical, horizontal).
-        padding: the same; or "valid" (none), or "same" (the output has the input's size; stride 1 only; where an even
-            kernel needs one more row or column, it comes after the image).
+        padding: the same; or "valid" (none), or "same" (the output has the input's size; stride 1 only;
+            where an even kernel needs one more row or column, it comes after the image).
         groups: input and output channels are divided into so many separate convolutions.
 
-    Returns: (N, O, Ho, Wo) with Ho = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, in the input's dtype.
+    Returns: (N, O, Ho, Wo) with Ho = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, in the input's
+        dtype.
 
-    Raises: ShapeError with the numbers filled in where sizes do not fit; DTypeError for mixed or integer dtypes.
+    Raises: ShapeError with the numbers filled in where sizes do not fit; DTypeError for mixed or integer
+        dtypes.
 
     >>> import minitorch_seg as ms
     >>> edge = ms.tensor([[[[-1.0, 1.0]]]])
@@ -133,9 +139,12 @@ def _named_padding(x: Tensor, name: str, kernel: Any, stride: Any, dilation: Any
     if name != "same":
         raise ValueError(f"conv2d: padding {name!r} is unknown: use an int, a pair, 'valid' or 'same'")
     if stride != (1, 1):
-        raise ValueError(f"conv2d: padding='same' needs stride 1, found {stride}: with a stride the output is smaller")
+        raise ValueError(
+            f"conv2d: padding='same' needs stride 1, found {stride}: with a stride the output is smaller"
+        )
     (top, bottom), (left, right) = (
-        (total // 2, total - total // 2) for total in (d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
+        (total // 2, total - total // 2)
+        for total in (d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
     )
     if (top, left) == (bottom, right):
         return x, (top, left)
@@ -158,10 +167,13 @@ def _check_weight(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -
         elif groups > 1 and channels == per_group:
             hint = "; with groups the weight's second size is C/groups"
         raise ShapeError(
-            f"conv2d: input of shape {x.shape} has {channels} channels, but weight of shape {weight.shape} with "
+            f"conv2d: input of shape {x.shape} has {channels} channels, but weight of shape "
+            f"{weight.shape} with "
             f"groups={groups} expects {per_group}·{groups} = {per_group * groups}{hint}"
         )
     if out_channels % groups:
         raise ShapeError(f"conv2d: {out_channels} output channels cannot be divided into groups={groups}")
     if bias is not None and bias.shape != (out_channels,):
-        raise ShapeError(f"conv2d: bias has shape {bias.shape}, expected ({out_channels},), one number an output channel")
+        raise ShapeError(
+            f"conv2d: bias has shape {bias.shape}, expected ({out_channels},), one number an output channel"
+        )

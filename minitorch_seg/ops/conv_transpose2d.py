@@ -5,16 +5,19 @@ conv2d is linear in its input; written as a matrix it is y = A x.  The transpose
     y[n, o, Y, X] = b[o] + Σ x[n, c, u, v] · w[c, o, i, j]
                     over all (c, u, v, i, j) with  s·u + d·i − p = Y  and  s·v + d·j − p = X
 
-Each input number lays the kernel, times itself, onto the output, s pixels apart; overlaps add.  It does not invert the
+Each input number lays the kernel, times itself, onto the output, s pixels apart; overlaps add.  It does not
+invert the
 convolution: Aᵀ A is not the identity.  Output size: (H − 1)·s − 2p + d·(kh − 1) + output_padding + 1, where
 output_padding chooses among the sizes that conv2d's floor maps to the same H.
 
 weight: (C, O/groups, kh, kw): the weight of the conv2d whose adjoint this is.
 
-Backward, with g = dL/dy:  dL/dx = conv2d(g, w);  dL/dw is conv2d's weight gradient with the roles of image and gradient
+Backward, with g = dL/dy:  dL/dx = conv2d(g, w);  dL/dw is conv2d's weight gradient with the roles of image
+and gradient
 exchanged;  dL/db[o] = Σ g.
 
-Zeiler et al., "Deconvolutional networks", 2010; Long, Shelhamer and Darrell, "Fully convolutional networks", 2015.
+Zeiler et al., "Deconvolutional networks", 2010; Long, Shelhamer and Darrell, "Fully convolutional networks",
+2015.
 """
 
 from __future__ import annotations
@@ -37,7 +40,14 @@ class ConvTranspose2d(Function):
         ctx.kernel_size = weight.shape[2:]
         ctx.options = stride, padding, dilation, groups
         return dispatch.get("conv_transpose2d").conv_transpose2d(
-            x.data, weight.data, None if bias is None else bias.data, output_size, stride, padding, dilation, groups
+            x.data,
+            weight.data,
+            None if bias is None else bias.data,
+            output_size,
+            stride,
+            padding,
+            dilation,
+            groups,
         )
 
     @staticmethod
@@ -45,7 +55,9 @@ class ConvTranspose2d(Function):
         x, weight = ctx.saved_tensors
         need_x, need_weight, need_bias = ctx.needs_input_grad[:3]
         grad_x = Conv2d.apply(grad, weight, None, *ctx.options) if need_x else None
-        grad_weight = Conv2dWeightGradient.apply(grad, x, ctx.kernel_size, *ctx.options) if need_weight else None
+        grad_weight = (
+            Conv2dWeightGradient.apply(grad, x, ctx.kernel_size, *ctx.options) if need_weight else None
+        )
         grad_bias = grad.sum((0, 2, 3)) if need_bias else None
         return grad_x, grad_weight, grad_bias, None, None, None, None, None
 
@@ -66,8 +78,8 @@ def conv_transpose2d(
         input: (N, C, H, W), or (C, H, W) for a single image.
         weight: (C, O/groups, kh, kw).
         bias: (O,) or None.
-        stride, padding, output_padding, dilation: an int or a pair (vertical, horizontal); output_padding must be
-            smaller than the stride or the dilation.
+        stride, padding, output_padding, dilation: an int or a pair (vertical, horizontal); output_padding
+            must be smaller than the stride or the dilation.
 
     Returns: (N, O, Ho, Wo), Ho = (H − 1)·stride − 2·padding + dilation·(kh − 1) + output_padding + 1.
 
@@ -79,26 +91,39 @@ def conv_transpose2d(
     x, single = as_batch(name, as_tensor(input))
     same_float_dtype(name, input=x, weight=weight, bias=bias)
     stride, dilation = pair(name, "stride", stride, 1), pair(name, "dilation", dilation, 1)
-    padding, output_padding = pair(name, "padding", padding, 0), pair(name, "output_padding", output_padding, 0)
+    padding, output_padding = (
+        pair(name, "padding", padding, 0),
+        pair(name, "output_padding", output_padding, 0),
+    )
     if weight.ndim != 4 or min(weight.shape[2:]) < 1:
         raise ShapeError(f"{name}: weight has shape {weight.shape}, expected (C, O/groups, kh, kw)")
     if not isinstance(groups, int) or groups < 1 or x.shape[1] % groups:
-        raise ShapeError(f"{name}: groups={groups!r} must be a positive int that divides the {x.shape[1]} input channels")
+        raise ShapeError(
+            f"{name}: groups={groups!r} must be a positive int that divides the {x.shape[1]} input channels"
+        )
     if x.shape[1] != weight.shape[0]:
         swapped = "; did you mean weight.transpose(0, 1)?" if x.shape[1] == weight.shape[1] else ""
         raise ShapeError(
-            f"{name}: input of shape {x.shape} has {x.shape[1]} channels, but weight of shape {weight.shape} expects "
+            f"{name}: input of shape {x.shape} has {x.shape[1]} channels, but weight of shape "
+            f"{weight.shape} expects "
             f"{weight.shape[0]} (here the input channels come first){swapped}"
         )
     out_channels = weight.shape[1] * groups
     if bias is not None and bias.shape != (out_channels,):
         raise ShapeError(f"{name}: bias has shape {bias.shape}, expected ({out_channels},)")
     if any(o >= max(s, d) for o, s, d in zip(output_padding, stride, dilation, strict=True)):
-        raise ShapeError(f"{name}: output_padding {output_padding} must be smaller than stride {stride} or dilation {dilation}")
+        raise ShapeError(
+            f"{name}: output_padding {output_padding} must be smaller than stride {stride} or "
+            f"dilation {dilation}"
+        )
     size = []
-    for n, s, p, d, k, o in zip(x.shape[2:], stride, padding, dilation, weight.shape[2:], output_padding, strict=True):
+    for n, s, p, d, k, o in zip(
+        x.shape[2:], stride, padding, dilation, weight.shape[2:], output_padding, strict=True
+    ):
         size.append((n - 1) * s - 2 * p + d * (k - 1) + o + 1)
         if size[-1] < 1:
-            raise ShapeError(f"{name}: output size ({n} − 1)·{s} − 2·{p} + {d}·({k} − 1) + {o} + 1 < 1: use less padding")
+            raise ShapeError(
+                f"{name}: output size ({n} − 1)·{s} − 2·{p} + {d}·({k} − 1) + {o} + 1 < 1: use less padding"
+            )
     y = ConvTranspose2d.apply(x, weight, bias, tuple(size), stride, padding, dilation, groups)
     return y.squeeze(0) if single else y

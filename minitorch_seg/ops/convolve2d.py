@@ -7,7 +7,8 @@ True convolution of an image x (m×n) with a kernel h (kh×kw), both zero outsid
 The kernel runs backwards; that makes the operation commutative and associative.  Flipping h turns it into the
 cross-correlation that frameworks call convolution:  x ∗ h = conv2d(x padded by kh − 1 and kw − 1, h flipped).
 
-The documented formula  y(x, y) = Σ x(i, j) · w(i, j) · h(x − i, y − j)  carries one more factor, a weight w for each pixel
+The documented formula  y(x, y) = Σ x(i, j) · w(i, j) · h(x − i, y − j)  carries one more factor, a weight w
+for each pixel
 of the image.  Read literally (x and w both m×n, h zero outside its support) it is
 
     y = (x ⊙ w) ∗ h        of size (m + kh − 1) × (n + kw − 1).
@@ -16,9 +17,12 @@ Its gradients, with g = dL/dy and c = the valid correlation of g with h, c(i, j)
 
     dL/dx = w ⊙ c          dL/dw = x ⊙ c          dL/dh(a, b) = Σ_{i,j} g(i + a, j + b) · x(i, j) w(i, j)
 
-They need no code of their own: the operators below are differentiated one by one, and the chain rule gives just this.
-Only for constant w does a shifted image give a shifted result; w belongs to places, not to patterns.  That is why the
-repaired formula moves the weights into the kernel:  y(X, Y) = Σ x(X + i, Y + j) w(i, j) + b,  which is `conv2d`.
+They need no code of their own: the operators below are differentiated one by one, and the chain rule gives
+just this.
+Only for constant w does a shifted image give a shifted result; w belongs to places, not to patterns.  That
+is why the
+repaired formula moves the weights into the kernel:  y(X, Y) = Σ x(X + i, Y + j) w(i, j) + b,  which is
+`conv2d`.
 """
 
 from __future__ import annotations
@@ -39,9 +43,9 @@ def convolve2d(input: Any, kernel: Any, mode: str = "full") -> Tensor:
     Args:
         input: (m, n).
         kernel: (kh, kw).
-        mode: "full" gives (m + kh − 1, n + kw − 1); "same" the central part of the input's size; "valid" the part computed
-            without zeros from outside, (m − kh + 1, n − kw + 1); there one operand must be at least as large as the other in
-            both directions.
+        mode: "full" gives (m + kh − 1, n + kw − 1); "same" the central part of the input's size; "valid" the
+            part computed without zeros from outside, (m − kh + 1, n − kw + 1); there one operand must be at
+            least as large as the other in both directions.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.convolve2d(ms.tensor([[1.0, 2.0, 3.0]]), ms.tensor([[1.0, 0.0, -1.0]]))
@@ -59,7 +63,8 @@ def convolve2d(input: Any, kernel: Any, mode: str = "full") -> Tensor:
         if kh > m or kw > n:
             if m > kh or n > kw:
                 raise ShapeError(
-                    f"convolve2d: mode='valid' needs one of {x.shape} and {h.shape} to be at least as large in both directions"
+                    f"convolve2d: mode='valid' needs one of {x.shape} and {h.shape} to be at least "
+                    f"as large in both directions"
                 )
             x, h = h, x  # convolution commutes
         padding = (0, 0)
@@ -90,6 +95,7 @@ def documented_convolution(x: Any, w: Any, h: Any) -> Tensor:
     image, weights, kernel = promote(x, w, h)
     if image.ndim != 2 or image.shape != weights.shape:
         raise ShapeError(
-            f"documented_convolution: x and w must be matrices of one shape, found {image.shape} and {weights.shape}"
+            f"documented_convolution: x and w must be matrices of one shape, found {image.shape} "
+            f"and {weights.shape}"
         )
     return convolve2d(image * weights, kernel)

@@ -1,4 +1,5 @@
-"""Creation: zeros, ones, full, arange, eye, zeros_like, ones_like, full_like, empty_like, rand, randn, from_numpy, as_tensor.
+"""Creation: zeros, ones, full, arange, eye, zeros_like, ones_like, full_like, empty_like, rand, randn,
+from_numpy, as_tensor.
 
 Four-dimensional ones are feature maps and lie channels-last in memory.
 """
@@ -55,16 +56,18 @@ def ones_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> 
     return full_like(input, 1, dtype, requires_grad)
 
 
-def arange(start: float, end: float | None = None, step: float = 1, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def arange(
+    start: float, end: float | None = None, step: float = 1, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
     """start, start + step, … below end; int64 for ints, float32 for floats.
 
     >>> arange(3).tolist()
     [0, 1, 2]
     """
-    first, last = (0, start) if end is None else (start, end)
-    if dtype is None and any(isinstance(v, float) for v in (first, last, step)):
+    bounds = (0, start, step) if end is None else (start, end, step)
+    if dtype is None and any(isinstance(v, float) for v in bounds):
         dtype = DEFAULT_FLOAT
-    return Tensor(np.arange(first, last, step, dtype), requires_grad)
+    return Tensor(np.arange(*bounds, dtype=dtype), requires_grad)
 
 
 def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -72,17 +75,23 @@ def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = F
     return Tensor(np.eye(n, m, dtype=dtype or DEFAULT_FLOAT), requires_grad)
 
 
-def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def rand(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Uniform numbers in [0, 1)."""
     return _random("uniform", _sizes(size), generator, dtype, requires_grad)
 
 
-def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def randn(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Normal numbers of mean 0 and variance 1."""
     return _random("normal", _sizes(size), generator, dtype, requires_grad)
 
 
-def _random(kind: str, shape: tuple[int, ...], generator: Generator | None, dtype: Any, requires_grad: bool) -> Tensor:
+def _random(
+    kind: str, shape: tuple[int, ...], generator: Generator | None, dtype: Any, requires_grad: bool
+) -> Tensor:
     array = _empty(shape, dtype or DEFAULT_FLOAT)
     array[...] = getattr(generator or default_generator, kind)(shape, dtype=array.dtype)
     return Tensor(array, requires_grad)

@@ -9,7 +9,8 @@ Backward: ∂(x_t − log Σ e^{x_k})/∂x_k = δ_kt − p_k, hence
     dL/dx_k = g w_t (p_k − δ_kt):        what was predicted minus what was true.
 
 Mean:   L = Σ ℓ / Σ w_t over the pixels that are not ignored (not over all pixels).
-Label smoothing ε mixes the truth with the uniform distribution:  (1 − ε) ℓ + (ε/K) Σ_k −w_k log p_k, the mean still divided by
+Label smoothing ε mixes the truth with the uniform distribution:  (1 − ε) ℓ + (ε/K) Σ_k −w_k log p_k, the
+mean still divided by
 Σ w_t.  A target of class probabilities q: ℓ = −Σ_k w_k q_k log p_k, the mean divided by the number of pixels.
 """
 
@@ -68,7 +69,9 @@ def _pick(log_p: Tensor, target: np.ndarray, weight: Tensor | None, ignore_index
     return where(Tensor(kept), loss, 0.0)
 
 
-def _pixel_weights(target: np.ndarray, weight: Tensor | None, ignore_index: int, dtype: np.dtype) -> np.ndarray:
+def _pixel_weights(
+    target: np.ndarray, weight: Tensor | None, ignore_index: int, dtype: np.dtype
+) -> np.ndarray:
     kept = target != ignore_index
     if weight is None:
         return np.asarray(kept, dtype)
@@ -83,7 +86,9 @@ def _check(operator: str, x: Tensor, weight: Tensor | None, reduction: str) -> N
     if weight is not None:
         classes = x.shape[0 if x.ndim == 1 else 1]
         if weight.shape != (classes,):
-            raise ShapeError(f"{operator}: weight has shape {weight.shape}, expected ({classes},), one number a class")
+            raise ShapeError(
+                f"{operator}: weight has shape {weight.shape}, expected ({classes},), one number a class"
+            )
         if weight.requires_grad:
             raise RuntimeError(f"{operator}: the class weights are constants: pass weight.detach()")
 
@@ -96,7 +101,9 @@ def _check_target(operator: str, x: Tensor, target: Any, ignore_index: int) -> n
             hint = ": drop its channel axis with target.squeeze(1)"
         elif target.shape == x.shape:
             hint = ": a one-hot or probability target must be float, class indices have no channel axis"
-        raise ShapeError(f"{operator}: target has shape {target.shape}, expected {expected} for input {x.shape}{hint}")
+        raise ShapeError(
+            f"{operator}: target has shape {target.shape}, expected {expected} for input {x.shape}{hint}"
+        )
     return class_indices(operator, target, x.shape[1], ignore_index)
 
 
@@ -137,7 +144,9 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{name}: label_smoothing must be between 0 and 1, found {label_smoothing}")
     if x.ndim == 1:
-        loss = cross_entropy(x.unsqueeze(0), truth.unsqueeze(0), weight, ignore_index, reduction, label_smoothing)
+        loss = cross_entropy(
+            x.unsqueeze(0), truth.unsqueeze(0), weight, ignore_index, reduction, label_smoothing
+        )
         return loss.squeeze(0) if reduction == "none" else loss
     if truth.dtype.kind == "f":
         return _probability_target(x, truth, weight, reduction, label_smoothing)
@@ -153,10 +162,13 @@ def cross_entropy(
     return _reduce(losses, weights, reduction)
 
 
-def _probability_target(x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float) -> Tensor:
+def _probability_target(
+    x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
+) -> Tensor:
     if target.shape != x.shape:
         raise ShapeError(
-            f"cross_entropy: a target of class probabilities has the input's shape {x.shape}, found {target.shape}"
+            f"cross_entropy: a target of class probabilities has the input's shape {x.shape}, found "
+            f"{target.shape}"
             " (class indices must be integers: use target.long())"
         )
     same_float_dtype("cross_entropy", input=x, target=target)

@@ -1,10 +1,12 @@
 """dice_loss: one minus the overlap of prediction and truth, class by class.
 
-With p the predicted probability of class k and t its truth (0 or 1), both over all pixels of the batch that are not ignored:
+With p the predicted probability of class k and t its truth (0 or 1), both over all pixels of the batch that
+are not ignored:
 
     D_k = (2 Σ p t + s) / (Σ p + Σ t + s)              L = 1 − mean_k D_k
 
-D is 1 for a perfect prediction and near 0 without any overlap.  A class of few pixels counts as much as one of many; that is
+D is 1 for a perfect prediction and near 0 without any overlap.  A class of few pixels counts as much as one
+of many; that is
 why Dice goes well together with cross-entropy.  The smoothing s keeps an absent class from dividing by zero.
 
 Backward (by the operators it is composed of):  ∂D/∂p_i = (2 t_i − D) / (Σ p + Σ t + s).
@@ -36,8 +38,11 @@ def one_hot_map(target: np.ndarray, classes: int, dtype: np.dtype) -> np.ndarray
     return y
 
 
-def class_probabilities(operator: str, input: Any, target: Any, ignore_index: int, from_logits: bool) -> tuple[Tensor, Tensor]:
-    """Probabilities and truth (N, K, H, W), both zero where ignored; K = 1 means foreground against background."""
+def class_probabilities(
+    operator: str, input: Any, target: Any, ignore_index: int, from_logits: bool
+) -> tuple[Tensor, Tensor]:
+    """Probabilities and truth (N, K, H, W), both zero where ignored; K = 1 means foreground against
+    background."""
     x, truth = as_tensor(input), as_tensor(target)
     same_float_dtype(operator, input=x)
     if x.ndim != 4:
@@ -46,7 +51,9 @@ def class_probabilities(operator: str, input: Any, target: Any, ignore_index: in
         truth = truth.squeeze(1)
     if truth.shape != (x.shape[0], *x.shape[2:]):
         expected = (x.shape[0], *x.shape[2:])
-        raise ShapeError(f"{operator}: target has shape {truth.shape}, expected {expected} for input {x.shape}")
+        raise ShapeError(
+            f"{operator}: target has shape {truth.shape}, expected {expected} for input {x.shape}"
+        )
     binary = x.shape[1] == 1
     indices = class_indices(operator, truth, 2 if binary else x.shape[1], ignore_index)
     if binary:
@@ -62,12 +69,18 @@ def class_probabilities(operator: str, input: Any, target: Any, ignore_index: in
 
 
 def dice_loss(
-    input: Any, target: Any, ignore_index: int = -100, smooth: float = 1.0, from_logits: bool = True, reduction: str = "mean"
+    input: Any,
+    target: Any,
+    ignore_index: int = -100,
+    smooth: float = 1.0,
+    from_logits: bool = True,
+    reduction: str = "mean",
 ) -> Tensor:
     """1 − Dice coefficient, soft, over the batch.
 
     Args:
-        input: logits (N, K, H, W), or probabilities with from_logits=False; K = 1 is foreground against background.
+        input: logits (N, K, H, W), or probabilities with from_logits=False; K = 1 is foreground against
+            background.
         target: class indices (N, H, W).
         ignore_index: pixels that do not count.
         smooth: s, in pixels.

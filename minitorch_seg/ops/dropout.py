@@ -4,7 +4,8 @@
 
 Dividing by 1 − p keeps the expected value, so nothing needs to be changed in evaluation, where y = x.
 
-Srivastava et al., "Dropout", 2014; dropout2d: Tompson et al., "Efficient object localization using convolutional networks",
+Srivastava et al., "Dropout", 2014; dropout2d: Tompson et al., "Efficient object localization using
+convolutional networks",
 2015.
 """
 
@@ -16,7 +17,6 @@ import numpy as np
 
 from minitorch_seg.autograd import Generator, Tensor, default_generator
 from minitorch_seg.errors import ShapeError
-from minitorch_seg.kernels import layout
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 
 
@@ -48,14 +48,15 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, generator: Genera
         return x
     if x.ndim == 4:  # the mask is drawn in the map's own memory order
         n, c, h, w = x.shape
-        mask = layout.empty_map(x.shape, x.dtype)
-        mask[...] = np.transpose(_mask((n, h, w, c), p, x.dtype, generator), (0, 3, 1, 2))
+        mask = np.transpose(_mask((n, h, w, c), p, x.dtype, generator), (0, 3, 1, 2))
     else:
         mask = _mask(x.shape, p, x.dtype, generator)
     return x * Tensor(mask)
 
 
-def dropout2d(input: Any, p: float = 0.5, training: bool = True, generator: Generator | None = None) -> Tensor:
+def dropout2d(
+    input: Any, p: float = 0.5, training: bool = True, generator: Generator | None = None
+) -> Tensor:
     """Each channel of each image (N, C, H, W) is zero with probability p, else divided by 1 − p."""
     _check_probability("dropout2d", p)
     x = as_tensor(input)

@@ -1,9 +1,9 @@
 """exp, log, log1p, sqrt: elementwise functions that give their derivative back in terms of themselves.
 
-    y = eˣ            dL/dx = g y
-    y = log x         dL/dx = g / x
-    y = log(1 + x)    dL/dx = g / (1 + x)
-    y = √x            dL/dx = g / 2y
+y = eˣ            dL/dx = g y
+y = log x         dL/dx = g / x
+y = log(1 + x)    dL/dx = g / (1 + x)
+y = √x            dL/dx = g / 2y
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class Log(Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        with np.errstate(divide="ignore", invalid="ignore"):  # log 0 = −∞ and log −1 = NaN are answers, not warnings
+        with np.errstate(
+            divide="ignore", invalid="ignore"
+        ):  # log 0 = −∞ and log −1 = NaN are answers, not warnings
             return np.log(x.data)
 
     @staticmethod

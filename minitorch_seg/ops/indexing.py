@@ -2,8 +2,8 @@
 
     y = x[index]      dL/dx = zeros, and each number of g added where its element was taken from
 
-An element taken several times receives several gradients: they add up.  (Writing instead of adding is the classic
-mistake here.)
+An element taken several times receives several gradients: they add up.  (Writing instead of adding is the
+classic mistake here.)
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class PutItem(Function):
 
 
 def getitem(input: Tensor, index: Any) -> Tensor:
-    """input[index]: slices, ints, arrays or tensors of ints or bools, ..., None, in any mixture that NumPy knows.
+    """input[index]: slices, ints, arrays or tensors of ints or bools, ..., None, in any mixture that NumPy
+    knows.
 
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -82,7 +83,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     recorded = input.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
     if is_grad_enabled() and recorded:
         raise RuntimeError(
-            "item assignment is not recorded, so the gradient would be wrong: use ms.where or ms.cat, or assign under no_grad()"
+            "item assignment is not recorded, so the gradient would be wrong: use ms.where or "
+            "ms.cat, or assign under no_grad()"
         )
     input.data[_to_numpy_index(index)] = value.data if isinstance(value, Tensor) else value
     input.bump_version()
@@ -121,7 +123,8 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     )
     if not fits:
         raise ShapeError(
-            f"gather: index of shape {index.shape} for an input of shape {input.shape}: as many dimensions expected, "
+            f"gather: index of shape {index.shape} for an input of shape {input.shape}: as many "
+            f"dimensions expected, "
             f"and no size larger than the input's except in dim {dim}"
         )
     if not input.ndim:

@@ -1,12 +1,14 @@
 """interpolate: a map resized, by nearest neighbour or bilinearly.
 
 Nearest:   y[Y] = x[⌊Y·H/Ho⌋].
-Bilinear:  pixels are squares, and output pixel Y has its centre at  u = (Y + ½)·H/Ho − ½  in the input's coordinates
+Bilinear:  pixels are squares, and output pixel Y has its centre at  u = (Y + ½)·H/Ho − ½  in the input's
+    coordinates
            (clipped at 0); then  y[Y] = (1 − λ)·x[⌊u⌋] + λ·x[⌊u⌋ + 1]  with λ = u − ⌊u⌋, in both directions.
-           With align_corners=True the centres of the corner pixels are made to coincide:  u = Y·(H − 1)/(Ho − 1).
+           With align_corners=True the centres of the corner pixels are made to coincide:  u = Y·(H − 1)/(Ho
+           − 1).
 
-Both are linear, y = A x, so  dL/dx = Aᵀ g: what was read is given back, weighted alike; and the gradient of the gradient is A
-again.
+Both are linear, y = A x, so  dL/dx = Aᵀ g: what was read is given back, weighted alike; and the gradient of
+the gradient is A again.
 """
 
 from __future__ import annotations
@@ -58,7 +60,9 @@ class InterpolateBilinearGradient(Function):
     @staticmethod
     def forward(ctx, grad, input_size, size, align_corners, scale):
         ctx.arguments = size, align_corners, scale
-        return dispatch.get("interpolate").interpolate_bilinear_gradient(grad.data, input_size, align_corners, scale)
+        return dispatch.get("interpolate").interpolate_bilinear_gradient(
+            grad.data, input_size, align_corners, scale
+        )
 
     @staticmethod
     def backward(ctx, v):
@@ -77,7 +81,8 @@ def interpolate(
 
     Args:
         size: an int or a pair (height, width); or
-        scale_factor: a number or a pair.  It is used as it is, unless recompute_scale_factor says to use Ho/H.
+        scale_factor: a number or a pair.  It is used as it is, unless recompute_scale_factor says to use
+            Ho/H.
         mode: "nearest" or "bilinear".
         align_corners: only for bilinear; default False.
 
@@ -97,10 +102,15 @@ def interpolate(
         raise ValueError("interpolate: align_corners is only for mode='bilinear'")
     scale = None
     if scale_factor is not None:
-        scale = tuple(float(s) for s in (scale_factor if isinstance(scale_factor, tuple | list) else (scale_factor,) * 2))
+        scale = tuple(
+            float(s)
+            for s in (scale_factor if isinstance(scale_factor, tuple | list) else (scale_factor,) * 2)
+        )
         if len(scale) != 2 or not all(s > 0 and math.isfinite(s) for s in scale):
-            raise ValueError(f"interpolate: scale_factor must be one or two positive numbers, found {scale_factor}")
-        size = tuple(math.floor(n * s) for n, s in zip(x.shape[2:], scale, strict=True))
+            raise ValueError(
+                f"interpolate: scale_factor must be one or two positive numbers, found {scale_factor}"
+            )
+        size = math.floor(x.shape[2] * scale[0]), math.floor(x.shape[3] * scale[1])
         if recompute_scale_factor:
             scale = None
     target = pair("interpolate", "output size", size, 1)

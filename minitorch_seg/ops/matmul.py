@@ -3,8 +3,8 @@
     Y = A B             dL/dA = G Bᵀ          dL/dB = Aᵀ G
     y = x Wᵀ + b        dL/dx = g W           dL/dW = gᵀ x        dL/db = Σ g
 
-Derivation of the first: Y_ik = Σ_j A_ij B_jk, so ∂Y_ik/∂A_ij = B_jk, and dL/dA_ij = Σ_k G_ik B_jk = (G Bᵀ)_ij.
-Leading dimensions are a batch and are broadcast.
+Derivation of the first: Y_ik = Σ_j A_ij B_jk, so ∂Y_ik/∂A_ij = B_jk, and dL/dA_ij = Σ_k G_ik B_jk = (G
+Bᵀ)_ij. Leading dimensions are a batch and are broadcast.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class MatMul(Function):
 
 
 def matmul(input: Any, other: Any) -> Tensor:
-    """The matrix product over the last two dimensions; a vector counts as a row on the left, a column on the right.
+    """The matrix product over the last two dimensions; a vector counts as a row on the left, a column on the
+    right.
 
     Shapes: (..., n, k) · (..., k, m) → (..., n, m).
 
@@ -51,13 +52,16 @@ def matmul(input: Any, other: Any) -> Tensor:
     b2 = b.unsqueeze(1) if column else b
     if a2.shape[-1] != b2.shape[-2]:
         raise ShapeError(
-            f"matmul: shapes {a.shape} and {b.shape}: the last size of the first ({a2.shape[-1]}) must equal the last but "
+            f"matmul: shapes {a.shape} and {b.shape}: the last size of the first ({a2.shape[-1]}) "
+            f"must equal the last but "
             f"one of the second ({b2.shape[-2]}); is a transpose missing?"
         )
     try:
         np.broadcast_shapes(a2.shape[:-2], b2.shape[:-2])
     except ValueError:
-        raise ShapeError(f"matmul: the batch dimensions of {a.shape} and {b.shape} cannot be broadcast together") from None
+        raise ShapeError(
+            f"matmul: the batch dimensions of {a.shape} and {b.shape} cannot be broadcast together"
+        ) from None
     y = MatMul.apply(a2, b2)
     if row:
         y = y.squeeze(-2)
@@ -70,7 +74,8 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     same_float_dtype("linear", input=x, weight=weight, bias=bias)
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
         raise ShapeError(
-            f"linear: input of shape {x.shape} and weight of shape {weight.shape}: the input's last size must equal the "
+            f"linear: input of shape {x.shape} and weight of shape {weight.shape}: the input's last "
+            f"size must equal the "
             "weight's last size (weight is (out, in))"
         )
     if bias is not None and bias.shape != weight.shape[:1]:

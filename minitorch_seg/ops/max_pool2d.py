@@ -2,20 +2,21 @@
 
     y[n, c, Y, X] = max_{i,j} x[n, c, s·Y + d·i − p, s·X + d·j − p],      outside the image −∞
 
-The documented form, y(x, y) = max over the neighbourhood N(x, y) of x(i, j), is the case stride 1: a grey dilation.  The
-smaller map that it promises needs the stride.
+The documented form, y(x, y) = max over the neighbourhood N(x, y) of x(i, j), is the case stride 1: a grey
+dilation.  The smaller map that it promises needs the stride.
 
 Backward: y depends only on the winner of its window, so the winner receives the whole gradient:
 
     dL/dx[i] = Σ g[Y] over the windows whose winner is i
 
-Windows that overlap can have one winner: their gradients add up.  Where two numbers are equally large the maximum has no
-derivative; the first in row-major order is declared the winner (any choice is a sub-gradient).
+Windows that overlap can have one winner: their gradients add up.  Where two numbers are equally large the
+maximum has no derivative; the first in row-major order is declared the winner (any choice is a sub-gradient).
 
-The gradient is linear in g, and its adjoint picks the winners' numbers again (`MaxPool2dPick`), which gives derivatives of any
-order.
+The gradient is linear in g, and its adjoint picks the winners' numbers again (`MaxPool2dPick`), which gives
+derivatives of any order.
 
-Zhou and Chellappa, 1988; Scherer, Müller and Behnke, "Evaluation of pooling operations in convolutional architectures", 2010.
+Zhou and Chellappa, 1988; Scherer, Müller and Behnke, "Evaluation of pooling operations in convolutional
+architectures", 2010.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.autograd import Function
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch, layout
 from minitorch_seg.ops.arguments import as_batch, pair, window_output_size
@@ -34,7 +35,9 @@ from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 class MaxPool2d(Function):
     @staticmethod
     def forward(ctx, x, kernel_size, stride, padding, dilation, output_size):
-        y, indices = dispatch.get("max_pool2d").max_pool2d(x.data, kernel_size, stride, padding, dilation, output_size)
+        y, indices = dispatch.get("max_pool2d").max_pool2d(
+            x.data, kernel_size, stride, padding, dilation, output_size
+        )
         ctx.indices, ctx.input_size = indices, x.shape[2:]
         ctx.options = kernel_size, stride, padding, dilation
         ctx.mark_non_differentiable(indices)
@@ -42,7 +45,14 @@ class MaxPool2d(Function):
 
     @staticmethod
     def backward(ctx, grad, _):
-        return MaxPool2dGradient.apply(grad, ctx.indices, ctx.input_size, *ctx.options), None, None, None, None, None
+        return (
+            MaxPool2dGradient.apply(grad, ctx.indices, ctx.input_size, *ctx.options),
+            None,
+            None,
+            None,
+            None,
+            None,
+        )
 
 
 class MaxPool2dGradient(Function):
@@ -66,7 +76,9 @@ class MaxPool2dPick(Function):
     def forward(ctx, v, indices, *options):
         ctx.indices, ctx.options = indices, options
         n, c = v.shape[:2]
-        flat = np.take_along_axis(np.reshape(v.data, (n, c, -1)), np.reshape(np.maximum(indices, 0), (n, c, -1)), axis=2)
+        flat = np.take_along_axis(
+            np.reshape(v.data, (n, c, -1)), np.reshape(np.maximum(indices, 0), (n, c, -1)), axis=2
+        )
         y = layout.empty_map(indices.shape, v.dtype)
         y[...] = np.where(indices >= 0, np.reshape(flat, indices.shape), 0)
         return y
@@ -89,12 +101,13 @@ def max_pool2d(
 
     Args:
         input: (N, C, H, W), or (C, H, W) for a single image.
-        kernel_size, stride, padding, dilation: an int or a pair (vertical, horizontal); stride defaults to the kernel size;
-            padding is −∞ and at most half the kernel size.
+        kernel_size, stride, padding, dilation: an int or a pair (vertical, horizontal); stride defaults to
+            the kernel size; padding is −∞ and at most half the kernel size.
         ceil_mode: let a last window hang over the edge, if it begins inside the input or its left padding.
         return_indices: also return where each winner stood, as row·W + column (int64).
 
-    Returns: (N, C, Ho, Wo), Ho = ⌊(H + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1; NaN where a window holds a NaN.
+    Returns: (N, C, Ho, Wo), Ho = ⌊(H + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1; NaN where a
+        window holds a NaN.
 
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([[[[1.0, 5.0, 2.0, 0.0], [3.0, 4.0, 8.0, 7.0]]]])
@@ -108,7 +121,9 @@ def max_pool2d(
     steps = kernel if stride is None else pair(name, "stride", stride, 1)
     frame, spread = pair(name, "padding", padding, 0), pair(name, "dilation", dilation, 1)
     if any(2 * p > k for p, k in zip(frame, kernel, strict=True)):
-        raise ShapeError(f"{name}: padding {frame} is more than half the kernel size {kernel}: a window could lie outside")
+        raise ShapeError(
+            f"{name}: padding {frame} is more than half the kernel size {kernel}: a window could lie outside"
+        )
     size = window_output_size(name, x.shape[2:], kernel, steps, frame, spread, ceil_mode)
     y, indices = MaxPool2d.apply(x, kernel, steps, frame, spread, size)
     if single:

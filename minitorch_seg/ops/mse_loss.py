@@ -1,9 +1,11 @@
 """mse_loss and reconstruction_loss: squared differences.
 
     mse              ℓ = (x − t)²,  then mean, sum or none           dL/dx = 2 g (x − t) (/ n for the mean)
-    reconstruction   L = Σ_{x,y} ‖x − Q(y)‖²                         the documented objective of the autoencoder
+    reconstruction   L = Σ_{x,y} ‖x − Q(y)‖²                         the documented objective of the
+    autoencoder
 
-In the documented objective x is the image, y its code and Q the decoder, so Q(y) is the reconstruction x̂; the sum runs over all
+In the documented objective x is the image, y its code and Q the decoder, so Q(y) is the reconstruction x̂;
+the sum runs over all
 pixels, ‖·‖² over the channels.  It is mse_loss with reduction="sum", under the name the source text gives it.
 """
 
@@ -29,7 +31,8 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     same_float_dtype("mse_loss", input=x, target=t)
     if x.shape != t.shape:
         raise ShapeError(
-            f"mse_loss: input {x.shape} and target {t.shape} must have one shape: a silent broadcast would compare each number "
+            f"mse_loss: input {x.shape} and target {t.shape} must have one shape: a silent "
+            f"broadcast would compare each number "
             "with several"
         )
     difference = x - t

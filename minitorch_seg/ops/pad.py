@@ -5,8 +5,8 @@
     replicate   … a a | a b c d | d d …
     circular    … c d | a b c d | a b …
 
-In the last three each output reads one input, y[i] = x[r(i)], so the gradient adds up where several outputs read the same
-one.
+In the last three each output reads one input, y[i] = x[r(i)], so the gradient adds up where several outputs
+read the same one.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0
     x = as_tensor(input)
     widths = [int(p) for p in pad]
     if len(widths) % 2 or len(widths) > 2 * x.ndim:
-        raise ShapeError(f"pad: {len(widths)} widths for shape {x.shape}: expected a pair for each padded dimension, last first")
+        raise ShapeError(
+            f"pad: {len(widths)} widths for shape {x.shape}: expected a pair for each padded "
+            f"dimension, last first"
+        )
     pairs = list(zip(widths[::2], widths[1::2], strict=True))
     by_dim = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
     if any(n + a + b < 0 for n, (a, b) in zip(x.shape, by_dim, strict=True)):
@@ -79,12 +82,16 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0
     if mode not in ("reflect", "replicate", "circular"):
         raise ValueError(f"pad: mode {mode!r} is unknown: use constant, reflect, replicate or circular")
     if len(pairs) > 2 or x.ndim < len(pairs) + 1:
-        raise ShapeError(f"pad: mode {mode!r} frames the last one or two dimensions of a map, found shape {x.shape}")
+        raise ShapeError(
+            f"pad: mode {mode!r} frames the last one or two dimensions of a map, found shape {x.shape}"
+        )
     for dim, (before, after) in enumerate(by_dim):
         n = x.shape[dim]
         limit = {"reflect": n - 1, "circular": n}.get(mode)
         if (limit is not None and max(before, after) > limit) or (n == 0 and max(before, after) > 0):
-            raise ShapeError(f"pad: width {max(before, after)} is too large for mode {mode!r} and a dimension of size {n}")
+            raise ShapeError(
+                f"pad: width {max(before, after)} is too large for mode {mode!r} and a dimension of size {n}"
+            )
         if before > 0 or after > 0:
             x = index_select(x, dim, _sources(n, max(before, 0), max(after, 0), mode))
     crops = [(min(a, 0), min(b, 0)) for a, b in by_dim]

@@ -54,7 +54,8 @@ def sum(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def sum_to_size(input: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Sum over the dimensions that broadcasting `size` to the input's shape has repeated: the adjoint of expand."""
+    """Sum over the dimensions that broadcasting `size` to the input's shape has repeated: the adjoint of
+    expand."""
     extra = input.ndim - len(size)
     repeated = tuple(range(extra)) + tuple(
         d + extra for d, n in enumerate(size) if n == 1 and input.shape[d + extra] != 1
@@ -74,7 +75,8 @@ def mean(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def var(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """Σ (x − mean)² / (n − correction); correction 1 estimates a population's variance from a sample, 0 is that of
+    """Σ (x − mean)² / (n − correction); correction 1 estimates a population's variance from a sample, 0 is
+    that of
     the numbers themselves (as batch normalisation uses it)."""
     x = to_float(input, "var")
     dims = normalize_dims("var", dim, x.ndim)
@@ -104,7 +106,8 @@ class Amax(Function):
 
 
 def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The largest element along `dim`; equal ones share the gradient (max with a dim gives it to the first)."""
+    """The largest element along `dim`; equal ones share the gradient (max with a dim gives it to the
+    first)."""
     x = as_tensor(input)
     return Amax.apply(x, normalize_dims("amax", dim, x.ndim), keepdim, np.max)
 
@@ -145,7 +148,9 @@ def _extremum(x: Tensor, dim: int | None, keepdim: bool, arg: Any, over_all: Any
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the first largest element along `dim` (of the flattened tensor for None)."""
     x = as_tensor(input)
-    if dim == 1 and x.ndim == 4:  # NumPy searches a strided axis slowly; there are few classes: compare them in turn
+    if (
+        dim == 1 and x.ndim == 4
+    ):  # NumPy searches a strided axis slowly; there are few classes: compare them in turn
         best = np.zeros((x.shape[0], *x.shape[2:]), np.int64)
         top = np.array(x.data[:, 0])
         for c in range(1, x.shape[1]):

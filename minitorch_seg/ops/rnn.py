@@ -2,21 +2,24 @@
 
     h_t = f(W_hh h_{t−1} + W_xh x_t + b_h),      t = 1 … T
 
-x: (T, N, C), h_0: (N, H), W_xh: (H, C), W_hh: (H, H), b_h: (H,), f any differentiable function.  The source leaves h_0 open (zeros, unless
-given) and the reading of h_t (a model adds y_t = W_hy h_t + b_y).
+x: (T, N, C), h_0: (N, H), W_xh: (H, C), W_hh: (H, H), b_h: (H,), f any differentiable function.  The source
+leaves h_0 open (zeros, unless given) and the reading of h_t (a model adds y_t = W_hy h_t + b_y).
 
-Forward.  The part that does not wait for the past, u_t = W_xh x_t + b_h, is one matrix product over all steps.
+Forward.  The part that does not wait for the past, u_t = W_xh x_t + b_h, is one matrix product over all
+steps.
 
-Backward through time.  h_t acts on the loss directly (g_t = dL/dh_t) and through h_{t+1}.  With a_t = u_t + W_hh h_{t−1} and δ_t = dL/da_t:
+Backward through time.  h_t acts on the loss directly (g_t = dL/dh_t) and through h_{t+1}.  With a_t = u_t +
+W_hh h_{t−1} and δ_t = dL/da_t:
 
     δ_t = f'(a_t) ⊙ ( g_t + W_hhᵀ δ_{t+1} ),        δ_{T+1} = 0
 
     dL/du_t = δ_t        dL/dW_hh = Σ_t δ_t h_{t−1}ᵀ        dL/dh_0 = W_hhᵀ δ_1
 
-(for tanh f' = 1 − h_t², for relu 1 where h_t > 0).  The carried term W_hhᵀ δ_{t+1} is all the memory a recurrent network has; the product of
-many W_hhᵀ and f' is why gradients vanish or explode.
+(for tanh f' = 1 − h_t², for relu 1 where h_t > 0).  The carried term W_hhᵀ δ_{t+1} is all the memory a
+recurrent network has; the product of many W_hhᵀ and f' is why gradients vanish or explode.
 
-For tanh and relu the loop over time is one kernel; any other f is composed of operators (`rnn_composed`, the twin).
+For tanh and relu the loop over time is one kernel; any other f is composed of operators (`rnn_composed`, the
+twin).
 
 Elman, "Finding structure in time", 1990; Werbos, "Backpropagation through time", 1990.
 """
@@ -67,7 +70,9 @@ class Recurrence(Function):
         delta, dh0 = dispatch.get("rnn").rnn_gradient(grad, h, h0, W_hh, ctx.f)
         previous = np.concatenate([np.expand_dims(h0, 0), h[:-1]])
         features = h.shape[2]
-        dW_hh = np.matmul(np.transpose(np.reshape(delta, (-1, features))), np.reshape(previous, (-1, features)))
+        dW_hh = np.matmul(
+            np.transpose(np.reshape(delta, (-1, features))), np.reshape(previous, (-1, features))
+        )
         return delta, dh0, dW_hh, None
 
 
@@ -104,9 +109,15 @@ def rnn(
         raise ValueError(f"rnn: f={f!r} is unknown: use 'tanh', 'relu' or a function")
     steps, batch, channels = x.shape
     hidden = W_hh.shape[0]
-    for name, t, expected in (("W_xh", W_xh, (hidden, channels)), ("W_hh", W_hh, (hidden, hidden)), ("b_h", b_h, (hidden,))):
+    for name, t, expected in (
+        ("W_xh", W_xh, (hidden, channels)),
+        ("W_hh", W_hh, (hidden, hidden)),
+        ("b_h", b_h, (hidden,)),
+    ):
         if t is not None and t.shape != expected:
-            raise ShapeError(f"rnn: {name} has shape {t.shape}, expected {expected} for x {x.shape} and H = {hidden}")
+            raise ShapeError(
+                f"rnn: {name} has shape {t.shape}, expected {expected} for x {x.shape} and H = {hidden}"
+            )
     start = Tensor(np.zeros((batch, hidden), x.dtype)) if h0 is None else as_tensor(h0)
     if start.shape != (batch, hidden):
         raise ShapeError(f"rnn: h0 has shape {start.shape}, expected {(batch, hidden)} (N, H)")

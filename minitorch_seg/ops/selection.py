@@ -1,8 +1,8 @@
 """Selection: where, masked_fill, clamp, maximum, minimum.
 
-    y = where(c, a, b)      dL/da = g where c, else 0       dL/db = 0 where c, else g
-    y = max(a, b)           the gradient goes to the larger one; half to each at a tie (as in PyTorch)
-    y = clamp(x, lo, hi)    dL/dx = g where lo ≤ x ≤ hi, else 0
+y = where(c, a, b)      dL/da = g where c, else 0       dL/db = 0 where c, else g
+y = max(a, b)           the gradient goes to the larger one; half to each at a tie (as in PyTorch)
+y = clamp(x, lo, hi)    dL/dx = g where lo ≤ x ≤ hi, else 0
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
 
 def masked_fill(input: Tensor, mask: Any, value: Any) -> Tensor:
     """input with `value` where mask is true."""
-    return where(mask, Tensor(np.asarray(value, input.dtype)) if not isinstance(value, Tensor) else value, input)
+    return where(
+        mask, Tensor(np.asarray(value, input.dtype)) if not isinstance(value, Tensor) else value, input
+    )
 
 
 def maximum(input: Any, other: Any) -> Tensor:

@@ -1,6 +1,7 @@
 """Shape: reshape, flatten, permute, transpose, squeeze, unsqueeze, expand, flip, roll.
 
-Nothing is computed; numbers only change places (or are seen several times), so the gradient goes back the same way:
+Nothing is computed; numbers only change places (or are seen several times), so the gradient goes back the
+same way:
 
     y = reshape(x)        dL/dx = reshape(g) to x's shape
     y = permute(x, p)     dL/dx = permute(g, p⁻¹)
@@ -51,13 +52,19 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     whole = sizes.count(-1) == 0 and known == input.data.size
     fits = sizes.count(-1) == 1 and known > 0 and input.data.size % known == 0
     if not (whole or fits) or min(sizes, default=0) < -1:
-        raise ShapeError(f"reshape: {input.data.size} numbers of shape {input.shape} do not fit into shape {sizes}")
+        raise ShapeError(
+            f"reshape: {input.data.size} numbers of shape {input.shape} do not fit into shape {sizes}"
+        )
     return input if sizes == input.shape else Reshape.apply(input, sizes)
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Dimensions start_dim … end_dim joined into one, in row-major order (C, H, W for a feature map, as in PyTorch)."""
-    start, end = normalize_dim("flatten", start_dim, input.ndim), normalize_dim("flatten", end_dim, input.ndim)
+    """Dimensions start_dim … end_dim joined into one, in row-major order (C, H, W for a feature map, as in
+    PyTorch)."""
+    start, end = (
+        normalize_dim("flatten", start_dim, input.ndim),
+        normalize_dim("flatten", end_dim, input.ndim),
+    )
     if start > end:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     shape = input.shape
@@ -87,7 +94,9 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     given = _sizes(dims)
     order = tuple(normalize_dim("permute", d, input.ndim) for d in given)
     if sorted(order) != list(range(input.ndim)):
-        raise ShapeError(f"permute: dims {given} is no order of the {input.ndim} dimensions of shape {input.shape}")
+        raise ShapeError(
+            f"permute: dims {given} is no order of the {input.ndim} dimensions of shape {input.shape}"
+        )
     return Permute.apply(input, order)
 
 
@@ -137,7 +146,9 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     shape = tuple(input.shape[d - extra] if n == -1 and d >= extra else n for d, n in enumerate(wanted))
     matching = extra >= 0 and all(a in (1, b) for a, b in zip(input.shape, shape[extra:], strict=True))
     if not matching or -1 in shape:
-        raise ShapeError(f"expand: shape {input.shape} cannot be expanded to {wanted}: only sizes of 1 can grow")
+        raise ShapeError(
+            f"expand: shape {input.shape} cannot be expanded to {wanted}: only sizes of 1 can grow"
+        )
     return input if shape == input.shape else Expand.apply(input, shape)
 
 

@@ -1,8 +1,8 @@
 """softmax and log_softmax over one dimension (over the classes: dim=1 of (N, K, H, W)).
 
 Softmax:      p_k = e^{x_k} / Σ_j e^{x_j}.
-    Adding a number to every x changes nothing, so the largest one is subtracted first and no exponential overflows.
-    ∂p_k/∂x_j = p_k (δ_kj − p_j), hence
+    Adding a number to every x changes nothing, so the largest one is subtracted first and no exponential
+    overflows. ∂p_k/∂x_j = p_k (δ_kj − p_j), hence
     dL/dx_j = Σ_k g_k p_k (δ_kj − p_j) = p_j (g_j − Σ_k g_k p_k).
 
 Log-softmax:  y_k = x_k − log Σ_j e^{x_j}.

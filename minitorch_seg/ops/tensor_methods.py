@@ -11,10 +11,35 @@ import numpy as np
 
 from minitorch_seg.autograd import Tensor, is_grad_enabled
 from minitorch_seg.autograd.tensor import check_device
-from minitorch_seg.ops import activation, arithmetic, comparison, exponential, indexing, reduction, selection, shape, softmax
+from minitorch_seg.ops import (
+    activation,
+    arithmetic,
+    comparison,
+    exponential,
+    indexing,
+    reduction,
+    selection,
+    shape,
+    softmax,
+)
 from minitorch_seg.ops import cat as joining
 from minitorch_seg.ops import matmul as matrix
-from minitorch_seg.ops.cast import cast
+from minitorch_seg.ops.cast import Clone, cast
+
+#: Functions that become methods of the same name.
+METHODS: dict[Any, str] = {
+    arithmetic: "abs add sub mul div neg pow",
+    exponential: "exp log log1p sqrt",
+    comparison: "eq ne lt le gt ge logical_and logical_or logical_not isnan isfinite any all",
+    selection: "masked_fill clamp maximum minimum",
+    reduction: "sum sum_to_size mean var std amax amin argmax argmin logsumexp cumsum",
+    shape: "reshape flatten permute transpose squeeze unsqueeze expand broadcast_to flip roll",
+    indexing: "gather index_select",
+    joining: "split chunk",
+    matrix: "matmul",
+    activation: "relu sigmoid tanh",
+    softmax: "softmax log_softmax",
+}
 
 
 def _comparable(other: Any) -> bool:
@@ -22,46 +47,46 @@ def _comparable(other: Any) -> bool:
     return isinstance(other, Tensor | np.ndarray | np.generic | bool | int | float | list | tuple)
 
 
-METHODS = {
-    "abs": arithmetic.abs, "add": arithmetic.add, "sub": arithmetic.sub, "mul": arithmetic.mul, "div": arithmetic.div,
-    "neg": arithmetic.neg, "pow": arithmetic.pow,
-    "exp": exponential.exp, "log": exponential.log, "log1p": exponential.log1p, "sqrt": exponential.sqrt,
-    "eq": comparison.eq, "ne": comparison.ne, "lt": comparison.lt, "le": comparison.le, "gt": comparison.gt,
-    "ge": comparison.ge, "logical_and": comparison.logical_and, "logical_or": comparison.logical_or,
-    "logical_not": comparison.logical_not, "isnan": comparison.isnan, "isfinite": comparison.isfinite,
-    "any": comparison.any, "all": comparison.all,
-    "masked_fill": selection.masked_fill, "clamp": selection.clamp, "maximum": selection.maximum, "minimum": selection.minimum,
-    "sum": reduction.sum, "sum_to_size": reduction.sum_to_size, "mean": reduction.mean, "var": reduction.var,
-    "std": reduction.std, "amax": reduction.amax, "amin": reduction.amin, "argmax": reduction.argmax,
-    "argmin": reduction.argmin, "logsumexp": reduction.logsumexp, "cumsum": reduction.cumsum,
-    "reshape": shape.reshape, "view": shape.reshape, "flatten": shape.flatten, "permute": shape.permute,
-    "transpose": shape.transpose, "squeeze": shape.squeeze, "unsqueeze": shape.unsqueeze, "expand": shape.expand,
-    "broadcast_to": shape.broadcast_to, "flip": shape.flip, "roll": shape.roll,
-    "gather": indexing.gather, "index_select": indexing.index_select,
-    "split": joining.split, "chunk": joining.chunk, "matmul": matrix.matmul,
-    "relu": activation.relu, "sigmoid": activation.sigmoid, "tanh": activation.tanh,
-    "softmax": softmax.softmax, "log_softmax": softmax.log_softmax,
-    # signs
-    "__add__": arithmetic.add, "__sub__": arithmetic.sub, "__mul__": arithmetic.mul, "__truediv__": arithmetic.div,
-    "__pow__": arithmetic.pow, "__neg__": arithmetic.neg, "__abs__": arithmetic.abs, "__matmul__": matrix.matmul,
-    "__radd__": lambda a, b: arithmetic.add(b, a), "__rsub__": lambda a, b: arithmetic.sub(b, a),
-    "__rmul__": lambda a, b: arithmetic.mul(b, a), "__rtruediv__": lambda a, b: arithmetic.div(b, a),
-    "__rpow__": lambda a, b: arithmetic.pow(b, a), "__rmatmul__": lambda a, b: matrix.matmul(b, a),
+#: What Python calls for the signs.
+SIGNS = {
+    "__add__": arithmetic.add,
+    "__radd__": lambda a, b: arithmetic.add(b, a),
+    "__sub__": arithmetic.sub,
+    "__rsub__": lambda a, b: arithmetic.sub(b, a),
+    "__mul__": arithmetic.mul,
+    "__rmul__": lambda a, b: arithmetic.mul(b, a),
+    "__truediv__": arithmetic.div,
+    "__rtruediv__": lambda a, b: arithmetic.div(b, a),
+    "__pow__": arithmetic.pow,
+    "__rpow__": lambda a, b: arithmetic.pow(b, a),
+    "__matmul__": matrix.matmul,
+    "__rmatmul__": lambda a, b: matrix.matmul(b, a),
+    "__neg__": arithmetic.neg,
+    "__abs__": arithmetic.abs,
     "__eq__": lambda a, b: comparison.eq(a, b) if _comparable(b) else NotImplemented,
-    "__ne__": lambda a, b: comparison.ne(a, b) if _comparable(b) else NotImplemented, "__lt__": comparison.lt, "__le__": comparison.le,
-    "__gt__": comparison.gt, "__ge__": comparison.ge, "__and__": comparison.logical_and, "__or__": comparison.logical_or,
-    "__xor__": comparison.logical_xor, "__invert__": comparison.logical_not,
-    "__getitem__": indexing.getitem, "__setitem__": indexing.setitem,
-}  # fmt: skip
+    "__ne__": lambda a, b: comparison.ne(a, b) if _comparable(b) else NotImplemented,
+    "__lt__": comparison.lt,
+    "__le__": comparison.le,
+    "__gt__": comparison.gt,
+    "__ge__": comparison.ge,
+    "__and__": comparison.logical_and,
+    "__or__": comparison.logical_or,
+    "__xor__": comparison.logical_xor,
+    "__invert__": comparison.logical_not,
+    "__getitem__": indexing.getitem,
+    "__setitem__": indexing.setitem,
+}
 
 
 def _max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The largest element; with an int the pair (values, indices) along it; with a tensor the larger of the two."""
+    """The largest element; with an int the pair (values, indices) along it; with a tensor the larger of the
+    two."""
     return selection.maximum(input, dim) if isinstance(dim, Tensor) else reduction.max(input, dim, keepdim)
 
 
 def _min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The smallest element; with an int the pair (values, indices) along it; with a tensor the smaller of the two."""
+    """The smallest element; with an int the pair (values, indices) along it; with a tensor the smaller of
+    the two."""
     return selection.minimum(input, dim) if isinstance(dim, Tensor) else reduction.min(input, dim, keepdim)
 
 
@@ -79,11 +104,7 @@ def _to(input: Tensor, *targets: Any, dtype: Any = None, device: str | None = No
 
 def _clone(input: Tensor) -> Tensor:
     """A copy of the numbers, still in the graph."""
-    return cast_copy(input)
-
-
-def cast_copy(input: Tensor) -> Tensor:
-    return arithmetic.Mul.apply(input, Tensor(np.ones((), input.dtype)))
+    return Clone.apply(input)
 
 
 def _contiguous(input: Tensor) -> Tensor:
@@ -95,11 +116,14 @@ def _in_place(ufunc: Any, operator: Any) -> Any:
     """`a += b`: in place for a tensor outside the graph, a new tensor where the graph must be kept."""
 
     def change(self: Tensor, other: Any) -> Tensor:
-        recorded = is_grad_enabled() and (self.requires_grad or (isinstance(other, Tensor) and other.requires_grad))
+        recorded = is_grad_enabled() and (
+            self.requires_grad or (isinstance(other, Tensor) and other.requires_grad)
+        )
         if recorded:
             if self.is_leaf and self.requires_grad:
                 raise RuntimeError(
-                    "a leaf that requires a gradient cannot be changed in place while operations are recorded: "
+                    "a leaf that requires a gradient cannot be changed in place while operations "
+                    "are recorded: "
                     "wrap the change in no_grad()"
                 )
             return operator(self, other)
@@ -113,15 +137,30 @@ def _in_place(ufunc: Any, operator: Any) -> Any:
 
 def install() -> None:
     """Give Tensor its methods (called once, when `minitorch_seg` is imported)."""
-    for name, function in METHODS.items():
-        setattr(Tensor, name, function)
-    for name, ufunc, operator in (
-        ("__iadd__", np.add, arithmetic.add), ("__isub__", np.subtract, arithmetic.sub),
-        ("__imul__", np.multiply, arithmetic.mul), ("__itruediv__", np.true_divide, arithmetic.div),
-    ):  # fmt: skip
-        setattr(Tensor, name, _in_place(ufunc, operator))
-    for name, dtype in (("float", np.float32), ("double", np.float64), ("long", np.int64), ("int", np.int32), ("bool", np.bool_)):
-        setattr(Tensor, name, lambda self, dtype=dtype: cast(self, dtype))
-    Tensor.max, Tensor.min, Tensor.to, Tensor.clone = _max, _min, _to, _clone  # type: ignore[attr-defined]
-    Tensor.contiguous = _contiguous  # type: ignore[attr-defined]
-    Tensor.T = property(lambda self: shape.transpose(self, 0, 1) if self.ndim == 2 else self.permute(range(self.ndim)[::-1]))  # type: ignore[attr-defined]
+    methods: dict[str, Any] = {
+        n: getattr(module, n) for module, names in METHODS.items() for n in names.split()
+    }
+    methods |= SIGNS
+    methods |= {
+        "view": shape.reshape,
+        "max": _max,
+        "min": _min,
+        "to": _to,
+        "clone": _clone,
+        "contiguous": _contiguous,
+        "T": property(lambda self: self.permute(range(self.ndim)[::-1])),
+        "__iadd__": _in_place(np.add, arithmetic.add),
+        "__isub__": _in_place(np.subtract, arithmetic.sub),
+        "__imul__": _in_place(np.multiply, arithmetic.mul),
+        "__itruediv__": _in_place(np.true_divide, arithmetic.div),
+    }
+    for name, dtype in {
+        "float": "float32",
+        "double": "float64",
+        "long": "int64",
+        "int": "int32",
+        "bool": "bool",
+    }.items():
+        methods[name] = lambda self, dtype=dtype: cast(self, dtype)
+    for name, method in methods.items():
+        setattr(Tensor, name, method)

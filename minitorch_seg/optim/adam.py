@@ -2,13 +2,15 @@
 
     m ← β₁ m + (1 − β₁) g                 running mean of the gradient
     v ← β₂ v + (1 − β₂) g²                running mean of its square
-    m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)     both begin at 0 and are too small at first: this makes up for it
-    θ ← θ − η m̂ / (√v̂ + ε)
+    m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)     both begin at 0 and are too small at first: this makes up for
+    it θ ← θ − η m̂ / (√v̂ + ε)
 
-Adam puts weight decay into the gradient, g ← dL/dθ + λ θ; AdamW takes it off the parameter, θ ← θ − η λ θ, so that it is not divided
+Adam puts weight decay into the gradient, g ← dL/dθ + λ θ; AdamW takes it off the parameter, θ ← θ − η λ θ,
+so that it is not divided
 by √v̂.  With amsgrad the largest v so far takes the place of v.
 
-Kingma and Ba, "Adam", 2015; Loshchilov and Hutter, "Decoupled weight decay regularization", 2019; Reddi, Kale and Kumar, 2018.
+Kingma and Ba, "Adam", 2015; Loshchilov and Hutter, "Decoupled weight decay regularization", 2019; Reddi,
+Kale and Kumar, 2018.
 """
 
 from __future__ import annotations
@@ -36,17 +38,34 @@ class Adam(Optimizer):
     decoupled = False
 
     def __init__(
-        self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0.0, amsgrad: bool = False, *, maximize: bool = False,
-    ):  # fmt: skip
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ):
         name = type(self).__name__
         check_options(name, lr=lr, eps=eps, weight_decay=weight_decay)
         check_betas(name, betas)
-        super().__init__(params, {
-            "lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad, "maximize": maximize,
-        })  # fmt: skip
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": tuple(betas),
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "amsgrad": amsgrad,
+                "maximize": maximize,
+            },
+        )
 
-    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def update(
+        self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]
+    ) -> None:
         if not state:
             state.update(step=0, exp_avg=np.zeros_like(parameter), exp_avg_sq=np.zeros_like(parameter))
             if group["amsgrad"]:
@@ -74,7 +93,14 @@ class AdamW(Adam):
     decoupled = True
 
     def __init__(
-        self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
-    ):  # fmt: skip
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

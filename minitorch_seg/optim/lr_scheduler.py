@@ -1,8 +1,9 @@
 """Learning-rate schedules: call `step()` after each `optimizer.step()` (or after each epoch, as you count).
 
-    cosine       η_t = η_min + ½ (η₀ − η_min)(1 + cos(π t / T))            Loshchilov and Hutter, "SGDR", 2017
-    one cycle    a cosine from η_max/25 up to η_max during the first 30 %, then down to η_max/250 000      Smith, 2018
-    lambda       η_t = η₀ · f(t)
+cosine       η_t = η_min + ½ (η₀ − η_min)(1 + cos(π t / T))            Loshchilov and Hutter, "SGDR", 2017
+one cycle    a cosine from η_max/25 up to η_max during the first 30 %, then down to η_max/250 000      Smith,
+2018
+lambda       η_t = η₀ · f(t)
 """
 
 from __future__ import annotations
@@ -67,14 +68,23 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class OneCycleLR(LRScheduler):
-    """Up from max_lr / div_factor to max_lr in pct_start of the steps, then down to that / final_div_factor."""
+    """Up from max_lr / div_factor to max_lr in pct_start of the steps, then down to that /
+    final_div_factor."""
 
     def __init__(
-        self, optimizer: Optimizer, max_lr: float, total_steps: int, pct_start: float = 0.3, div_factor: float = 25.0,
+        self,
+        optimizer: Optimizer,
+        max_lr: float,
+        total_steps: int,
+        pct_start: float = 0.3,
+        div_factor: float = 25.0,
         final_div_factor: float = 1e4,
-    ):  # fmt: skip
+    ):
         if total_steps < 1 or not 0 <= pct_start <= 1:
-            raise ValueError(f"OneCycleLR: total_steps={total_steps} must be positive and pct_start={pct_start} between 0 and 1")
+            raise ValueError(
+                f"OneCycleLR: total_steps={total_steps} must be positive and pct_start={pct_start} "
+                f"between 0 and 1"
+            )
         self.max_lr, self.total_steps, self.pct_start = max_lr, total_steps, pct_start
         self.first, self.last = max_lr / div_factor, max_lr / div_factor / final_div_factor
         super().__init__(optimizer)

@@ -11,7 +11,8 @@ from minitorch_seg.autograd import Tensor
 
 
 class Optimizer:
-    """Base class: a subclass defines `update(parameter, gradient, state, group)`, which changes `parameter` in place.
+    """Base class: a subclass defines `update(parameter, gradient, state, group)`, which changes `parameter`
+    in place.
 
     Args:
         params: tensors, or dictionaries {"params": tensors, "lr": …} with options of their own.
@@ -34,7 +35,9 @@ class Optimizer:
         known = {id(p) for g in self.param_groups for p in g["params"]}
         for p in params:
             if not isinstance(p, Tensor) or not p.is_leaf:
-                raise TypeError(f"{type(self).__name__} changes leaf tensors in place, found {type(p).__name__}")
+                raise TypeError(
+                    f"{type(self).__name__} changes leaf tensors in place, found {type(p).__name__}"
+                )
             if id(p) in known:
                 raise ValueError(f"{type(self).__name__}: a parameter of shape {p.shape} is given twice")
             known.add(id(p))
@@ -53,11 +56,15 @@ class Optimizer:
             for p in group["params"]:
                 if p.grad is not None:
                     gradient = -p.grad.data if group.get("maximize") else p.grad.data
-                    self.update(p.data, np.asarray(gradient, p.dtype), self.state.setdefault(number, {}), group)
+                    self.update(
+                        p.data, np.asarray(gradient, p.dtype), self.state.setdefault(number, {}), group
+                    )
                     p.bump_version()
                 number += 1
 
-    def update(self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def update(
+        self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]
+    ) -> None:
         raise NotImplementedError(f"{type(self).__name__} defines no update rule")
 
     def state_dict(self) -> dict[str, Any]:
@@ -65,9 +72,17 @@ class Optimizer:
         groups, number = [], 0
         for group in self.param_groups:
             n = len(group["params"])
-            groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": list(range(number, number + n))})
+            groups.append(
+                {
+                    **{k: v for k, v in group.items() if k != "params"},
+                    "params": list(range(number, number + n)),
+                }
+            )
             number += n
-        state = {i: {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in s.items()} for i, s in self.state.items()}
+        state = {
+            i: {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in s.items()}
+            for i, s in self.state.items()
+        }
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -75,7 +90,9 @@ class Optimizer:
         groups = state_dict["param_groups"]
         sizes, expected = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
         if sizes != expected:
-            raise ValueError(f"{type(self).__name__}.load_state_dict: groups of {sizes} parameters, expected {expected}")
+            raise ValueError(
+                f"{type(self).__name__}.load_state_dict: groups of {sizes} parameters, expected {expected}"
+            )
         for group, saved in zip(self.param_groups, groups, strict=True):
             group.update({k: v for k, v in saved.items() if k != "params"})
         self.state = {
