@@ -53,15 +53,15 @@ def prepare_nuclei(source: SourceArchive, facts: Entry) -> Prepared:
         if len(path) == 4 and path[0] == "stage1_train" and path[2] == "masks" and path[3].endswith(".png"):
             parts[path[1]].append(name)
 
-    def make(pair: Pair, rounded: bool) -> Arrays:
+    def make(pair: Pair, rounding: str) -> Arrays:
         name = f"stage1_train/{pair.source}/images/{pair.source}.png"
         image = _centre(read_image(_place(source, name), 3, source.read(name)), 256)
         instances = np.zeros(image.shape[:2], np.int64)
         for number, part in enumerate(sorted(parts[pair.source]), start=1):
             instances[_centre(read_mask(_place(source, part), source.read(part)), 256) > 0] = number
-        return box_mean(image, 2, rounded), convert_instances(instances[::2, ::2], "boundary")
+        return box_mean(image, 2, rounding), convert_instances(instances[::2, ::2], "boundary")
 
-    reading = _first_that_fits([{"rounded": True}, {"rounded": False}], make, facts.pairs[0])
+    reading = _first_that_fits(BOX_FILTERS, make, facts.pairs[0])
     return ((pair, *make(pair, **reading)) for pair in facts.pairs)
 
 
@@ -99,16 +99,16 @@ def prepare_road(source: SourceArchive, facts: Entry) -> Prepared:
         mask = read_image(_place(source, name), 1, source.read(name))
         return (_expect(mask, name) > 127).reshape(80, 8, 128, 8).mean(axis=(1, 3))
 
-    def make(pair: Pair, rounded: bool) -> Arrays:
+    def make(pair: Pair, rounding: str) -> Arrays:
         frame = f"Dataset/{pair.stem}/{pair.stem}"
         name = f"{frame}_RAW.jpg"
-        image = box_mean(_expect(read_image(_place(source, name), 3, source.read(name)), name), 8, rounded)
+        image = box_mean(_expect(read_image(_place(source, name), 3, source.read(name)), name), 8, rounding)
         mask = (share(frame, "LANE") >= 0.5).astype(np.int64)
         mask[share(frame, "CRACK") >= 0.25] = 2
         mask[share(frame, "POTHOLE") >= 0.35] = 3
         return image, mask
 
-    reading = _first_that_fits([{"rounded": True}, {"rounded": False}], make, facts.pairs[0])
+    reading = _first_that_fits(BOX_FILTERS, make, facts.pairs[0])
     return ((pair, *make(pair, **reading)) for pair in facts.pairs)
 
 
@@ -171,16 +171,24 @@ PREPARE: dict[str, Callable[[SourceArchive, Entry], Prepared]] = {
 }
 
 
-def box_mean(image: np.ndarray, factor: int, rounded: bool = True) -> np.ndarray:
-    """The mean of each factor x factor cell of a uint8 image, to the nearest integer or cut off.
+# How a box filter rounds: Pillow's resize rounds after each of its two passes; a mean is rounded once, or
+# cut off.
+BOX_FILTERS = ({"rounding": "twice"}, {"rounding": "once"}, {"rounding": "cut"})
 
-    >>> box_mean(np.array([[1, 2], [2, 2]], np.uint8)[..., np.newaxis], 2).item()
-    2
+
+def box_mean(image: np.ndarray, factor: int, rounding: str = "once") -> np.ndarray:
+    """The mean of each factor x factor cell of a uint8 image (H, W, 3).  rounding: see BOX_FILTERS.
+
+    >>> cell = np.array([[1, 2], [2, 2]], np.uint8)[..., np.newaxis].repeat(3, axis=2)
+    >>> [int(box_mean(cell, 2, rounding).max()) for rounding in ("twice", "once", "cut")]
+    [2, 2, 1]
     """
     height, width, channels = image.shape
+    if rounding == "twice":
+        return _resize(image, (height // factor, width // factor), "BOX")
     cells = image.reshape(height // factor, factor, width // factor, factor, channels).astype(np.int64)
     sums, count = cells.sum(axis=(1, 3)), factor * factor
-    return ((sums + count // 2 * rounded) // count).astype(np.uint8)
+    return ((sums + (count // 2 if rounding == "once" else 0)) // count).astype(np.uint8)
 
 
 def nearest_colour(colours: np.ndarray) -> np.ndarray:

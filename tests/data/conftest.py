@@ -1,6 +1,8 @@
 """Small generated folders, and a machine without any registered set."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -42,3 +44,67 @@ def no_sets(tmp_path, monkeypatch):
         monkeypatch.setenv(variable, str(cache))
     monkeypatch.delenv("MINITORCH_SEG_DATA", raising=False)
     return cache
+
+
+class Loopback:
+    """A server on this machine that hands out one file, and misbehaves on request."""
+
+    def __init__(self) -> None:
+        self.content = b""
+        self.etag: str | None = '"v1"'
+        self.ranges = True  # answers Range with 206
+        self.with_length = True
+        self.break_after: list[int] = []  # the n-th answer is cut after that many bytes
+        self.statuses: list[int] = []  # the n-th answer is this status instead
+        self.requests: list[dict[str, str]] = []
+        self.url = ""
+
+
+@pytest.fixture
+def loopback(monkeypatch):
+    """A running Loopback server; stopped at the end."""
+    monkeypatch.setenv("no_proxy", "*")
+    state = Loopback()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            state.requests.append(dict(self.headers))
+            if state.statuses:
+                self.send_response(state.statuses.pop(0))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            body, start = state.content, 0
+            asked = self.headers.get("Range")
+            same = self.headers.get("If-Range") in (None, state.etag)
+            if asked and state.ranges and same:
+                start = int(asked.removeprefix("bytes=").rstrip("-"))
+                if start >= len(body):
+                    self.send_response(416)
+                    self.send_header("Content-Range", f"bytes */{len(body)}")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+            else:
+                self.send_response(200)
+            if state.etag:
+                self.send_header("ETag", state.etag)
+            body = body[start:]
+            if state.with_length:
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: state.break_after.pop(0)] if state.break_after else body)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_port}/set.zip"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield state
+    server.shutdown()
+    thread.join()
+    server.server_close()
