@@ -2,10 +2,11 @@
 
 from minitorch_seg.autograd.backward import backward, grad
 from minitorch_seg.autograd.dtypes import result_type
+from minitorch_seg.autograd.finite_differences import GradcheckReport
 from minitorch_seg.autograd.function import Function, Node
 from minitorch_seg.autograd.generator import Generator, default_generator, manual_seed
 from minitorch_seg.autograd.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from minitorch_seg.autograd.gradcheck import GradcheckReport, gradcheck
+from minitorch_seg.autograd.gradcheck import gradcheck
 from minitorch_seg.autograd.tensor import Tensor, tensor
 
 __all__ = [

@@ -43,7 +43,6 @@ class Node:
 
     def __init__(self, function: type[Function], args: tuple, kwargs: dict, record: bool):
         self.function = function
-        self.sequence = next_sequence()
         self.record = record
         self.edges: list[tuple[Any, int] | None] = []
         self.inputs: list[tuple[tuple[int, ...], np.dtype] | None] = []
@@ -51,6 +50,7 @@ class Node:
             is_tensor = isinstance(arg, Tensor)
             self.edges.append(arg.gradient_edge() if record and is_tensor and arg.requires_grad else None)
             self.inputs.append((arg.shape, arg.dtype) if is_tensor else None)
+        self.sequence = next_sequence()  # after the edges: a leaf's node may be born just above
         self.needs_input_grad = tuple(edge is not None for edge in self.edges)
         self.outputs: list[tuple[tuple[int, ...], np.dtype]] = []
         self.hooks: dict[int, list[Callable]] = {}
