@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from minitorch_seg.data.dataset import SPLIT_NAMES, Sample, Splits
-from minitorch_seg.data.images import Header, read_header, read_image, read_mask
+from minitorch_seg.data.images import read_header, read_image, read_mask
 from minitorch_seg.data.layout import Layout, read_layout, seeded_split, some
 from minitorch_seg.data.masks import (
     CONVERSIONS,
@@ -113,11 +113,9 @@ class SegmentationFolder(FolderDataset):
         stop_at_first(layout.problems, layout.path)
         image_paths = [layout.images[stem] for stem in layout.stems]
         mask_paths = [layout.masks[stem] for stem in layout.stems]
-        headers = read_all(read_header, image_paths)
-        surveys = read_all(survey_mask, mask_paths)
-        stop_at_first(result for result in (*headers, *surveys) if isinstance(result, DataError))
-        headers = [h for h in headers if isinstance(h, Header)]
-        surveys = [s for s in surveys if isinstance(s, MaskSurvey)]
+        headers, unreadable = good_and_bad(read_all(read_header, image_paths))
+        surveys, undecodable = good_and_bad(read_all(survey_mask, mask_paths))
+        stop_at_first([*unreadable, *undecodable])
         stop_at_first(
             size_mismatch(mask, survey.size, header.size)
             for mask, survey, header in zip(mask_paths, surveys, headers, strict=True)
@@ -236,9 +234,16 @@ def read_all(read: Callable[[Path], T], paths: Sequence[Path]) -> list[T | DataE
         return list(pool.map(one, paths))
 
 
-def stop_at_first(problems: Iterable[str | DataError], folder: Path | None = None) -> None:
+def good_and_bad(results: Iterable[T | DataError]) -> tuple[list[T], list[str]]:
+    """What `read_all` gave, as the results and the sentences of the errors."""
+    results = list(results)
+    good = [result for result in results if not isinstance(result, DataError)]
+    return good, [str(result) for result in results if isinstance(result, DataError)]
+
+
+def stop_at_first(problems: Iterable[str], folder: Path | None = None) -> None:
     """Raise the first problem, and say where to see the others."""
-    problems = [str(problem) for problem in problems]
+    problems = list(problems)
     if problems:
         place = folder or "FOLDER"
         more = f" ({len(problems) - 1} more: minitorch-seg check {place})" if len(problems) > 1 else ""

@@ -161,12 +161,13 @@ def _too_large(path: Path, how: str) -> str:
 
 
 def _decode(image: Image.Image, path: Path) -> None:
-    if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
-        raise DataError(f"{path}: the TIFF holds {image.n_frames} pages; save one page per file.")
     try:
+        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         image.load()
     except Exception as error:  # truncated data, bad checksums, broken streams: to each decoder its own
         raise DataError(f"{path}: the file is damaged or cut short ({error}); replace it.") from None
+    if pages > 1:
+        raise DataError(f"{path}: the TIFF holds {pages} pages; save one page per file.")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -185,7 +186,8 @@ def _is_grey(image: Image.Image) -> bool:
 
 def _stretch(array: np.ndarray) -> np.ndarray:
     """Linear from the 0.1 to the 99.9 percentile, to 0 ... 255; a constant image becomes 0."""
-    values = np.nan_to_num(array.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    with np.errstate(invalid="ignore"):
+        values = np.nan_to_num(array.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = np.percentile(values, (0.1, 99.9))
     if high <= low:  # nearly constant, with a few outliers at most
         low, high = values.min(), max(values.max(), values.min() + 1)
@@ -203,6 +205,8 @@ def _single_channel(array: np.ndarray, path: Path) -> np.ndarray:
 
 def _grey_step(image: Image.Image) -> int:
     """Pillow spreads 2-bit and 4-bit grey PNGs over 0 ... 255; a mask needs the stored values back."""
-    rawmode = image.tile[0].args if image.tile else None
-    rawmode = rawmode[0] if isinstance(rawmode, tuple) else rawmode
-    return {"L;2": 85, "L;4": 17}.get(rawmode, 1)
+    tiles = getattr(
+        image, "tile", []
+    )  # (decoder, extents, offset, stored mode), until the pixels are decoded
+    stored = tiles[0][3] if image.format == "PNG" and tiles else ""
+    return {"L;2": 85, "L;4": 17}.get(stored, 1)

@@ -114,15 +114,13 @@ class MaskRule:
     convert: str | None = None
 
     def __call__(self, mask: np.ndarray, name: str | Path) -> np.ndarray:
-        ignored = None if self.ignore_index is None else mask == self.ignore_index
+        ignored = np.zeros(mask.shape, bool) if self.ignore_index is None else mask == self.ignore_index
         if self.convert is not None:
-            result = convert_instances(mask if ignored is None else np.where(ignored, 0, mask), self.convert)
-            return result if ignored is None else np.where(ignored, self.ignore_index, result)
+            converted = convert_instances(np.where(ignored, 0, mask), self.convert)
+            return np.where(ignored, mask, converted)
         if self.binary:
             mask = np.where(mask == 255, 1, mask)
-        wrong = (mask < 0) | (mask >= len(self.classes))
-        if ignored is not None:
-            wrong &= ~ignored
+        wrong = ((mask < 0) | (mask >= len(self.classes))) & ~ignored
         if wrong.any():
             raise DataError(self.outside(name, {int(v) for v in np.unique(mask[wrong])}))
         return mask
