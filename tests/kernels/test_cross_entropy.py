@@ -1,0 +1,87 @@
+"""Cross-entropy for each pixel: both rooms against PyTorch, the CPU kernels against the reference, bad
+targets.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minitorch_seg.kernels.cpu import cross_entropy as cpu
+from minitorch_seg.kernels.layout import is_map
+from minitorch_seg.kernels.reference import cross_entropy as reference
+from tests.kernels.helpers import LAYOUTS, close, lay_out
+
+KERNELS = pytest.mark.parametrize("kernels", [reference, cpu], ids=["reference", "cpu"])
+
+
+@KERNELS
+@pytest.mark.parametrize("shape", [(3, 4, 5, 6), (9, 4), (2, 4, 7)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_loss_and_gradient_agree_with_pytorch(kernels, shape, weighted):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    logits, weight = rng.standard_normal(shape), rng.random(4) if weighted else None
+    target = rng.integers(0, 4, (shape[0], *shape[2:]))
+    target.flat[::3] = 255
+    tensor = torch.from_numpy(logits).requires_grad_()
+    expected = torch.nn.functional.cross_entropy(
+        tensor,
+        torch.from_numpy(target),
+        None if weight is None else torch.from_numpy(weight),
+        ignore_index=255,
+        reduction="none",
+    )
+    loss, pixel_weight, y = kernels.cross_entropy(logits, target, weight, 255)
+    close(loss, expected.detach().numpy())
+    table = np.ones(4) if weight is None else weight
+    np.testing.assert_array_equal(pixel_weight, np.where(target == 255, 0, table[target % 4]))
+    grad = rng.standard_normal(target.shape)
+    (dlogits,) = torch.autograd.grad(expected, tensor, torch.from_numpy(grad))
+    close(kernels.cross_entropy_gradient(grad, y, target, weight, 255), dlogits.numpy())
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_the_cpu_kernels_agree_with_the_reference(data):
+    classes = data.draw(st.integers(1, 9))
+    pixels = tuple(data.draw(st.sampled_from([(), (5, 7), (40, 60), (0, 3), (6,)])))
+    n, ignore = data.draw(st.integers(0, 4)), data.draw(st.sampled_from([-100, 0, 255]))
+    dtype = data.draw(st.sampled_from(["float32", "float64"]))
+    layout = data.draw(st.sampled_from(LAYOUTS))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    logits = lay_out((3 * rng.standard_normal((n, classes, *pixels))).astype(dtype), layout)
+    weight = rng.random(classes).astype(dtype) if data.draw(st.booleans()) else None
+    target = lay_out(
+        np.where(rng.random((n, *pixels)) < 0.2, ignore, rng.integers(0, classes, (n, *pixels))), layout
+    )
+    found, expected = (k.cross_entropy(logits, target, weight, ignore) for k in (cpu, reference))
+    for ours, theirs in zip(found, expected, strict=True):
+        close(ours, theirs)
+    grad = rng.standard_normal(target.shape).astype(dtype)
+    dlogits = cpu.cross_entropy_gradient(grad, found[2], target, weight, ignore)
+    close(dlogits, reference.cross_entropy_gradient(grad, found[2], target, weight, ignore))
+    if pixels and len(pixels) == 2:
+        assert is_map(found[2]) and is_map(dlogits)
+
+
+@KERNELS
+@pytest.mark.parametrize("bad", [3, -1, 2**62, -(2**62)])
+def test_a_target_outside_the_classes_gives_nan_and_touches_nothing_else(kernels, bad):
+    logits = np.random.default_rng(1).standard_normal((4, 3)).astype("float32")
+    target = np.array([0, bad, 2, -100])
+    loss, pixel_weight, y = kernels.cross_entropy(logits, target, None, -100)
+    assert np.isnan(loss).tolist() == np.isnan(pixel_weight).tolist() == [False, True, False, False]
+    dlogits = kernels.cross_entropy_gradient(np.ones(4, "float32"), y, target, None, -100)
+    assert np.isnan(dlogits).any(axis=1).tolist() == [False, True, False, False]
+
+
+@KERNELS
+def test_an_ignored_pixel_is_silent_even_where_its_scores_are_not_numbers(kernels):
+    logits = np.array([[np.nan, 1.0], [0.0, np.inf], [0.0, 0.0]])
+    target = np.array([-100, -100, 1])
+    loss, pixel_weight, y = kernels.cross_entropy(logits, target, None, -100)
+    np.testing.assert_allclose(loss, [0, 0, np.log(2)])
+    assert pixel_weight.tolist() == [0, 0, 1]
+    dlogits = kernels.cross_entropy_gradient(np.ones(3), y, target, None, -100)
+    np.testing.assert_allclose(dlogits, [[0, 0], [0, 0], [0.5, -0.5]])

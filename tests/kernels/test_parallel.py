@@ -1,0 +1,154 @@
+"""Threads: the same bits for any number of them, no deadlock, no loss of errors, safe after a fork."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from minitorch_seg.kernels import dispatch, parallel
+from tests.kernels.helpers import calls
+
+
+@pytest.fixture(autouse=True)
+def restore_the_number_of_threads():
+    before = parallel.get_num_threads()
+    yield
+    parallel.set_num_threads(before)
+
+
+@pytest.mark.parametrize("operator", dispatch.operators())
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_two_and_seven_threads_give_the_same_bits(operator, dtype):
+    results = []
+    for threads in (1, 2, 7):
+        parallel.set_num_threads(threads)
+        results.append(calls(dtype, side=67)[operator](dispatch.get(operator)))
+    for others in results[1:]:
+        for a, b in zip(results[0], others, strict=True):
+            assert np.array_equal(
+                a.view(np.uint8) if a.flags.c_contiguous else a,
+                b.view(np.uint8) if b.flags.c_contiguous else b,
+            )
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2, 5, 100])
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_every_chunk_is_done_once(chunks, threads):
+    parallel.set_num_threads(threads)
+    done = np.zeros(chunks, int)
+
+    def kernel(first, last, out):
+        for i in range(first, last):
+            out[i] += 1
+
+    parallel.parallel_for(kernel, chunks, done)
+    assert (done == 1).all()
+
+
+def test_several_threads_take_part():
+    parallel.set_num_threads(2)
+    seen = set()
+    both = threading.Barrier(2, timeout=20)
+
+    def kernel(first, last):
+        if threading.get_ident() not in seen:
+            seen.add(threading.get_ident())
+            both.wait()
+
+    parallel.parallel_for(kernel, 8)
+    assert len(seen) == 2
+
+
+def test_a_call_from_inside_a_kernel_does_not_wait_for_itself():
+    parallel.set_num_threads(4)
+    done = []
+
+    def inner(first, last):
+        time.sleep(0.001)
+        done.extend(range(first, last))
+
+    def outer(first, last):
+        for _ in range(first, last):
+            parallel.parallel_for(inner, 16)
+
+    for _ in range(3):
+        parallel.parallel_for(outer, 64)
+    assert len(done) == 3 * 64 * 16
+
+
+@pytest.mark.parametrize("where", [0, 99])
+def test_an_error_in_any_thread_reaches_the_caller_and_no_thread_goes_on(where):
+    parallel.set_num_threads(4)
+    running = []
+
+    def kernel(first, last):
+        running.append(first)
+        if first <= where < last:
+            raise ArithmeticError("here")
+        time.sleep(0.002)
+        running.remove(first)
+
+    with pytest.raises(ArithmeticError, match="here"):
+        parallel.parallel_for(kernel, 100)
+    assert len(running) == 1
+
+
+def test_two_python_threads_may_call_kernels_at_once():
+    parallel.set_num_threads(2)
+    tasks = calls(side=67)
+    kernels = dispatch.get("conv2d"), dispatch.get("batch_norm")
+    expected = [tasks["conv2d"](kernels[0])[0], tasks["batch_norm"](kernels[1])[0]]
+    wrong = []
+
+    def work(i):
+        for _ in range(10):
+            if not np.array_equal(tasks[("conv2d", "batch_norm")[i]](kernels[i])[0], expected[i]):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in (0, 1, 0, 1)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(timeout=60)
+    assert not wrong and not any(t.is_alive() for t in threads)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
+def test_kernels_work_in_a_forked_child():
+    program = """
+import os, numpy as np
+from minitorch_seg.kernels import dispatch, parallel
+parallel.set_num_threads(3)
+kernels = dispatch.get("channel_sum")
+x = np.ones((8, 4, 100, 100), "float32")
+before = kernels.channel_sum(x)
+child = os.fork()
+if child == 0:
+    os._exit(0 if (kernels.channel_sum(x) == before).all() else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    assert (
+        subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.strip() == "0"
+    )
+
+
+@pytest.mark.parametrize("count", [0, -1, 65])
+def test_an_impossible_number_of_threads_is_refused(count):
+    with pytest.raises(ValueError, match="between 1 and 64"):
+        parallel.set_num_threads(count)
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({"NUMBA_NUM_THREADS": "3", "OMP_NUM_THREADS": "5"}, 3), ({"OMP_NUM_THREADS": "5"}, 5)],
+)
+def test_the_environment_sets_the_number_of_threads(variables, expected, monkeypatch):
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert parallel._default_count() == expected
