@@ -163,3 +163,11 @@ def test_options_that_make_no_sense(data, options):
 def test_an_empty_data_set_is_refused():
     with pytest.raises(DataError, match="empty"):
         DataLoader(ArrayDataset([]))
+
+
+def test_each_sample_meets_its_own_chance():
+    mask = np.arange(48 * 48).reshape(48, 48)
+    image = np.zeros((48, 48, 1), np.uint8)
+    twins = ArrayDataset([Sample(image, mask, str(i)) for i in range(8)])
+    _, masks = next(iter(DataLoader(twins, batch_size=8, transform=RandomCrop(8))))
+    assert len({mask.tobytes() for mask in masks.numpy()}) > 5
