@@ -56,23 +56,25 @@ class Node:
         self.hooks: dict[int, list[Callable]] = {}
         self.freed = False
         self._twin_arguments = (args, kwargs) if record and function.twin is not None else None
+        self._twin_versions = [arg.version if isinstance(arg, Tensor) else 0 for arg in args]
         self._saved: list[
             tuple[Tensor | None, int, int | None]
         ] = []  # tensor, its version, number of the result
+        self._given: list[Any] = []  # the same as forward named it, to recognise results among them
         self._not_differentiable: tuple = ()
 
     @property
     def name(self) -> str:
         return self.function.__name__
 
-    # -- for forward
-    # ---------------------------------------------------------------------------------------------
+    # -- for forward ------------------------------------------------------------------------------------
     def save_for_backward(self, *tensors: Tensor | np.ndarray | None) -> None:
         """Keep arguments, results or other arrays for the backward pass, with their version of now."""
         if self.record:
             for item in tensors:
-                kept = item if item is None or isinstance(item, Tensor) else Tensor(item)
+                kept = item if item is None or isinstance(item, Tensor) else Tensor(np.asarray(item))
                 self._saved.append((kept, 0 if kept is None else kept.version, None))
+                self._given.append(item)
 
     def mark_non_differentiable(self, *results: Any) -> None:
         """Name results of forward (indices, say) that carry no gradient."""
@@ -81,13 +83,14 @@ class Node:
     def wrap(self, output: Any, number: int, args: tuple) -> Tensor:
         """Result `number` of forward as a tensor of the graph."""
         result = output if isinstance(output, Tensor) else Tensor(np.asarray(output))
-        if any(result is arg for arg in args):
+        is_argument = any(result is arg for arg in args)
+        if is_argument:
             result = result.detach()
         self.outputs.append((result.shape, result.dtype))
         differentiable = result.dtype.kind == "f" and not any(output is o for o in self._not_differentiable)
         if self.record and differentiable:
-            for i, (saved, _, _) in enumerate(self._saved):
-                if saved is not None and (saved is output or saved.data is output):
+            for i, given in enumerate(self._given):
+                if given is output and not is_argument:
                     # A saved result leads back to this node.  Kept attached, it would close a circle
                     # tensor -> node -> tensor; so it is kept detached, and attached when it is read.
                     kept = result.detach()
@@ -95,8 +98,11 @@ class Node:
             result.attach(self, number)
         return result
 
-    # -- for backward
-    # --------------------------------------------------------------------------------------------
+    def forget_names(self) -> None:
+        """Forward is over: nothing but what was saved is kept alive."""
+        self._given, self._not_differentiable = [], ()
+
+    # -- for backward -----------------------------------------------------------------------------------
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """What forward saved.  Refused after it was freed, and where an array was changed in place
@@ -116,6 +122,14 @@ class Node:
                 tensor.attach(self, number)
             tensors.append(tensor)
         return tuple(tensors)
+
+    def _check_unchanged(self, i: int, tensor: Tensor | None, version: int) -> None:
+        if tensor is not None and tensor.version != version:
+            raise RuntimeError(
+                f"{self.name} saved array {i} of shape {tensor.shape} for its backward pass, and an in-place "
+                f"operation changed it afterwards (version {version} then, {tensor.version} now): "
+                "run backward before the change, or change a copy"
+            )
 
     def _check_not_freed(self) -> None:
         if self.freed:
@@ -155,6 +169,8 @@ class Node:
 
         assert self._twin_arguments is not None and self.function.twin is not None
         args, kwargs = self._twin_arguments
+        for i, (arg, version) in enumerate(zip(args, self._twin_versions, strict=True)):
+            self._check_unchanged(i, arg if isinstance(arg, Tensor) else None, version)
         with enable_grad():
             outputs = self.function.twin(*args, **kwargs)
             outputs = outputs if isinstance(outputs, tuple) else (outputs,)
@@ -213,12 +229,17 @@ class Function:
         node = Node(cls, args, kwargs, record)
         _state.enabled = False
         try:
-            outputs = cls.forward(node, *args, **kwargs)
+            # 1/0 = ∞ and 0/0 = NaN are answers, not warnings
+            with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+                outputs = cls.forward(node, *args, **kwargs)
         finally:
             _state.enabled = enabled
+        results = outputs if isinstance(outputs, tuple) else (outputs,)
+        tensors = tuple(node.wrap(output, number, args) for number, output in enumerate(results))
+        node.forget_names()
         if isinstance(outputs, tuple):
-            return tuple(node.wrap(output, number, args) for number, output in enumerate(outputs))
-        result = node.wrap(outputs, 0, args)
+            return tensors
+        (result,) = tensors
         if cls.is_view and np.may_share_memory(result.data, args[0].data):
             result.share_version(args[0])
         return result

@@ -128,8 +128,7 @@ class Tensor:
         if requires_grad:
             self.requires_grad = True
 
-    # -- what it is
-    # ----------------------------------------------------------------------------------------------
+    # -- what it is -------------------------------------------------------------------------------------
     @property
     def shape(self) -> tuple[int, ...]:
         return self.data.shape
@@ -167,8 +166,7 @@ class Tensor:
     def share_version(self, other: Tensor) -> None:
         self._version = other._version
 
-    # -- its place in the graph
-    # ----------------------------------------------------------------------------------
+    # -- its place in the graph -------------------------------------------------------------------------
     @property
     def requires_grad(self) -> bool:
         return self._requires_grad
@@ -262,8 +260,7 @@ class Tensor:
 
         backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
 
-    # -- out of the graph, into Python and NumPy
-    # -----------------------------------------------------------------
+    # -- out of the graph, into Python and NumPy --------------------------------------------------------
     def numpy(self) -> np.ndarray:
         """The array itself (shared memory).  Refused while a gradient is required: detach() first."""
         if self._requires_grad:

@@ -17,7 +17,7 @@ def command(operators: tuple[str, ...]) -> None:
     Without OP every operator is checked; it takes some seconds.
     """
     from minitorch_seg.autograd import gradcheck
-    from minitorch_seg.ops.examples import examples
+    from minitorch_seg.examples import examples
 
     every = examples()
     names = sorted({e.operator for e in every})

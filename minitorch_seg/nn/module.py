@@ -60,8 +60,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 
-    # -- attributes
-    # ----------------------------------------------------------------------------------------------
+    # -- attributes -------------------------------------------------------------------------------------
     def __setattr__(self, name: str, value: Any) -> None:
         if "_parameters" not in self.__dict__:
             raise AttributeError(f"call super().__init__() before setting {type(self).__name__}.{name}")
@@ -74,6 +73,10 @@ class Module:
             raise TypeError(f"{type(self).__name__}.{name} is a parameter: assign an nn.Parameter (or None)")
         elif name in self._parameters:
             self._parameters[name] = None
+        elif name in self._modules:
+            if value is not None:
+                raise TypeError(f"{type(self).__name__}.{name} is a module: assign an nn.Module (or None)")
+            self._modules[name] = None
         elif name in self._buffers:
             self._buffers[name] = value
         else:
@@ -103,8 +106,7 @@ class Module:
     def add_module(self, name: str, module: Module) -> None:
         self._modules[name] = module
 
-    # -- walking
-    # -------------------------------------------------------------------------------------------------
+    # -- walking ----------------------------------------------------------------------------------------
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module and all below it, parents first; a shared one once."""
         seen: set[int] = set()
@@ -157,8 +159,7 @@ class Module:
         fn(self)
         return self
 
-    # -- modes
-    # ---------------------------------------------------------------------------------------------------
+    # -- modes ------------------------------------------------------------------------------------------
     def train(self, mode: bool = True) -> Module:
         """Training mode for this module and all below it (batch statistics, dropout)."""
         for module in self.modules():
@@ -198,8 +199,7 @@ class Module:
     def double(self) -> Module:
         return self.to(np.float64)
 
-    # -- saving
-    # --------------------------------------------------------------------------------------------------
+    # -- saving -----------------------------------------------------------------------------------------
     def state_dict(self) -> OrderedDict[str, Tensor]:
         """All parameters and buffers by dotted name; they share memory with the module."""
         state: OrderedDict[str, Tensor] = OrderedDict()
@@ -239,8 +239,7 @@ class Module:
             np.copyto(own[name].data, value, casting="unsafe")
             own[name].bump_version()
 
-    # -- looking
-    # -------------------------------------------------------------------------------------------------
+    # -- looking ----------------------------------------------------------------------------------------
     def extra_repr(self) -> str:
         return ""
 

@@ -1,0 +1,328 @@
+"""The reverse pass: accumulation, order, retain_graph, create_graph, hooks, in-place guards, memory."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import minitorch_seg as ms
+
+
+def leaf(values, dtype=np.float64):
+    return ms.tensor(np.asarray(values, dtype), requires_grad=True)
+
+
+def test_a_tensor_used_several_times_collects_every_gradient():
+    x = leaf(3.0)
+    y = x * x  # dy/dx = 6
+    z = y + y * x + x  # dz/dx = 6 + (6·3 + 9) + 1
+    z.backward()
+    assert x.grad.item() == 6 + 27 + 1
+
+
+def test_a_node_waits_for_all_its_users():
+    # b = a + a; c = b + b: without the right order b would pass on half of its gradient
+    a = leaf(1.0)
+    b = a + a
+    c = b + b
+    d = c * b
+    d.backward()
+    assert a.grad.item() == 16.0  # d = 8a²
+
+
+def test_gradients_of_two_backward_calls_add_up_and_zero_grad_is_assignment():
+    x = leaf([1.0, 2.0])
+    (x * 3).sum().backward()
+    (x * 4).sum().backward()
+    assert x.grad.tolist() == [7.0, 7.0]
+    x.grad = None
+    (x * 4).sum().backward()
+    assert x.grad.tolist() == [4.0, 4.0]
+
+
+def test_leaves_never_share_the_memory_of_their_gradients():
+    a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    (a + b).sum().backward()
+    a.grad.data[0] = 99
+    assert b.grad.tolist() == [1.0, 1.0]
+
+
+def test_a_given_gradient_is_not_written_to():
+    a, seed = leaf([1.0, 2.0]), np.array([1.0, 1.0])
+    a.backward(seed)
+    a.backward(seed)
+    assert a.grad.tolist() == [2.0, 2.0] and seed.tolist() == [1.0, 1.0]
+
+
+def test_broadcast_gradients_are_summed():
+    a, b = leaf(np.ones((3, 1))), leaf(np.ones((2, 1, 4)))
+    cotangent = np.arange(24.0).reshape(2, 3, 4)
+    (a * b).backward(cotangent)
+    assert np.array_equal(a.grad.data, cotangent.sum((0, 2))[:, None])
+    assert np.array_equal(b.grad.data, cotangent.sum(1, keepdims=True))
+
+
+def test_second_backward_through_a_freed_graph_says_what_to_do():
+    x = leaf(2.0)
+    y = x * x
+    y.backward()
+    with pytest.raises(RuntimeError, match=r"Mul a second time.*retain_graph=True"):
+        y.backward()
+
+
+def test_retain_graph_allows_a_second_backward():
+    x = leaf(2.0)
+    y = x * x
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.item() == 8.0
+
+
+def test_non_scalar_backward_needs_a_gradient_of_the_right_shape():
+    x = leaf([1.0, 2.0])
+    with pytest.raises(RuntimeError, match=r"shape \(2,\).*needs a gradient"):
+        (x * x).backward()
+    with pytest.raises(ms.ShapeError, match=r"\(3,\).*\(2,\)"):
+        (x * x).backward(np.ones(3))
+
+
+def test_backward_without_any_gradient_is_refused():
+    with pytest.raises(RuntimeError, match="requires_grad"):
+        ms.tensor(1.0).backward()
+    x = leaf(1.0)
+    with ms.no_grad():
+        y = x * x
+    with pytest.raises(RuntimeError, match="requires_grad"):
+        y.backward()
+
+
+def test_detach_cuts_the_graph_and_shares_memory():
+    x = leaf([1.0, 2.0])
+    y = x * 2
+    z = y.detach()
+    assert not z.requires_grad and z.data is y.data
+    (z * x).sum().backward()
+    assert x.grad.tolist() == [2.0, 4.0]
+
+
+def test_in_place_change_of_a_saved_array_is_caught():
+    x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    y = (x * w).sum()
+    with ms.no_grad():
+        w += 1
+    with pytest.raises(RuntimeError, match="in-place"):
+        y.backward()
+
+
+def test_in_place_change_through_a_view_is_caught():
+    x, w = leaf([1.0, 2.0]), ms.tensor([3.0, 4.0], dtype="float64")
+    y = (x * w).sum()
+    w.reshape(2, 1)[0] = 7.0
+    with pytest.raises(RuntimeError, match="in-place"):
+        y.backward()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: ms.optim.SGD([w], lr=0.1).step(),
+        lambda w: ms.nn.init.zeros_(w),
+    ],
+    ids=["optimizer step", "initialisation"],
+)
+def test_every_in_place_operation_of_ours_raises_the_version(change):
+    x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    (w * w).sum().backward()
+    y = (x * w).sum()
+    change(w)
+    with pytest.raises(RuntimeError, match="in-place"):
+        y.backward()
+
+
+def test_in_place_on_a_leaf_is_refused_while_recording():
+    x = leaf([1.0])
+    with pytest.raises(RuntimeError, match=r"no_grad\(\)"):
+        x += 1
+    with pytest.raises(RuntimeError, match="item assignment"):
+        x[0] = 1.0
+
+
+def test_augmented_assignment_keeps_the_graph():
+    x = leaf([1.0, 2.0])
+    total = ms.tensor([0.0, 0.0], dtype="float64")
+    total += x * x
+    total += x
+    total.sum().backward()
+    assert x.grad.tolist() == [3.0, 5.0]
+
+
+def test_hooks_see_the_complete_gradient_once_and_may_replace_it():
+    x = leaf([1.0, 2.0])
+    y = x * 3
+    seen = []
+    handle = y.register_hook(lambda g: seen.append(g.tolist()))
+    y.register_hook(lambda g: g * 10)
+    (y + y * 2).sum().backward(retain_graph=True)
+    assert seen == [[3.0, 3.0]]
+    assert x.grad.tolist() == [90.0, 90.0]
+    handle.remove()
+    (y * 1).sum().backward()
+    assert len(seen) == 1
+
+
+def test_leaf_hooks_run_before_accumulation():
+    x = leaf([1.0])
+    x.register_hook(lambda g: g * 2)
+    (x * 3).sum().backward()
+    (x * 3).sum().backward()
+    assert x.grad.item() == 12.0
+
+
+def test_retain_grad_keeps_the_gradient_of_a_computed_tensor():
+    x = leaf([1.0, 2.0])
+    y = x * x
+    z = y * 3
+    y.retain_grad()
+    z.sum().backward()
+    assert y.grad.tolist() == [3.0, 3.0] and z.grad is None
+
+
+def test_third_derivative():
+    x = leaf(0.7)
+    derivative = x**3 * (2 * x).exp()
+    for _ in range(3):
+        (derivative,) = ms.grad(derivative, x, create_graph=True)
+    expected = np.exp(1.4) * (8 * 0.7**3 + 36 * 0.7**2 + 36 * 0.7 + 6)
+    assert derivative.item() == pytest.approx(expected, rel=1e-13)
+
+
+def test_create_graph_through_backward_accumulates_differentiable_gradients():
+    x = leaf(3.0)
+    (x**3).backward(create_graph=True)
+    first = x.grad
+    assert first.item() == 27.0 and first.requires_grad
+    x.grad = None
+    first.backward()
+    assert x.grad.item() == 18.0
+
+
+def test_grad_touches_no_leaf_and_computes_only_what_is_wanted():
+    x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    calls = []
+
+    class Spy(ms.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a.data * b.data
+
+        @staticmethod
+        def backward(ctx, g):
+            calls.append(ctx.needs_input_grad)
+            return g, g
+
+    y = Spy.apply(x, w).sum()
+    ms.grad(y, x)
+    assert calls == [(True, False)] and x.grad is None and w.grad is None
+
+
+def test_grad_of_an_inner_tensor_and_of_an_unused_one():
+    x, unused = leaf([1.0, 2.0]), leaf([1.0])
+    y = x * x
+    z = (y * 3).sum()
+    (dy,) = ms.grad(z, y, retain_graph=True)
+    assert dy.tolist() == [3.0, 3.0]
+    with pytest.raises(RuntimeError, match="input 0"):
+        ms.grad(z, unused, retain_graph=True)
+    assert ms.grad(z, [x, unused], allow_unused=True)[1] is None
+
+
+def test_no_grad_state_belongs_to_its_thread():
+    states = []
+    with ms.no_grad():
+        thread = threading.Thread(target=lambda: states.append(ms.is_grad_enabled()))
+        thread.start()
+        thread.join()
+        assert not ms.is_grad_enabled()
+    assert states == [True] and ms.is_grad_enabled()
+
+
+def test_a_graph_of_100000_nodes_needs_no_recursion():
+    x = leaf(1.0)
+    y = x
+    for _ in range(100_000):
+        y = y + 0.0
+    y.backward()
+    assert x.grad.item() == 1.0
+    del y
+    gc.collect()
+
+
+def test_nothing_outlives_the_graph_without_the_garbage_collector():
+    gc.disable()
+    try:
+        x = leaf([1.0, 2.0])
+        y = x.exp().tanh()
+        watched = [weakref.ref(y), weakref.ref(y.grad_fn), weakref.ref(x)]
+        y.sum().backward()
+        del x, y
+        assert [w() for w in watched] == [None, None, None]
+    finally:
+        gc.enable()
+
+
+def test_saved_arrays_are_freed_by_backward():
+    x = leaf(np.ones(10))
+    y = x * 2
+    data = weakref.ref(y.exp().grad_fn)
+    z = y.exp()
+    z.sum().backward()
+    assert data() is None and z.grad_fn.freed
+
+
+@pytest.mark.parametrize(
+    "result, message",
+    [
+        (lambda g: (g,), "1 gradients for the 2 arguments"),
+        (lambda g: (g.sum(), None), r"shape \(\) for argument 0"),
+    ],
+)
+def test_a_wrong_backward_of_a_user_is_described(result, message):
+    class Wrong(ms.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a.data + b.data
+
+        @staticmethod
+        def backward(ctx, g):
+            return result(g)
+
+    with pytest.raises(RuntimeError, match=message):
+        Wrong.apply(leaf([1.0, 2.0]), leaf([1.0, 2.0])).sum().backward()
+
+
+def test_a_saved_result_is_differentiable_again_and_makes_no_circle():
+    x = leaf([0.3, -0.2])
+    y = x.tanh()
+    (g,) = ms.grad(y.sum(), x, create_graph=True)
+    (gg,) = ms.grad(g.sum(), x)
+    t = np.tanh(x.data)
+    assert np.allclose(gg.data, -2 * t * (1 - t * t))
+
+
+def test_a_function_that_returns_its_input():
+    class Same(ms.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 5
+
+    x = leaf([1.0])
+    y = Same.apply(x)
+    assert y is not x
+    y.sum().backward()
+    assert x.grad.item() == 5.0 and x.is_leaf
