@@ -6,9 +6,9 @@
     softplus   y = log(1 + eˣ)          dL/dx = g sigmoid(x)
     logsigmoid y = −softplus(−x)
 
-Sigmoid of a large negative x would overflow in e⁻ˣ; it is computed as ½ (1 + tanh(x/2)), the same function
-without an
-exponential that can overflow.  Softplus is max(x, 0) + log(1 + e^−|x|) for the same reason.
+Sigmoid of a very negative x overflows in e⁻ˣ, to ∞, and 1/(1 + ∞) = 0 is the right answer.
+(½ (1 + tanh(x/2)) never overflows, but is 0 already at x = −20, where the logarithm still matters.)
+Softplus is max(x, 0) + log(1 + e^−|x|), because there an overflow would stay.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ class Relu(Function):
 class Sigmoid(Function):
     @staticmethod
     def forward(ctx, x):
-        y = np.tanh(x.data * np.asarray(0.5, x.dtype))
-        y = np.asarray(y)
-        np.multiply(np.add(y, 1, out=y), np.asarray(0.5, x.dtype), out=y)
+        y = 1 / (1 + np.exp(-x.data))
         ctx.save_for_backward(y)
         return y
 
@@ -82,7 +80,10 @@ def relu(input: Any) -> Tensor:
     >>> ms.functional.relu(ms.tensor([-1.0, 0.0, 2.0]))
     tensor([0., 0., 2.])
     """
-    return Relu.apply(as_tensor(input))
+    x = as_tensor(input)
+    if x.dtype == np.bool_:
+        raise TypeError("relu: input is bool, expected numbers: use .float()")
+    return Relu.apply(x)
 
 
 def sigmoid(input: Any) -> Tensor:
