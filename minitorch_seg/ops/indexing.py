@@ -19,11 +19,16 @@ from minitorch_seg.ops.arguments import normalize_dim
 
 
 def _to_numpy_index(index: Any) -> Any:
-    if isinstance(index, tuple):
-        return tuple(_to_numpy_index(i) for i in index)
+    return tuple(_one_index(i) for i in index) if isinstance(index, tuple) else _one_index(index)
+
+
+def _one_index(index: Any) -> Any:
+    """One dimension's index; whatever lists several places becomes an array, so that `_repeats` sees it."""
     if isinstance(index, Tensor):
         return index.data if index.ndim or index.dtype == np.bool_ else index.data.item()
-    return np.asarray(index) if isinstance(index, list) else index
+    if isinstance(index, list | tuple | range):
+        return np.asarray(index) if len(index) else np.zeros(0, np.int64)
+    return index
 
 
 def _repeats(index: Any) -> bool:
@@ -139,7 +144,11 @@ def index_select(input: Tensor, dim: int, index: Tensor | np.ndarray) -> Tensor:
     dim = normalize_dim("index_select", dim, input.ndim)
     array = index.data if isinstance(index, Tensor) else np.asarray(index)
     if array.ndim > 1 or array.dtype.kind not in "iu":
-        raise TypeError("index_select: index must be a vector of integers")
+        raise TypeError(
+            f"index_select: index must be a vector of integers, found {array.dtype} of shape {array.shape}"
+        )
+    if not input.ndim:
+        raise IndexError("index_select: a 0-d input has no dimension to select from")
     if array.size and (array.min() < 0 or array.max() >= input.shape[dim]):
         raise IndexError(f"index_select: an index is outside 0 … {input.shape[dim] - 1}")
     return GetItem.apply(input, (slice(None),) * dim + (array.reshape(-1),))
