@@ -5,8 +5,12 @@
 
 The second follows from the first with log sigmoid(x) = −softplus(−x) and log(1 − sigmoid(x)) = −x −
 softplus(−x).  It never
-takes the logarithm of a probability that has underflown, and its gradient is simply  dL/dx = g (sigmoid(x) −
-t).
+takes the logarithm of a probability that has underflown, and its gradient is simply
+dL/dx = g (sigmoid(x) − t).
+
+From probabilities the gradient is  dL/dp = g (p − t) / (p (1 − p)).  A saturated p, exactly 0 or 1, would
+divide by zero; as in PyTorch the denominator is at least 10⁻¹² and the logarithms at least −100.
+
 A weight a for the positive class (pos_weight):  ℓ = (1 − t) x + (1 + (a − 1) t) softplus(−x).
 """
 
@@ -14,11 +18,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from minitorch_seg.autograd import Tensor
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.ops.activation import softplus
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
+
+
+class BinaryCrossEntropy(Function):
+    """The loss of each probability, without reduction."""
+
+    @staticmethod
+    def forward(ctx, p, t):
+        ctx.save_for_backward(p, t)
+        log_p, log_not_p = np.maximum(np.log(p.data), -100), np.maximum(np.log1p(-p.data), -100)
+        return -(t.data * log_p + (1 - t.data) * log_not_p)
+
+    @staticmethod
+    def backward(ctx, grad):
+        p, t = ctx.saved_tensors
+        need_p, need_t = ctx.needs_input_grad
+        grad_p = grad * (p - t) / (p * (1 - p)).clamp(min=1e-12) if need_p else None
+        grad_t = grad * ((-p).log1p().clamp(min=-100) - p.log().clamp(min=-100)) if need_t else None
+        return grad_p, grad_t
 
 
 def _check(operator: str, x: Tensor, target: Tensor, reduction: str) -> None:
@@ -78,7 +102,7 @@ def binary_cross_entropy(
             "binary_cross_entropy: input must hold probabilities between 0 and 1: for logits use "
             "binary_cross_entropy_with_logits"
         )
-    loss = -(t * p.log().clamp(min=-100) + (1 - t) * (1 - p).log().clamp(min=-100))
+    loss = BinaryCrossEntropy.apply(p, t)
     if weight is not None:
         loss = loss * weight
     return reduce_loss(loss, reduction)
