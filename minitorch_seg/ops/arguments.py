@@ -79,7 +79,10 @@ def window_output_size(
     for axis, n, k, s, p, d in zip(("height", "width"), size, kernel, stride, padding, dilation, strict=True):
         room = n + 2 * p - d * (k - 1) - 1
         formula = f"({n} + 2·{p} − {d}·({k} − 1) − 1) / {s} + 1"
-        if room < 0:
+        count = (-(-room // s) if ceil_mode else room // s) + 1
+        if ceil_mode and (count - 1) * s >= n + p:
+            count -= 1
+        if count < 1:
             raise ShapeError(
                 f"{operator}: the kernel's extent {d * (k - 1) + 1} is larger than the padded "
                 f"{axis} {n + 2 * p}; "
@@ -87,9 +90,6 @@ def window_output_size(
                 f"larger image"
                 + (" (is the input in H, W, C order? x.permute(2, 0, 1) makes it C, H, W)" if n <= 4 else "")
             )
-        count = (-(-room // s) if ceil_mode else room // s) + 1
-        if ceil_mode and (count - 1) * s >= n + p:
-            count -= 1
         result.append(count)
     return result[0], result[1]
 
