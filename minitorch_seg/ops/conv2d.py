@@ -84,8 +84,16 @@ class Conv2dWeightGradient(Function):
         x, grad = ctx.saved_tensors
         need_x, need_grad = ctx.needs_input_grad[:2]
         for_x = ConvTranspose2d.apply(grad, v, None, x.shape[2:], *ctx.options) if need_x else None
-        for_grad = Conv2d.apply(x, v, None, *ctx.options) if need_grad else None
+        for_grad = None
+        if need_grad:
+            for_grad = first_windows(Conv2d.apply(x, v, None, *ctx.options), grad.shape[2:])
         return for_x, for_grad, None, None, None, None, None
+
+
+def first_windows(y: Tensor, size: tuple[int, int]) -> Tensor:
+    """The first `size` windows: more of them fit where a transposed convolution's output_padding reaches its
+    stride."""
+    return y if y.shape[2:] == size else y[:, :, : size[0], : size[1]]
 
 
 def conv2d(

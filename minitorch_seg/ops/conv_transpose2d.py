@@ -29,7 +29,7 @@ from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.arguments import as_batch, pair
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
-from minitorch_seg.ops.conv2d import Conv2d, Conv2dWeightGradient
+from minitorch_seg.ops.conv2d import Conv2d, Conv2dWeightGradient, first_windows
 
 
 class ConvTranspose2d(Function):
@@ -37,7 +37,7 @@ class ConvTranspose2d(Function):
     def forward(ctx, x, weight, bias, output_size, stride, padding, dilation, groups):
         need_x, need_weight = ctx.needs_input_grad[:2]
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
-        ctx.kernel_size = weight.shape[2:]
+        ctx.input_size, ctx.kernel_size = x.shape[2:], weight.shape[2:]
         ctx.options = stride, padding, dilation, groups
         return dispatch.get("conv_transpose2d").conv_transpose2d(
             x.data,
@@ -54,7 +54,9 @@ class ConvTranspose2d(Function):
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
         need_x, need_weight, need_bias = ctx.needs_input_grad[:3]
-        grad_x = Conv2d.apply(grad, weight, None, *ctx.options) if need_x else None
+        grad_x = None
+        if need_x:
+            grad_x = first_windows(Conv2d.apply(grad, weight, None, *ctx.options), ctx.input_size)
         grad_weight = (
             Conv2dWeightGradient.apply(grad, x, ctx.kernel_size, *ctx.options) if need_weight else None
         )
