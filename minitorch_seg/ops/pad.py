@@ -11,6 +11,7 @@ read the same one.
 
 from __future__ import annotations
 
+import operator as op
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,7 +68,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0
     tensor([[0, 0, 1, 2]])
     """
     x = as_tensor(input)
-    widths = [int(p) for p in pad]
+    widths = [op.index(p) for p in pad]
     if len(widths) % 2 or len(widths) > 2 * x.ndim:
         raise ShapeError(
             f"pad: {len(widths)} widths for shape {x.shape}: expected a pair for each padded "
@@ -75,7 +76,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0
         )
     pairs = list(zip(widths[::2], widths[1::2], strict=True))
     by_dim = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
-    if any(n + a + b < 0 for n, (a, b) in zip(x.shape, by_dim, strict=True)):
+    if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(x.shape, by_dim, strict=True)):
         raise ShapeError(f"pad: widths {tuple(widths)} crop more than there is of shape {x.shape}")
     if mode == "constant":
         return PadConstant.apply(x, by_dim, value)
