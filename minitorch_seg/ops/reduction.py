@@ -23,19 +23,25 @@ from minitorch_seg.kernels import dispatch, layout
 from minitorch_seg.ops.arguments import normalize_dim, normalize_dims
 from minitorch_seg.ops.cast import as_tensor, to_float
 from minitorch_seg.ops.indexing import gather
+from minitorch_seg.ops.selection import where
 
 Dims = int | tuple[int, ...] | list[int] | None
 Extremum = namedtuple("Extremum", ["values", "indices"])
+
+
+def _sum_dtype(x: Tensor) -> np.dtype:
+    """int64 for bools and integers of any size (NumPy would make uint64 of uint8)."""
+    return x.dtype if x.dtype.kind == "f" else np.dtype(np.int64)
 
 
 class Sum(Function):
     @staticmethod
     def forward(ctx, x, dims, keepdim):
         ctx.shape, ctx.kept = x.shape, tuple(1 if d in dims else n for d, n in enumerate(x.shape))
-        if dims == (0, 2, 3) and layout.is_map(x.data) and x.dtype.kind == "f":
+        if dims == (0, 2, 3) and layout.is_map(x.data) and x.dtype in (np.float32, np.float64):
             y = dispatch.get("channel_sum").channel_sum(x.data)
             return np.reshape(y, ctx.kept) if keepdim else y
-        return np.sum(x.data, axis=dims, keepdims=keepdim)
+        return np.sum(x.data, axis=dims, keepdims=keepdim, dtype=_sum_dtype(x))
 
     @staticmethod
     def backward(ctx, grad):
@@ -70,8 +76,7 @@ def mean(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
         raise DTypeError(f"mean: input is {x.dtype}, expected a float type: use .float()")
     dims = normalize_dims("mean", dim, x.ndim)
     count = int(np.prod([x.shape[d] for d in dims]))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return sum(x, dims, keepdim) / float(count)
+    return sum(x, dims, keepdim) / float(count)
 
 
 def var(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
@@ -82,13 +87,21 @@ def var(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False
     dims = normalize_dims("var", dim, x.ndim)
     count = int(np.prod([x.shape[d] for d in dims]))
     centred = x - mean(x, dims, keepdim=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return sum(centred * centred, dims, keepdim) / float(builtins.max(count - correction, 0))
+    return sum(centred * centred, dims, keepdim) / float(builtins.max(count - correction, 0))
 
 
 def std(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """The square root of `var`."""
-    return var(input, dim, correction, keepdim).sqrt()
+    """The square root of `var`; its gradient is taken as 0 where it is 0 (there √ has none)."""
+    variance = var(input, dim, correction, keepdim)
+    constant = variance == 0
+    return where(constant, 0.0, where(constant, 1.0, variance).sqrt())
+
+
+def _refuse_empty(operator: str, x: Tensor, dims: tuple[int, ...]) -> None:
+    if 0 in [x.shape[d] for d in dims]:
+        raise IndexError(
+            f"{operator}: among no elements there is no extreme one: shape {x.shape}, dim {dims}"
+        )
 
 
 class Amax(Function):
@@ -108,14 +121,18 @@ class Amax(Function):
 def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The largest element along `dim`; equal ones share the gradient (max with a dim gives it to the
     first)."""
-    x = as_tensor(input)
-    return Amax.apply(x, normalize_dims("amax", dim, x.ndim), keepdim, np.max)
+    return _over_all("amax", as_tensor(input), dim, keepdim, np.max)
 
 
 def amin(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The smallest element along `dim`; equal ones share the gradient."""
-    x = as_tensor(input)
-    return Amax.apply(x, normalize_dims("amin", dim, x.ndim), keepdim, np.min)
+    return _over_all("amin", as_tensor(input), dim, keepdim, np.min)
+
+
+def _over_all(operator: str, x: Tensor, dim: Dims, keepdim: bool, pick: Any) -> Tensor:
+    dims = normalize_dims(operator, dim, x.ndim)
+    _refuse_empty(operator, x, dims)
+    return Amax.apply(x, dims, keepdim, pick)
 
 
 def max(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -137,9 +154,11 @@ def min(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 def _extremum(x: Tensor, dim: int | None, keepdim: bool, arg: Any, over_all: Any) -> Any:
     if dim is None:
         return over_all(x)
-    dim = normalize_dim(arg.__name__[3:], dim, x.ndim)
+    name = arg.__name__[3:]
+    dim = normalize_dim(name, dim, x.ndim)
     if not x.ndim:
         return Extremum(x, Tensor(np.zeros((), np.int64)))
+    _refuse_empty(name, x, (dim,))
     indices = Tensor(np.expand_dims(arg(x.data, axis=dim), dim))
     values = gather(x, dim, indices)
     return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
@@ -147,10 +166,8 @@ def _extremum(x: Tensor, dim: int | None, keepdim: bool, arg: Any, over_all: Any
 
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the first largest element along `dim` (of the flattened tensor for None)."""
-    x = as_tensor(input)
-    if (
-        dim == 1 and x.ndim == 4
-    ):  # NumPy searches a strided axis slowly; there are few classes: compare them in turn
+    x, dim = _arg_dim("argmax", input, dim)
+    if dim == 1 and x.ndim == 4:  # NumPy searches a strided axis slowly: compare the few classes in turn
         best = np.zeros((x.shape[0], *x.shape[2:]), np.int64)
         top = np.array(x.data[:, 0])
         for c in range(1, x.shape[1]):
@@ -163,7 +180,16 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the first smallest element along `dim` (of the flattened tensor for None)."""
-    return Tensor(np.asarray(np.argmin(as_tensor(input).data, axis=dim, keepdims=keepdim)))
+    x, dim = _arg_dim("argmin", input, dim)
+    return Tensor(np.asarray(np.argmin(x.data, axis=dim, keepdims=keepdim)))
+
+
+def _arg_dim(operator: str, input: Any, dim: int | None) -> tuple[Tensor, int | None]:
+    x = as_tensor(input)
+    if dim is not None:
+        dim = normalize_dim(operator, dim, x.ndim)
+    _refuse_empty(operator, x, tuple(range(x.ndim)) if dim is None or not x.ndim else (dim,))
+    return x, dim if x.ndim else None
 
 
 def logsumexp(input: Any, dim: Dims, keepdim: bool = False) -> Tensor:
@@ -173,7 +199,7 @@ def logsumexp(input: Any, dim: Dims, keepdim: bool = False) -> Tensor:
     """
     x = to_float(input, "logsumexp")
     dims = normalize_dims("logsumexp", dim, x.ndim)
-    largest = np.max(x.data, axis=dims, keepdims=True)
+    largest = np.max(x.data, axis=dims, keepdims=True, initial=-np.inf)  # of no elements: log 0
     m = Tensor(np.where(np.isfinite(largest), largest, np.zeros_like(largest)))
     y = m + (x - m).exp().sum(dims, keepdim=True).log()
     return y if keepdim else y.reshape([n for d, n in enumerate(y.shape) if d not in dims])
@@ -183,7 +209,7 @@ class Cumsum(Function):
     @staticmethod
     def forward(ctx, x, dim):
         ctx.dim = dim
-        return np.cumsum(x.data, axis=dim)
+        return np.cumsum(x.data, axis=dim, dtype=_sum_dtype(x))
 
     @staticmethod
     def backward(ctx, grad):  # a running sum from the other end
@@ -191,6 +217,6 @@ class Cumsum(Function):
 
 
 def cumsum(input: Any, dim: int) -> Tensor:
-    """The running sum along `dim`."""
+    """The running sum along `dim`; of bools and integers as int64."""
     x = as_tensor(input)
     return Cumsum.apply(x, normalize_dim("cumsum", dim, x.ndim)) if x.ndim else x
