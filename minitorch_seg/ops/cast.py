@@ -63,7 +63,7 @@ def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
 
 def promote(*operands: Any) -> list[Tensor]:
     """The operands as tensors of one dtype, by PyTorch's rule (autograd/dtypes.py)."""
-    raw = [o.data if isinstance(o, Tensor) else o if _is_number(o) else np.asarray(o) for o in operands]
+    raw = [o.data if isinstance(o, Tensor) else o if is_number(o) else np.asarray(o) for o in operands]
     dtype = result_type(*raw)
     return [
         cast(o, dtype) if isinstance(o, Tensor) else Tensor(np.asarray(r, dtype=dtype))
@@ -71,7 +71,8 @@ def promote(*operands: Any) -> list[Tensor]:
     ]
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """A Python number, whose dtype is weaker than any tensor's."""
     return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
 
 
@@ -83,9 +84,13 @@ def to_float(x: Any, operator: str) -> Tensor:
 
 def same_float_dtype(operator: str, **tensors: Tensor | None) -> None:
     """Refuse operands of different float types, as PyTorch does for layers."""
+    for name, t in tensors.items():
+        if t is not None and not isinstance(t, Tensor):
+            found_type = type(t).__name__
+            raise TypeError(f"{operator}: {name} is a {found_type}, expected a Tensor: use ms.tensor({name})")
     found = {name: t.dtype for name, t in tensors.items() if t is not None}
-    if any(d.kind != "f" for d in found.values()):
-        name = next(n for n, d in found.items() if d.kind != "f")
+    if any(d not in (np.float32, np.float64) for d in found.values()):
+        name = next(n for n, d in found.items() if d not in (np.float32, np.float64))
         raise DTypeError(f"{operator}: {name} is {found[name]}, expected float32 or float64: use .float()")
     if len(set(found.values())) > 1:
         listed = ", ".join(f"{name} {dtype}" for name, dtype in found.items())

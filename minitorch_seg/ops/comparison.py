@@ -12,13 +12,17 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.ops.cast import as_tensor, promote
+from minitorch_seg.ops.arguments import normalize_dims
+from minitorch_seg.ops.cast import as_tensor, is_number, promote
 
 
 def _compare(ufunc: Callable) -> Callable[[Any, Any], Tensor]:
     def compare(input: Any, other: Any) -> Tensor:
-        a, b = promote(input, other)
-        return Tensor(np.asarray(ufunc(a.data, b.data)))
+        if is_number(input) or is_number(other):  # also with a number that the dtype cannot hold
+            a, b = (o.data if isinstance(o, Tensor) else o for o in (input, other))
+        else:
+            a, b = (t.data for t in promote(input, other))
+        return Tensor(np.asarray(ufunc(a, b)))
 
     compare.__name__ = compare.__qualname__ = ufunc.__name__
     compare.__doc__ = f"numpy.{ufunc.__name__} of two tensors, elementwise: a bool tensor."
@@ -70,9 +74,11 @@ def isfinite(input: Any) -> Tensor:
 
 def any(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
     """True where any element along `dim` is true."""
-    return Tensor(np.asarray(np.any(input.data, axis=dim, keepdims=keepdim)))
+    dims = normalize_dims("any", dim, input.ndim)
+    return Tensor(np.asarray(np.any(input.data, axis=dims, keepdims=keepdim)))
 
 
 def all(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
     """True where all elements along `dim` are true."""
-    return Tensor(np.asarray(np.all(input.data, axis=dim, keepdims=keepdim)))
+    dims = normalize_dims("all", dim, input.ndim)
+    return Tensor(np.asarray(np.all(input.data, axis=dims, keepdims=keepdim)))

@@ -16,7 +16,7 @@ from typing import Any
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.arguments import normalize_dim
-from minitorch_seg.ops.cast import to_float
+from minitorch_seg.ops.cast import same_float_dtype, to_float
 from minitorch_seg.ops.reduction import logsumexp
 
 
@@ -70,10 +70,12 @@ def softmax(input: Any, dim: int) -> Tensor:
     tensor([0., 0., 1.])
     """
     x = to_float(input, "softmax")
+    same_float_dtype("softmax", input=x)
     return Softmax.apply(x, normalize_dim("softmax", dim, x.ndim)) if x.ndim else (x - x).exp()
 
 
 def log_softmax(input: Any, dim: int) -> Tensor:
     """log softmax(input, dim), accurate also where the probability underflows."""
     x = to_float(input, "log_softmax")
+    same_float_dtype("log_softmax", input=x)
     return LogSoftmax.apply(x, normalize_dim("log_softmax", dim, x.ndim)) if x.ndim else x - x
