@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import DTypeError
-from minitorch_seg.ops.cast import as_tensor, promote
+from minitorch_seg.errors import DTypeError, ShapeError
+from minitorch_seg.ops.cast import as_tensor, cast, promote
 
 
 class Where(Function):
@@ -49,10 +49,11 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
 
 
 def masked_fill(input: Tensor, mask: Any, value: Any) -> Tensor:
-    """input with `value` where mask is true."""
-    return where(
-        mask, Tensor(np.asarray(value, input.dtype)) if not isinstance(value, Tensor) else value, input
-    )
+    """input with the one number `value` where mask is true, in the input's dtype."""
+    number = cast(value, input.dtype) if isinstance(value, Tensor) else Tensor(np.asarray(value, input.dtype))
+    if number.ndim:
+        raise ShapeError(f"masked_fill: value must be a single number, found shape {number.shape}: use where")
+    return where(mask, number, input)
 
 
 def maximum(input: Any, other: Any) -> Tensor:
