@@ -189,6 +189,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
     """
     a, e = promote(input, exponent)
     _broadcastable("pow", a, e)
+    if a.dtype == np.bool_:
+        raise TypeError("pow: bools have no powers: convert with .int()")
     return Pow.apply(a, e)
 
 
