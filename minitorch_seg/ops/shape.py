@@ -13,6 +13,7 @@ same way:
 from __future__ import annotations
 
 import math
+import operator as op
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from minitorch_seg.ops.arguments import normalize_dim, normalize_dims
 
 def _sizes(sizes: tuple) -> tuple[int, ...]:
     given = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
-    return tuple(int(n) for n in given)
+    return tuple(op.index(n) for n in given)
 
 
 class Reshape(Function):
@@ -161,7 +162,7 @@ class Flip(Function):
     @staticmethod
     def forward(ctx, x, dims):
         ctx.dims = dims
-        return np.flip(x.data, dims)
+        return np.array(np.flip(x.data, dims))  # a copy: as a view it would change when x is changed in place
 
     @staticmethod
     def backward(ctx, grad):
