@@ -148,7 +148,7 @@ def install() -> None:
         "to": _to,
         "clone": _clone,
         "contiguous": _contiguous,
-        "T": property(lambda self: self.permute(range(self.ndim)[::-1])),
+        "T": property(lambda self: self.permute(*reversed(range(self.ndim)))),
         "__iadd__": _in_place(np.add, arithmetic.add),
         "__isub__": _in_place(np.subtract, arithmetic.sub),
         "__imul__": _in_place(np.multiply, arithmetic.mul),
