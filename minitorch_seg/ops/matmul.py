@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import ShapeError
-from minitorch_seg.ops.cast import as_tensor, promote, same_float_dtype
+from minitorch_seg.errors import DTypeError, ShapeError
+from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 
 
 class MatMul(Function):
@@ -44,7 +44,12 @@ def matmul(input: Any, other: Any) -> Tensor:
     >>> ms.tensor([[1.0, 2.0]]) @ ms.tensor([[3.0], [4.0]])
     tensor([[11.]])
     """
-    a, b = promote(input, other)
+    a, b = as_tensor(input), as_tensor(other)
+    if a.dtype != b.dtype:
+        raise DTypeError(
+            f"matmul: operands of one dtype expected, found {a.dtype} and {b.dtype}: "
+            "convert one with .to(dtype)"
+        )
     if not a.ndim or not b.ndim:
         raise ShapeError("matmul: both operands need at least one dimension; use * for a number")
     row, column = a.ndim == 1, b.ndim == 1
