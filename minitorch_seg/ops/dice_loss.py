@@ -55,10 +55,12 @@ def class_probabilities(
             f"{operator}: target has shape {truth.shape}, expected {expected} for input {x.shape}"
         )
     binary = x.shape[1] == 1
+    if not from_logits and x.data.size and not (x.data.min() >= 0 and x.data.max() <= 1):
+        raise ValueError(f"{operator}: with from_logits=False input must hold probabilities between 0 and 1")
     indices = class_indices(operator, truth, 2 if binary else x.shape[1], ignore_index)
     if binary:
         p = sigmoid(x) if from_logits else x
-        t = np.expand_dims(np.asarray(indices == 1, x.dtype), 1)
+        t = np.expand_dims(np.asarray((indices == 1) & (indices != ignore_index), x.dtype), 1)
     else:
         p = softmax(x, 1) if from_logits else x
         t = one_hot_map(np.where(indices == ignore_index, -1, indices), x.shape[1], x.dtype)
