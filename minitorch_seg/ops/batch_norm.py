@@ -107,6 +107,8 @@ def batch_norm(
     if not 2 <= x.ndim <= 4:
         raise ShapeError(f"batch_norm: input has shape {x.shape}, expected (N, C), (N, C, L) or (N, C, H, W)")
     same_float_dtype("batch_norm", input=x)
+    if not eps >= 0:
+        raise ValueError(f"batch_norm: eps must not be negative, found {eps}")
     channels = x.shape[1]
     for name, t in (
         ("running_mean", running_mean),
