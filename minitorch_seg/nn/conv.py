@@ -17,15 +17,9 @@ from minitorch_seg.ops.arguments import pair
 class _Convolution(Module):
     """What both have in common: sizes, and parameters drawn uniformly from ±1/√fan_in as in PyTorch."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        weight_channels: tuple[int, int],
-        kernel_size: Any,
-        groups: int,
-        bias: bool,
-    ):
+    transposed = False
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, groups: int, bias: bool):
         super().__init__()
         name = type(self).__name__
         if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
@@ -35,7 +29,8 @@ class _Convolution(Module):
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = pair(name, "kernel_size", kernel_size, 1)
-        self.weight = Parameter(np.empty((*weight_channels, *self.kernel_size), np.float32))
+        first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        self.weight = Parameter(np.empty((first, second // groups, *self.kernel_size), np.float32))
         self.register_parameter("bias", Parameter(np.empty(out_channels, np.float32)) if bias else None)
         self.reset_parameters()
 
@@ -65,9 +60,7 @@ class Conv2d(_Convolution):
         groups: int = 1,
         bias: bool = True,
     ):
-        super().__init__(
-            in_channels, out_channels, (out_channels, in_channels // groups), kernel_size, groups, bias
-        )
+        super().__init__(in_channels, out_channels, kernel_size, groups, bias)
         self.stride, self.padding, self.dilation = stride, padding, dilation
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,6 +84,8 @@ class ConvTranspose2d(_Convolution):
     (1, 4, 10, 12)
     """
 
+    transposed = True
+
     def __init__(
         self,
         in_channels: int,
@@ -103,9 +98,7 @@ class ConvTranspose2d(_Convolution):
         bias: bool = True,
         dilation: Any = 1,
     ):
-        super().__init__(
-            in_channels, out_channels, (in_channels, out_channels // groups), kernel_size, groups, bias
-        )
+        super().__init__(in_channels, out_channels, kernel_size, groups, bias)
         self.stride, self.padding, self.output_padding, self.dilation = (
             stride,
             padding,

@@ -92,6 +92,8 @@ class RNN(Module):
             h_0 = None if h_0 is None else h_0.unsqueeze(1)
         elif self.batch_first:
             x = x.transpose(0, 1)
+        if not x.shape[0]:
+            raise ShapeError(f"RNN: a sequence needs at least one step, found input {x.shape} (T, N, C)")
         directions = 2 if self.bidirectional else 1
         expected = (self.num_layers * directions, x.shape[1], self.hidden_size)
         if h_0 is not None and h_0.shape != expected:

@@ -11,7 +11,7 @@ import numpy as np
 from minitorch_seg.autograd import Tensor
 
 
-def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
+def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
     """Scale all gradients by min(1, max_norm / ‖all of them‖₂) in place; returns the norm before.
 
     >>> import minitorch_seg as ms
@@ -20,6 +20,7 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
     >>> ms.nn.utils.clip_grad_norm_([w], max_norm=1.0)
     10.0
     """
+    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
     grads = [p.grad for p in parameters if p.grad is not None]
     norm = math.sqrt(math.fsum(float(np.sum(np.square(g.data, dtype=np.float64))) for g in grads))
     if norm > max_norm:
