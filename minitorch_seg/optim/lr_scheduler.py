@@ -90,7 +90,7 @@ class OneCycleLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, initial: float, t: int) -> float:
-        if t >= self.total_steps:
+        if t > self.total_steps:  # one more than is used: a loop that steps after each batch asks for it
             raise ValueError(f"OneCycleLR: step {t}, but total_steps is {self.total_steps}")
         peak, end = self.pct_start * self.total_steps - 1, self.total_steps - 1
         if t <= peak or end <= peak:
