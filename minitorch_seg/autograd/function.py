@@ -110,13 +110,7 @@ class Node:
         self._check_not_freed()
         tensors = []
         for i, (tensor, version, number) in enumerate(self._saved):
-            if tensor is not None and tensor.version != version:
-                raise RuntimeError(
-                    f"{self.name} saved array {i} of shape {tensor.shape} for its backward pass, "
-                    f"and an in-place "
-                    f"operation changed it afterwards (version {version} then, {tensor.version} now): "
-                    "run backward before the change, or change a copy"
-                )
+            self._check_unchanged(i, tensor, version)
             if tensor is not None and number is not None:
                 tensor = tensor.detach()
                 tensor.attach(self, number)
@@ -126,8 +120,8 @@ class Node:
     def _check_unchanged(self, i: int, tensor: Tensor | None, version: int) -> None:
         if tensor is not None and tensor.version != version:
             raise RuntimeError(
-                f"{self.name} saved array {i} of shape {tensor.shape} for its backward pass, and an in-place "
-                f"operation changed it afterwards (version {version} then, {tensor.version} now): "
+                f"{self.name} saved array {i} of shape {tensor.shape} for its backward pass, and an "
+                f"in-place operation changed it afterwards (version {version} then, {tensor.version} now): "
                 "run backward before the change, or change a copy"
             )
 

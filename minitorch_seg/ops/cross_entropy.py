@@ -111,8 +111,7 @@ def _reduce(losses: Tensor, weights: np.ndarray, reduction: str) -> Tensor:
     if reduction != "mean":
         return reduce_loss(losses, reduction)
     total = float(np.sum(weights, dtype=np.float64))
-    with np.errstate(invalid="ignore", divide="ignore"):  # every pixel ignored: 0/0 = NaN, as in PyTorch
-        return losses.sum() / total
+    return losses.sum() / total  # every pixel ignored: 0/0 = NaN, as in PyTorch
 
 
 def cross_entropy(

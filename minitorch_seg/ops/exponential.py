@@ -33,10 +33,7 @@ class Log(Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        with np.errstate(
-            divide="ignore", invalid="ignore"
-        ):  # log 0 = −∞ and log −1 = NaN are answers, not warnings
-            return np.log(x.data)
+        return np.log(x.data)
 
     @staticmethod
     def backward(ctx, grad):
@@ -48,8 +45,7 @@ class Log1p(Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log1p(x.data)
+        return np.log1p(x.data)
 
     @staticmethod
     def backward(ctx, grad):
@@ -60,8 +56,7 @@ class Log1p(Function):
 class Sqrt(Function):
     @staticmethod
     def forward(ctx, x):
-        with np.errstate(invalid="ignore"):
-            y = np.sqrt(x.data)
+        y = np.sqrt(x.data)
         ctx.save_for_backward(y)
         return y
 
