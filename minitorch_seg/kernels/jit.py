@@ -14,26 +14,28 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numba
 from numba.core import event
 
+config: Any = numba.config  # Numba fills it from NUMBA_... variables while it is imported
 FAST_MATH = {"reassoc", "nsz", "contract", "arcp", "afn"}  # not "nnan", not "ninf": both must stay visible
 NOTICE_AFTER = 2.0  # seconds of compiling
 
 
 def kernel(function: Callable) -> Callable:
     """Compiles `function` on its first call.  With NUMBA_DISABLE_JIT=1 it stays plain Python."""
-    options = {"nogil": True, "error_model": "numpy", "fastmath": FAST_MATH}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST_MATH}
     folder = _cache_folder()
     if folder is None:
         return numba.njit(**options)(function)
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)  # read by njit at once: a user's own functions keep their setting
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder)  # read by njit at once: a user's own functions keep their setting
     try:
         return numba.njit(cache=True, **options)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 def cache_root() -> Path:
@@ -53,7 +55,7 @@ def cache_root() -> Path:
 
 def source_hash() -> str:
     """A name for this version of all kernels, of Numba, and of the settings that change compiled code."""
-    digest = hashlib.sha256(f"{numba.__version__} {numba.config.OPT} {numba.config.BOUNDSCHECK}".encode())
+    digest = hashlib.sha256(f"{numba.__version__} {config.OPT} {config.BOUNDSCHECK}".encode())
     root = Path(__file__).parent
     for file in sorted(root.rglob("*.py")):
         digest.update(file.relative_to(root).as_posix().encode())

@@ -19,7 +19,7 @@ import numpy as np
 class Conversions(NamedTuple):
     """How many arrays had to be copied into the channels-last order, and how many bytes that were."""
 
-    count: int
+    copies: int
     bytes: int
 
 
@@ -35,7 +35,7 @@ def conversions() -> Conversions:
 def _count(array: np.ndarray) -> None:
     global _conversions
     with _lock:
-        _conversions = Conversions(_conversions.count + 1, _conversions.bytes + array.nbytes)
+        _conversions = Conversions(_conversions.copies + 1, _conversions.bytes + array.nbytes)
 
 
 def empty_map(shape: tuple[int, int, int, int], dtype: np.typing.DTypeLike) -> np.ndarray:

@@ -2,6 +2,8 @@
 index arrays only.
 """
 
+from typing import Any
+
 import numpy as np
 
 Pair = tuple[int, int]
@@ -54,7 +56,7 @@ def linear_indices(
     >>> linear_indices(2, 4, False, None, "float64")[2].tolist()
     [0.0, 0.25, 0.75, 0.25]
     """
-    real = np.dtype(dtype).type
+    real: Any = np.dtype(dtype).type
     if inputs == outputs:
         same = np.arange(outputs)
         return same, same, np.zeros(outputs, real)

@@ -26,7 +26,7 @@ def test_as_map_keeps_the_numbers_and_copies_only_what_it_must(kind):
         assert m is x and layout.conversions() == before
     else:
         assert not np.shares_memory(m, x)
-        assert layout.conversions() == (before.count + 1, before.bytes + x.nbytes)
+        assert layout.conversions() == (before.copies + 1, before.bytes + x.nbytes)
 
 
 def test_foreign_byte_order_and_misaligned_arrays_are_copied():

@@ -4,7 +4,8 @@ formula.
 
 import numpy as np
 
-from minitorch_seg.kernels.cpu.correlation import convolution_passes, correlate, weight_gradient
+from minitorch_seg.kernels.cpu.correlation import correlate, weight_gradient
+from minitorch_seg.kernels.cpu.passes import convolution_passes
 from minitorch_seg.kernels.layout import contiguous, empty_map, pixels
 from minitorch_seg.kernels.sizes import Pair, window_counts
 
@@ -47,8 +48,7 @@ def conv2d_weight_gradient(
     dilation: Pair,
     groups: int,
 ) -> np.ndarray:
-    """The gradient with respect to the weight, of shape (O, C/groups, kh, kw).  The sums of a block are added
-    to those before.
+    """The gradient with respect to the weight, of shape (O, C/groups, kh, kw).
 
     A NaN or an infinity in x may also reach taps that see only its neighbours in the same row.
     """

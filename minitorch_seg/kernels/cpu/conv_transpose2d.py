@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from minitorch_seg.kernels.cpu.correlation import correlate, transposed_passes
+from minitorch_seg.kernels.cpu.correlation import correlate
+from minitorch_seg.kernels.cpu.passes import transposed_passes
 from minitorch_seg.kernels.layout import contiguous, empty_map, pixels
 from minitorch_seg.kernels.sizes import Pair
 

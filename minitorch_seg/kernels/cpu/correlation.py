@@ -4,8 +4,7 @@ weights.
 Both are a few *passes* of one form.  A pass computes the outputs at rows offset, offset + out_stride, ...
 (columns alike) as
 
-    y[n, Y·out_stride + offset, ..., o] = bias[o] + Σ_{t, c} weight[o, t, c] · x[n, Y·in_stride + shift[t],
-    ..., c]
+    y[n, Y·out_stride + offset, …, o] = bias[o] + Σ_{t,c} weight[o, t, c] · x[n, Y·in_stride + shift[t], …, c]
 
 An ordinary convolution is one pass; a transposed one has a pass for each remainder of the output row modulo
 the stride, in which a part of the kernel's taps meets x at stride 1; a dilated one has a pass for each
@@ -19,72 +18,14 @@ times four taps at a time keep in registers, and which vectorises for every numb
 each row the stretch runs over a few columns of the next one; those sums are computed and thrown away.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
+from minitorch_seg.kernels.cpu.passes import Pass, four, plan
 from minitorch_seg.kernels.jit import kernel
 from minitorch_seg.kernels.parallel import parallel_for
 
-LONGEST, SHORTEST = 512, 128  # outputs of a block: long enough for long vectors, short enough for the cache
-PLANES = 65536  # numbers in the planes of a block, about: 256 KiB in float32
 PARTIAL_SUMS = 2**23  # numbers in all partial sums of a weight gradient together, at most about
 TURNED = 32  # pixels turned from channels-last into planes at a time, so that their cache lines are read once
-
-
-class Pass(NamedTuple):
-    """One axis of a pass: which taps, where each one reads, and which outputs are made."""
-
-    taps: list[int]
-    shifts: list[int]
-    in_stride: int
-    out_stride: int
-    offset: int
-    count: int
-
-
-class Axis(NamedTuple):
-    """One axis of a pass as the kernels see it.  Planes begin at row `low` of their phase, and blocks need
-    `span` more rows.
-    """
-
-    count: int
-    block: int
-    in_stride: int
-    low: int
-    span: int
-    out_stride: int
-    offset: int
-
-
-def convolution_passes(count: int, kernel: int, stride: int, padding: int, dilation: int) -> list[Pass]:
-    """An axis of conv2d with `count` outputs."""
-    taps = list(range(kernel))
-    if stride == 1 and dilation > 1:
-        return [
-            Pass(
-                taps,
-                [f - padding + k * dilation for k in taps],
-                dilation,
-                dilation,
-                f,
-                -((f - count) // dilation),
-            )
-            for f in range(min(dilation, count))
-        ]
-    return [Pass(taps, [k * dilation - padding for k in taps], stride, 1, 0, count)]
-
-
-def transposed_passes(count: int, kernel: int, stride: int, padding: int, dilation: int) -> list[Pass]:
-    """An axis of conv_transpose2d with `count` outputs: output f + i·stride meets x at i + (f + padding −
-    k·dilation)/stride.
-    """
-    passes = []
-    for f in range(min(stride, count)):
-        taps = [k for k in range(kernel) if (f + padding - k * dilation) % stride == 0]
-        shifts = [(f + padding - k * dilation) // stride for k in taps]
-        passes.append(Pass(taps, shifts, 1, stride, f, -((f - count) // stride)))
-    return passes
 
 
 def correlate(
@@ -104,12 +45,12 @@ def correlate(
             if not rows.taps or not columns.taps:  # between the stamps of a kernel smaller than the stride
                 y[:, rows.offset :: rows.out_stride, columns.offset :: columns.out_stride] = shown_bias
                 continue
-            used = weight[:, :, rows.taps][:, :, :, columns.taps].reshape(groups, part, -1)
-            matrix = np.zeros((groups, _four(part), _four(used.shape[2])), y.dtype)
+            used = weight[:, :, list(rows.taps)][:, :, :, list(columns.taps)].reshape(groups, part, -1)
+            matrix = np.zeros((groups, four(part), four(used.shape[2])), y.dtype)
             matrix[:, :part, : used.shape[2]] = used
-            plan = _Plan(rows, columns, weight.shape[4])
-            chunks = y.shape[0] * plan.blocks
-            parallel_for(_correlate, chunks, x, matrix, shown_bias, y, *plan.arguments)
+            blocks, arguments = plan(rows, columns, weight.shape[4])
+            chunks = y.shape[0] * blocks
+            parallel_for(_correlate, chunks, x, matrix, shown_bias, y, *arguments)
 
 
 def weight_gradient(
@@ -124,86 +65,23 @@ def weight_gradient(
     """
     channels, part = x.shape[3] // groups, grad.shape[3] // groups
     terms = kernel[0] * kernel[1] * channels
-    total = np.zeros((groups, _four(part), _four(terms)), x.dtype)
+    total = np.zeros((groups, four(part), four(terms)), x.dtype)
     for rows in passes[0]:
         for columns in passes[1]:
-            plan = _Plan(rows, columns, channels)
-            units = grad.shape[0] * plan.blocks
+            blocks, arguments = plan(rows, columns, channels)
+            units = grad.shape[0] * blocks
             chunks = min(units, 32, max(PARTIAL_SUMS // max(total.size, 1), 2))
             partial = np.zeros((chunks, *total.shape), x.dtype)
-            parallel_for(_weight_gradient, chunks, x, grad, partial, *plan.arguments)
+            parallel_for(_weight_gradient, chunks, x, grad, partial, *arguments)
             total += partial.sum(axis=0)
     return total[:, :part, :terms].reshape(groups, part, *kernel, channels)
-
-
-class _Plan:
-    """Blocks, planes and the place of each (tap, channel) in the planes."""
-
-    def __init__(self, rows: Pass, columns: Pass, channels: int) -> None:
-        row_phases, row_q, row_low, row_span = _phases(rows)
-        column_phases, column_q, column_low, column_span = _phases(columns)
-        planes = len(row_phases) * len(column_phases) * max(channels, 1)
-        longest = min(max(PLANES // planes, SHORTEST), LONGEST)
-        across = _even(columns.count, longest)
-        width = across + column_span
-        down = _even(rows.count, max(longest // width, 1))
-        self.blocks = -(-rows.count // down) * -(-columns.count // across)
-        size = (down + row_span) * width
-        row_place = [row_phases.index(s % rows.in_stride) for s in rows.shifts]
-        column_place = [column_phases.index(s % columns.in_stride) for s in columns.shifts]
-        offsets = [
-            ((row_place[i] * len(column_phases) + column_place[j]) * channels + c) * size
-            + (row_q[i] - row_low) * width
-            + (column_q[j] - column_low)
-            for i in range(len(rows.taps))
-            for j in range(len(columns.taps))
-            for c in range(channels)
-        ]
-        offsets += [planes * size] * (-len(offsets) % 4)  # the stretch of zeros behind the planes
-        self.arguments = (
-            Axis(rows.count, down, rows.in_stride, row_low, row_span, rows.out_stride, rows.offset),
-            Axis(
-                columns.count,
-                across,
-                columns.in_stride,
-                column_low,
-                column_span,
-                columns.out_stride,
-                columns.offset,
-            ),
-            np.array(row_phases, np.int64),
-            np.array(column_phases, np.int64),
-            np.array(offsets, np.int64),
-        )
-
-
-def _phases(axis: Pass) -> tuple[list[int], list[int], int, int]:
-    """A shift is quotient·in_stride + phase: (the phases that occur, quotient of each tap, the least one, how
-    far they span).
-    """
-    quotients = [s // axis.in_stride for s in axis.shifts]
-    return (
-        sorted({s % axis.in_stride for s in axis.shifts}),
-        quotients,
-        min(quotients),
-        max(quotients) - min(quotients),
-    )
-
-
-def _even(count: int, most: int) -> int:
-    """The length of blocks not longer than `most` that cut `count` evenly."""
-    return max(-(-count // -(-count // most)), 1) if count else 1
-
-
-def _four(n: int) -> int:
-    return -(-n // 4) * 4
 
 
 @kernel
 def _correlate(first, last, x, weight, bias, y, rows, columns, row_phases, column_phases, offsets):
     groups, part4, _ = weight.shape
     part, channels = y.shape[3] // groups, x.shape[3] // groups
-    blocks_down, blocks_across = -(-rows.count // rows.block), -(-columns.count // columns.block)
+    blocks_down, blocks_across = -(-rows.outputs // rows.block), -(-columns.outputs // columns.block)
     width = columns.block + columns.span
     size = (rows.block + rows.span) * width
     planes = np.zeros(len(row_phases) * len(column_phases) * channels * size + rows.block * width, x.dtype)
@@ -211,7 +89,7 @@ def _correlate(first, last, x, weight, bias, y, rows, columns, row_phases, colum
     for chunk in range(first, last):
         image, block = chunk // (blocks_down * blocks_across), chunk % (blocks_down * blocks_across)
         top, left = block // blocks_across * rows.block, block % blocks_across * columns.block
-        high, wide = min(rows.block, rows.count - top), min(columns.block, columns.count - left)
+        high, wide = min(rows.block, rows.outputs - top), min(columns.block, columns.outputs - left)
         length = (high - 1) * width + wide
         for group in range(groups):
             _fill_planes(
@@ -245,7 +123,7 @@ def _correlate(first, last, x, weight, bias, y, rows, columns, row_phases, colum
 def _weight_gradient(first, last, x, grad, partial, rows, columns, row_phases, column_phases, offsets):
     chunks, groups, part4, _ = partial.shape
     part, channels = grad.shape[3] // groups, x.shape[3] // groups
-    blocks_down, blocks_across = -(-rows.count // rows.block), -(-columns.count // columns.block)
+    blocks_down, blocks_across = -(-rows.outputs // rows.block), -(-columns.outputs // columns.block)
     blocks = blocks_down * blocks_across
     units = len(grad) * blocks
     width = columns.block + columns.span
@@ -256,7 +134,7 @@ def _weight_gradient(first, last, x, grad, partial, rows, columns, row_phases, c
         for unit in range(chunk * units // chunks, (chunk + 1) * units // chunks):
             image, block = unit // blocks, unit % blocks
             top, left = block // blocks_across * rows.block, block % blocks_across * columns.block
-            high, wide = min(rows.block, rows.count - top), min(columns.block, columns.count - left)
+            high, wide = min(rows.block, rows.outputs - top), min(columns.block, columns.outputs - left)
             length = (high - 1) * width + wide
             for group in range(groups):
                 _fill_planes(
@@ -289,8 +167,8 @@ def _weight_gradient(first, last, x, grad, partial, rows, columns, row_phases, c
 def _fill_planes(planes, image, channel, channels, top, left, rows, columns, row_phases, column_phases):
     """Copies the pixels under a block into planes; outside the image they are zero."""
     height, breadth, _ = image.shape
-    high = min(rows.block, rows.count - top) + rows.span
-    wide = min(columns.block, columns.count - left) + columns.span
+    high = min(rows.block, rows.outputs - top) + rows.span
+    wide = min(columns.block, columns.outputs - left) + columns.span
     width = columns.block + columns.span
     size = (rows.block + rows.span) * width
     base = 0

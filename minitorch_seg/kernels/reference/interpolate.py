@@ -25,7 +25,7 @@ def interpolate_nearest_gradient(grad: np.ndarray, input_size: Pair, scale: Scal
     rows, columns = _nearest(input_size, grad.shape[2:], scale)
     dx = empty_map((*grad.shape[:2], *input_size), grad.dtype)
     dx[...] = 0
-    np.add.at(dx, (slice(None), slice(None), rows[:, None], columns), grad)
+    np.add.at(_pixels_first(dx), (rows[:, None], columns), _pixels_first(grad))
     return dx
 
 
@@ -45,7 +45,7 @@ def interpolate_bilinear_gradient(
     dx = empty_map((*grad.shape[:2], *input_size), grad.dtype)
     dx[...] = 0
     for rows, columns, weight in _corners(input_size, grad.shape[2:], align_corners, scale, grad.dtype):
-        np.add.at(dx, (slice(None), slice(None), rows[:, None], columns), weight * grad)
+        np.add.at(_pixels_first(dx), (rows[:, None], columns), _pixels_first(weight * grad))
     return dx
 
 
@@ -55,6 +55,10 @@ def _nearest(input_size: Pair, output_size: Pair, scale: Scale) -> tuple[np.ndar
         nearest_indices(input_size[0], output_size[0], vertical),
         nearest_indices(input_size[1], output_size[1], horizontal),
     )
+
+
+def _pixels_first(x: np.ndarray) -> np.ndarray:
+    return x.transpose(2, 3, 0, 1)
 
 
 def _corners(input_size: Pair, output_size: Pair, align_corners: bool, scale: Scale, dtype: np.dtype):
