@@ -73,6 +73,11 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         y, indices = k.max_pool2d(x, *pool, pooled_size)
         return y, indices, k.max_pool2d_gradient(y, indices, x.shape[2:], *pool)
 
+    def avg_pool2d(k):
+        divisor = np.full(pooled_size, 9, dtype)
+        y = k.avg_pool2d(x, divisor, *pool[:3])
+        return y, k.avg_pool2d_gradient(y, x.shape[2:], divisor, *pool[:3])
+
     def batch_norm(k):
         return (
             *k.channel_moments(x),
@@ -105,6 +110,7 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         return h, *k.rnn_gradient(u, h, h0, w_hh, "tanh")
 
     return {
+        "avg_pool2d": avg_pool2d,
         "batch_norm": batch_norm,
         "channel_sum": lambda k: (k.channel_sum(x),),
         "conv2d": conv2d,
