@@ -27,6 +27,7 @@ __all__ = [
     "read_json",
     "save_state_dict",
     "to_array",
+    "to_json",
     "write_csv",
     "write_json",
     "write_png",
@@ -68,9 +69,21 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         file.write(text.encode("utf-8"))
 
 
+def to_json(value: Any) -> str:
+    """`value` as JSON text. NaN, which JSON has no word for, becomes null; NumPy numbers become numbers.
+
+    >>> print(to_json({"iou": np.float32(0.5), "absent": float("nan")}), end="")
+    {
+      "iou": 0.5,
+      "absent": null
+    }
+    """
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write `value` as JSON. NaN, which JSON has no word for, becomes null; NumPy numbers become numbers."""
-    write_text(path, json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write `value` as `to_json` gives it."""
+    write_text(path, to_json(value))
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

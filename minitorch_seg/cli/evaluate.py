@@ -1,0 +1,44 @@
+"""`minitorch-seg evaluate`: the scores of a run, beside those that need no learning."""
+
+from __future__ import annotations
+
+import click
+
+from minitorch_seg.errors import UserError, nearest_name
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.option(
+    "--data", metavar="NAME|FOLDER", help="Other data of the same classes.  [default: the run's own]"
+)
+@click.option("--split", default="test", help="train, val or test.", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON only, in the form of metrics.json.")
+def command(run: str, data: str | None, split: str, as_json: bool) -> None:
+    """Score RUN, a run folder or a packaged model, on images.
+
+    Beside each score stands what needs no learning: the most frequent class everywhere, and at each place
+    the class that the training masks hold there most often.
+    """
+    from minitorch_seg.io import to_json
+    from minitorch_seg.train import evaluate
+    from minitorch_seg.train.recipe import load_splits
+    from minitorch_seg.train.run import load_model
+
+    if split not in ("train", "val", "test"):
+        raise UserError(f"--split {split}: no such split{nearest_name(split, ('train', 'val', 'test'))}")
+    model, config = load_model(run)
+    options = config.get("options", {})
+    splits = load_splits(data or options["data"], None if data else options.get("convert"))
+    if splits.classes != config["classes"]:
+        raise UserError(
+            f"--data {data}: its classes are {', '.join(splits.classes)}, "
+            f"those of {run} are {', '.join(config['classes'])}; they must be the same"
+        )
+    dataset = splits.split(split)
+    metrics = evaluate.evaluate_model(model, splits, dataset) | {"split": split}
+    if as_json:
+        click.echo(to_json(metrics), nl=False)
+        return
+    click.echo(f"{run} on {len(dataset)} images of {splits.name}, split {split}:")
+    click.echo(evaluate.score_table(metrics, metrics["baselines"]))

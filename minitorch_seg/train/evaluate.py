@@ -1,0 +1,116 @@
+"""Scores of a model on a data set, and of two predictors that learned nothing from the images.
+
+A score means little alone: where a camera always looks the same way, the mean mask of the training images,
+without a look at the image, may already be right for nine pixels in ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.data import Splits
+from minitorch_seg.errors import DataError
+from minitorch_seg.metrics import ConfusionMatrix
+from minitorch_seg.train.inference import predict_samples
+
+__all__ = ["baselines", "evaluate", "evaluate_model", "samples", "score_table"]
+
+
+def samples(dataset: Any) -> Iterator[Any]:
+    """The samples of a data set, in order."""
+    return (dataset[index] for index in range(len(dataset)))
+
+
+def evaluate(
+    model: Any,
+    dataset: Any,
+    num_classes: int,
+    ignore_index: int | None = None,
+    on_image: Callable[[Any, np.ndarray], None] | None = None,
+) -> ConfusionMatrix:
+    """Predict every image of a data set and count; `on_image(sample, prediction)` sees each result."""
+    if len(dataset) == 0:
+        raise DataError("this split holds no image, so there is nothing to evaluate")
+    matrix = ConfusionMatrix(num_classes, ignore_index)
+    for batch, logits in predict_samples(model, dataset):
+        for sample, prediction in zip(batch, logits.argmax(axis=1), strict=True):
+            matrix.update(prediction, sample.mask)
+            if on_image is not None:
+                on_image(sample, prediction)
+    return matrix
+
+
+def evaluate_model(
+    model: Any,
+    splits: Splits,
+    dataset: Any,
+    on_image: Callable[[Any, np.ndarray], None] | None = None,
+) -> dict[str, Any]:
+    """The content of metrics.json: scores on `dataset`, one of `splits`, and the baselines beside them."""
+    matrix = evaluate(model, dataset, len(splits.classes), splits.ignore_index, on_image)
+    return matrix.report(splits.classes) | {"images": len(dataset), "baselines": baselines(splits, dataset)}
+
+
+def baselines(splits: Splits, dataset: Any) -> dict[str, dict[str, Any]]:
+    """Reports of what needs no learning, on `dataset`.
+
+    `majority`: the most frequent class of the training masks everywhere.  `location prior`: at each place the
+    class that the training masks hold there most often; masks of other sizes are stretched onto one grid.
+    """
+    from minitorch_seg.data.transforms import resize_mask
+
+    num_classes, ignore_index = len(splits.classes), splits.ignore_index
+    grid = splits.train[0].mask.shape
+    votes = np.zeros((*grid, num_classes), np.int64)
+    rows, columns = np.indices(grid)
+    totals = np.zeros(num_classes, np.int64)
+    for sample in samples(splits.train):
+        mask = sample.mask
+        counted = mask[mask != ignore_index] if ignore_index is not None else mask.ravel()
+        totals += np.bincount(counted, minlength=num_classes)
+        mask = resize_mask(mask, grid)
+        known = mask != ignore_index if ignore_index is not None else np.ones(grid, bool)
+        votes[rows[known], columns[known], mask[known]] += 1
+    prior = votes.argmax(axis=-1)
+    majority = ConfusionMatrix(num_classes, ignore_index)
+    location = ConfusionMatrix(num_classes, ignore_index)
+    for sample in samples(dataset):
+        majority.update(np.full(sample.mask.shape, totals.argmax()), sample.mask)
+        location.update(resize_mask(prior, sample.mask.shape), sample.mask)
+    return {"majority": majority.report(splits.classes), "location prior": location.report(splits.classes)}
+
+
+def score_table(report: dict[str, Any], baseline: dict[str, dict[str, Any]] | None = None) -> str:
+    """A report as text: IoU and Dice of each class, the means, the baselines beside them.
+
+    >>> matrix = ConfusionMatrix(2)
+    >>> matrix.update(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]))
+    >>> print(score_table(matrix.report(["background", "coin"])))
+                     IoU    Dice
+    background     0.500   0.667
+    coin           0.667   0.800
+    mean           0.583   0.733
+    pixel accuracy 0.750
+    """
+    baseline = baseline or {}
+    width = max(14, *(len(name) for name in report["classes"]))
+    header = " " * width + f"{'IoU':>6}  {'Dice':>6}" + "".join(f"  {name + ' IoU':>18}" for name in baseline)
+    lines = [header]
+    for name, scores in report["classes"].items():
+        others = "".join(f"  {_number(entry['classes'][name]['iou']):>18}" for entry in baseline.values())
+        lines.append(f"{name:<{width}}{_number(scores['iou'])}  {_number(scores['dice'])}{others}")
+    others = "".join(f"  {_number(entry['miou']):>18}" for entry in baseline.values())
+    lines.append(f"{'mean':<{width}}{_number(report['miou'])}  {_number(report['mean_dice'])}{others}")
+    others = "".join(f"  {_number(entry['pixel_accuracy']):>18}" for entry in baseline.values())
+    gap = " " * 8 if others else ""
+    lines.append(f"{'pixel accuracy':<{width}}{_number(report['pixel_accuracy'])}{gap}{others}")
+    if report["absent_classes"]:
+        lines.append(f"absent here, left out of the mean: {', '.join(report['absent_classes'])}")
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return f"{'-':>6}" if value != value else f"{value:6.3f}"

@@ -1,0 +1,221 @@
+"""The recipe of `minitorch-seg train`: which model, loss, optimiser, augmentation and schedule, and why.
+
+    images    normalised one by one, so that dim and bright ones look alike
+    augment   flips, quarter turns, brightness and contrast; upright scenes are mirrored only
+    loss      cross-entropy (every pixel counts) + Dice (every class counts, however rare)
+    optimiser AdamW, learning rate 0.01 falling to zero along half a cosine
+    weights   those with the best mean IoU on the validation images
+
+One seed decides the initial weights, the order of the images and the augmentation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import platform
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minitorch_seg as ms
+from minitorch_seg import data, models, optim
+from minitorch_seg.autograd import Tensor, manual_seed
+from minitorch_seg.data import transforms
+from minitorch_seg.errors import UserError, nearest_name
+from minitorch_seg.metrics import ConfusionMatrix
+from minitorch_seg.train.inference import predict_samples
+from minitorch_seg.train.run import build_model
+from minitorch_seg.train.trainer import Trainer
+
+__all__ = ["Options", "Plan", "load_splits", "make_plan"]
+
+#: Enough for a few hundred small images; coins are few and easy.
+DEFAULT_STEPS = 600
+COINS_STEPS = 200
+VALIDATIONS = 20
+LARGE = 256
+CROP = 128
+#: Scenes with a sky above and a ground below: turned upside down they would be another task.
+UPRIGHT = frozenset({"road"})
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user can ask for; the defaults are the recipe."""
+
+    data: str = "coins"
+    model: str = "unet"
+    epochs: int | None = None
+    steps: int | None = None
+    batch_size: int = 8
+    lr: float = 0.01
+    base_channels: int = 16
+    depth: int = 3
+    loss: str = "cross_entropy+dice_loss"
+    crop: int | None = None
+    augment: bool = True
+    convert: str | None = None
+    seed: int = 0
+
+    def command(self) -> str:
+        """The command that repeats this run."""
+        words = ["minitorch-seg", "train"]
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name == "augment":
+                words += [] if value else ["--no-augment"]
+            elif value != field.default or field.name in ("data", "seed"):
+                words += [f"--{field.name.replace('_', '-')}", str(value)]
+        return shlex.join(words)
+
+
+@dataclass
+class Plan:
+    """A training that is ready to begin: nothing has been computed yet, everything is decided."""
+
+    options: Options
+    splits: Any
+    config: dict[str, Any]
+
+    def loader(self) -> Any:
+        """The augmented training batches."""
+        o = self.options
+        transform = augmentation(o, self.splits, self.config["crop"])
+        return data.DataLoader(
+            self.splits.train, batch_size=o.batch_size, shuffle=True, transform=transform, seed=o.seed
+        )
+
+    def trainer(self, steps: int) -> Trainer:
+        """Model, loss, optimiser and schedule for `steps` steps, from the seed."""
+        manual_seed(self.options.seed)
+        model = build_model(self.config)
+        optimizer = optim.AdamW(model.parameters(), lr=self.options.lr)
+        schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+        ignore_index = self.splits.ignore_index
+        return Trainer(
+            model, self.options.loss, optimizer, ["miou"], scheduler=schedule, ignore_index=ignore_index
+        )
+
+    def validation(self, trainer: Trainer) -> Callable[[], dict[str, float]]:
+        """A function that measures loss and scores on the validation images, of any size."""
+        splits = self.splits
+
+        def measure() -> dict[str, float]:
+            matrix = ConfusionMatrix(len(splits.classes), splits.ignore_index)
+            loss = 0.0
+            for batch, logits in predict_samples(trainer.model, splits.val):
+                masks = np.stack([sample.mask for sample in batch])
+                matrix.update(logits.argmax(axis=1), masks)
+                loss += trainer.loss(Tensor(logits), Tensor(masks)).item() * len(batch)
+            return {
+                "loss": loss / len(splits.val),
+                "miou": matrix.mean_iou(),
+                "pixel_accuracy": matrix.pixel_accuracy(),
+            }
+
+        return measure
+
+    def default_steps(self) -> int:
+        """The number of steps when the user names none."""
+        return COINS_STEPS if self.splits.name == "coins" else DEFAULT_STEPS
+
+    def batches_an_epoch(self) -> int:
+        return -(-len(self.splits.train) // self.options.batch_size)
+
+    def freeze(self, steps: int) -> None:
+        """Write the number of steps and what follows from it into the config."""
+        epochs = -(-steps // self.batches_an_epoch())
+        self.config |= {"steps": steps, "epochs": epochs, "validation_every": -(-epochs // VALIDATIONS)}
+        self.config["command"] = dataclasses.replace(self.options, epochs=None, steps=steps).command()
+
+
+def load_splits(name: str, convert: str | None = None) -> Any:
+    """A data set by name, or a folder of images and masks, checked as `minitorch-seg check` does."""
+    if name not in data.NAMES and Path(name).is_dir():
+        report = data.check_folder(name, convert=convert)
+        if not report.ok:
+            more = len(report.problems) - 1
+            rest = f" (and {more} more; all of them: minitorch-seg check {name})" if more else ""
+            raise UserError(f"{report.problems[0]}{rest}")
+    return data.load(name, convert=convert)
+
+
+def make_plan(options: Options) -> Plan:
+    """Load the data, check every option, and decide what follows from both."""
+    if options.model not in models.NAMES:
+        raise UserError(f"--model {options.model}: no such model{nearest_name(options.model, models.NAMES)}")
+    for name in ("batch_size", "base_channels", "depth", "epochs", "steps", "crop"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    if not options.lr > 0:
+        raise UserError(f"--lr must be above 0, not {options.lr}")
+    splits = load_splits(options.data, options.convert)
+    for name in ("train", "val", "test"):
+        if len(getattr(splits, name)) == 0:
+            raise UserError(
+                f"--data {options.data}: the {name} split is empty; train, val and test each need an image"
+            )
+    names = {
+        part: [sample_name(getattr(splits, part), i) for i in range(len(getattr(splits, part)))]
+        for part in ("train", "val", "test")
+    }
+    config = {
+        "model": options.model,
+        "model_options": {"base_channels": options.base_channels, "depth": options.depth},
+        "in_channels": splits.in_channels,
+        "classes": list(splits.classes),
+        "ignore_index": splits.ignore_index,
+        "pixel_size": splits.pixel_size,
+        "pixel_unit": splits.pixel_unit,
+        "normalisation": "per image: (v - mean) / standard deviation",
+        "optimizer": "adamw",
+        "schedule": "cosine to zero",
+        "crop": choose_crop(options, splits),
+        "images": {part: len(stems) for part, stems in names.items()},
+        "split_sha256": hashlib.sha256(repr(names).encode()).hexdigest(),
+        "threads": ms.get_num_threads(),
+        "versions": {
+            "minitorch_seg": ms.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "options": dataclasses.asdict(options),
+    }
+    return Plan(options, splits, config)
+
+
+def choose_crop(options: Options, splits: Any) -> int | None:
+    """Side of the training crops; None where the images are small and of one size, and are taken whole."""
+    if options.crop is not None:
+        return options.crop
+    sizes = {splits.train[i].mask.shape for i in range(len(splits.train))}
+    return None if len(sizes) == 1 and max(next(iter(sizes))) <= LARGE else CROP
+
+
+def augmentation(options: Options, splits: Any, crop: int | None) -> transforms.Compose:
+    """The joint transform of training images and masks.
+
+    Images are normalised before they are cropped, as prediction normalises whole images.
+    """
+    steps: list[Any] = []
+    if options.augment:
+        steps.append(transforms.RandomBrightnessContrast(0.2, 0.2))
+    steps.append(transforms.Normalize())
+    if crop is not None:
+        steps.append(transforms.RandomCrop(crop, ignore_index=splits.ignore_index))
+    if options.augment:
+        steps.append(transforms.RandomHorizontalFlip())
+        if splits.name not in UPRIGHT:
+            steps += [transforms.RandomVerticalFlip(), transforms.RandomRot90()]
+    return transforms.Compose(steps)
+
+
+def sample_name(dataset: Any, index: int) -> str:
+    """The name of a sample, without decoding its image where the data set knows its names."""
+    return dataset.names[index] if hasattr(dataset, "names") else dataset[index].name

@@ -1,0 +1,174 @@
+"""A run folder: everything that one training leaves behind, and all that is needed to use or repeat it.
+
+    config.json             what was asked for, how often was stepped, versions, the command that repeats it
+    history.csv             one row an epoch
+    model.safetensors       the best weights
+    metrics.json            scores on the held-back test split
+    curves.png              loss and scores over the epochs
+    predictions.png         image, truth, prediction, errors
+    checkpoint.safetensors  only while training, or after an interruption: where `--resume` goes on
+
+Each file is written whole or not at all.  A folder that holds a run is never written to again, unless with
+force.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg import models
+from minitorch_seg.errors import DataError, UserError
+from minitorch_seg.io import load_state_dict, read_json, save_state_dict, write_json
+from minitorch_seg.train.history import History
+from minitorch_seg.train.state import load_tree, save_tree
+
+__all__ = ["FILES", "RunFolder", "build_model", "load_model", "next_folder"]
+
+FILES = ("config.json", "history.csv", "metrics.json", "model.safetensors", "curves.png", "predictions.png")
+CHECKPOINT = "checkpoint.safetensors"
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], force: bool = False) -> RunFolder:
+        """A fresh folder; one that holds anything is refused, or, with `force`, freed of its run files."""
+        run = cls(path)
+        try:
+            run.path.mkdir(parents=True, exist_ok=True)
+            occupied = any(run.path.iterdir())
+            if occupied and not force:
+                what = "an earlier run" if (run.path / "config.json").is_file() else "files"
+                raise UserError(
+                    f"--out {run.path} holds {what} already; choose another folder or add --force"
+                )
+            for name in (*FILES, CHECKPOINT):
+                (run.path / name).unlink(missing_ok=True)
+            probe = run.path / f".writable.{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UserError(
+                f"--out {run.path}: cannot write there ({error.strerror or error}); choose another folder"
+            ) from error
+        return run
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> RunFolder:
+        """An existing run."""
+        run = cls(path)
+        if not (run.path / "config.json").is_file():
+            raise UserError(
+                f"{run.path} is no run folder: it has no config.json; give a folder that train has made"
+            )
+        return run
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training came to its end and was evaluated."""
+        return (self.path / "metrics.json").is_file()
+
+    def config(self) -> dict[str, Any]:
+        """The content of config.json."""
+        return read_config(self.path / "config.json")
+
+    def save_config(self, config: Mapping[str, Any]) -> None:
+        write_json(self.path / "config.json", config)
+
+    def save_metrics(self, metrics: Mapping[str, Any]) -> None:
+        write_json(self.path / "metrics.json", metrics)
+
+    def save_weights(self, weights: Mapping[str, Any]) -> None:
+        save_state_dict(self.path / "model.safetensors", weights)
+
+    def save_history(self, history: History) -> None:
+        history.to_csv(self.path / "history.csv")
+
+    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        save_tree(self.path / CHECKPOINT, dict(state))
+
+    def checkpoint(self) -> dict[str, Any]:
+        """The state that `--resume` goes on from."""
+        if self.finished:
+            raise UserError(f"--resume {self.path}: this run is finished; begin a new one to train longer")
+        if not (self.path / CHECKPOINT).is_file():
+            raise UserError(
+                f"--resume {self.path}: it was stopped before its first checkpoint; begin a new run"
+            )
+        return load_tree(self.path / CHECKPOINT)
+
+    def remove_if_empty(self) -> None:
+        """Take back `create` when nothing came of it."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
+    def drop_checkpoint(self) -> None:
+        (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+
+def next_folder(data: str, model: str, root: str | os.PathLike[str] = "runs") -> Path:
+    """runs/<data>-<model>-<n> with the first n that is larger than all there are."""
+    stem = f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', Path(data).name) or 'data'}-{model}-"
+    taken = (
+        [entry.name.removeprefix(stem) for entry in Path(root).glob(stem + "*")]
+        if Path(root).is_dir()
+        else []
+    )
+    return Path(root) / f"{stem}{1 + max((int(n) for n in taken if n.isdigit()), default=0)}"
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A config.json that names at least what is needed to build the model."""
+    config = read_json(path)
+    missing = [name for name in ("model", "model_options", "in_channels", "classes") if name not in config]
+    if missing:
+        raise DataError(f"{path} lacks {', '.join(missing)}; it was not written by minitorch-seg train")
+    return config
+
+
+def build_model(config: Mapping[str, Any]) -> Any:
+    """The model that a config describes, with fresh weights."""
+    return models.build(
+        config["model"], config["in_channels"], len(config["classes"]), **config["model_options"]
+    )
+
+
+def packaged_models() -> dict[str, Path]:
+    """Name -> config file of each model that comes with the package."""
+    folder = Path(models.__file__).parent / "weights"
+    return {path.stem: path for path in sorted(folder.glob("*.json"))}
+
+
+def load_model(source: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
+    """(model in eval mode, its config) of a run folder or of a packaged model such as "nuclei"."""
+    packaged = packaged_models()
+    folder = Path(source)
+    if str(source) in packaged and not (folder / "config.json").is_file():
+        config_file = packaged[str(source)]
+        weights_file = config_file.with_suffix(".safetensors")
+    elif folder.is_dir():
+        config_file, weights_file = RunFolder.open(folder).path / "config.json", folder / "model.safetensors"
+    else:
+        names = ", ".join(packaged) or "none"
+        raise UserError(f"{source} is neither a run folder nor a packaged model (packaged: {names})")
+    config = read_config(config_file)
+    model = build_model(config)
+    if not weights_file.is_file():
+        raise UserError(
+            f"{weights_file.parent} holds no weights yet; let its training finish, or go on with --resume"
+        )
+    weights: dict[str, np.ndarray] = load_state_dict(weights_file)
+    model.load_state_dict(weights)
+    model.eval()
+    return model, config

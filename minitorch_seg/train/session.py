@@ -1,0 +1,180 @@
+"""One training from the command to the whole run folder: plan, calibrate, fit, evaluate, draw; stop and go
+on."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg import plot
+from minitorch_seg.errors import UserError
+from minitorch_seg.train.calibrate import calibrate
+from minitorch_seg.train.evaluate import evaluate_model
+from minitorch_seg.train.recipe import Options, Plan, make_plan
+from minitorch_seg.train.run import RunFolder, next_folder
+from minitorch_seg.train.trainer import Callback, Trainer
+
+__all__ = ["Result", "resume", "run_training"]
+
+SHOWN = 6
+
+
+@dataclass
+class Result:
+    """What a finished training reports."""
+
+    run: RunFolder
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    seconds: float
+
+
+def run_training(
+    options: Options,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    minutes: float | None = None,
+    force: bool = False,
+    progress: bool = True,
+    started: float | None = None,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Result:
+    """Train from nothing and leave a whole run folder.
+
+    out: the folder; None takes runs/<data>-<model>-<n> with the next free number.  minutes: see `calibrate`.
+    started: `time.monotonic()` when the command began.  say: gets the sentences on what is being done.
+    """
+    started = time.monotonic() if started is None else started
+    if sum(value is not None for value in (options.epochs, options.steps, minutes)) > 1:
+        raise UserError("give one of --epochs, --steps and --minutes, not several")
+    if minutes is not None and not minutes > 0:
+        raise UserError(f"--minutes must be above 0, not {minutes:g}")
+    plan = make_plan(options)
+    run = RunFolder.create(out or next_folder(options.data, options.model), force)
+    try:
+        images = ", ".join(f"{count} {part}" for part, count in plan.config["images"].items())
+        say(f"{options.data}: {images} images; classes: {', '.join(plan.splits.classes)}")
+        if minutes is not None:
+            say(f"measuring how many steps fit into {minutes:g} minutes")
+            steps = calibrate(plan, minutes, started)
+        elif options.epochs is not None:
+            steps = options.epochs * plan.batches_an_epoch()
+        else:
+            steps = options.steps or plan.default_steps()
+        plan.freeze(steps)
+        if minutes is not None:
+            plan.config["calibrated_for_minutes"] = minutes
+        run.save_config(plan.config)
+    except BaseException:
+        run.remove_if_empty()
+        raise
+    say(f"training {options.model}: {steps} steps of {options.batch_size} images; the run is {run.path}")
+    return _train(plan, run, progress, started, None)
+
+
+def resume(
+    path: str | os.PathLike[str], *, progress: bool = True, say: Callable[[str], None] = lambda sentence: None
+) -> Result:
+    """Go on with a training that was stopped; the result is that of one that never was, bit for bit."""
+    started = time.monotonic()
+    run = RunFolder.open(path)
+    config, state = run.config(), run.checkpoint()
+    options = Options(**config["options"])
+    plan = make_plan(options)
+    if plan.config["split_sha256"] != config["split_sha256"]:
+        raise UserError(
+            f"--resume {run.path}: the images of {options.data} are not those of before; begin a new run"
+        )
+    plan.config = config
+    say(f"going on with {run.path} after step {state['step']} of {config['steps']}")
+    return _train(plan, run, progress, started, state)
+
+
+class _Checkpoints(Callback):
+    """Keeps on disk what a stopped training is continued from: after each validation, and the history."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+
+    def on_epoch(self, trainer: Trainer, logs: dict[str, float]) -> None:
+        if "val_miou" in logs:
+            self.run.save_checkpoint(trainer.state_dict())
+            self.run.save_history(trainer.history)
+
+
+def _train(
+    plan: Plan, run: RunFolder, progress: bool, started: float, state: dict[str, Any] | None
+) -> Result:
+    config, splits = plan.config, plan.splits
+    trainer = plan.trainer(config["steps"])
+    try:
+        history = trainer.fit(
+            plan.loader(),
+            steps=config["steps"],
+            validation_data=plan.validation(trainer),
+            validation_every=config["validation_every"],
+            keep_best="val_miou",
+            callbacks=[_Checkpoints(run)],
+            progress=progress,
+            resume_from=state,
+        )
+    except (KeyboardInterrupt, UserError) as error:
+        raise _stopped(trainer, run, error) from error
+    run.save_weights(trainer.model.state_dict())
+    run.save_history(history)
+    shown: list[tuple[Any, np.ndarray]] = []
+    wanted = set(
+        np.linspace(0, len(splits.test) - 1, min(SHOWN, len(splits.test))).round().astype(int).tolist()
+    )
+    count = iter(range(len(splits.test)))
+
+    def keep(sample: Any, prediction: np.ndarray) -> None:
+        if next(count) in wanted:
+            shown.append((sample, prediction))
+
+    metrics = evaluate_model(trainer.model, splits, splits.test, keep)
+    best = trainer.best or {"epoch": trainer.epoch, "value": None}
+    metrics |= {
+        "split": "test",
+        "best_epoch": best["epoch"],
+        "best_validation_miou": best["value"],
+    }
+    plot.save(plot.curves(history, f"{plan.options.data}, {plan.options.model}"), run.path / "curves.png")
+    figure = plot.gallery(
+        [sample.image for sample, _ in shown],
+        [sample.mask for sample, _ in shown],
+        [prediction for _, prediction in shown],
+        splits.classes,
+        ignore_index=splits.ignore_index,
+        names=[sample.name for sample, _ in shown],
+        title=f"{plan.options.data}, test images: mean IoU {metrics['miou']:.3f}",
+    )
+    plot.save(figure, run.path / "predictions.png")
+    run.save_metrics(metrics | {"seconds": round(time.monotonic() - started, 2)})
+    run.drop_checkpoint()
+    return Result(run, config, metrics, time.monotonic() - started)
+
+
+def _stopped(trainer: Trainer, run: RunFolder, error: BaseException) -> BaseException:
+    """Save the best weights so far; the same kind of error, whose sentence says where they are."""
+    diverged = isinstance(error, UserError)
+    if diverged and trainer.best is None:
+        return error
+    trainer.restore_best()
+    run.save_weights(trainer.model.state_dict())
+    if len(trainer.history):
+        run.save_history(trainer.history)
+    kept = "the weights so far are in"
+    if trainer.best is not None:
+        kept = f"the best weights so far (validation mIoU {trainer.best['value']:.3f}) are in"
+    sentence = f"{kept} {run.path / 'model.safetensors'}"
+    if diverged:
+        return UserError(f"{error}; {sentence}")
+    if (run.path / "checkpoint.safetensors").is_file():
+        sentence += f"; go on with: minitorch-seg train --resume --out {run.path}"
+    return KeyboardInterrupt(f"stopped after step {trainer.step} of {trainer.total_steps}; {sentence}")
