@@ -43,7 +43,9 @@ class GetItem(Function):
     @staticmethod
     def forward(ctx, x, index):
         ctx.index, ctx.shape, ctx.is_map = index, x.shape, layout.is_map(x.data)
-        return x.data[index]
+        y = x.data[index]
+        # with an array of places NumPy puts the results into an order of its own
+        return layout.as_map(y) if ctx.is_map and y.ndim == 4 and _repeats(index) else y
 
     @staticmethod
     def backward(ctx, grad):
