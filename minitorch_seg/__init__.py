@@ -23,16 +23,21 @@ from minitorch_seg.autograd import (
     Generator,
     Tensor,
     backward,
+    checkpoint,
     default_generator,
     enable_grad,
     grad,
     gradcheck,
+    hvp,
     is_grad_enabled,
+    jacobian,
+    jvp,
     manual_seed,
     no_grad,
     result_type,
     set_grad_enabled,
     tensor,
+    vjp,
 )
 from minitorch_seg.errors import (
     DataError,
@@ -76,6 +81,7 @@ from minitorch_seg.ops.creation import (
     zeros,
     zeros_like,
 )
+from minitorch_seg.ops.einsum import einsum
 from minitorch_seg.ops.exponential import exp, log, log1p, sqrt
 from minitorch_seg.ops.indexing import gather, index_select
 from minitorch_seg.ops.matmul import matmul
@@ -128,7 +134,7 @@ def __dir__() -> list[str]:
 # fmt: off
 __all__ = [  # noqa: RUF022  (by room, not by letter)
     "Tensor", "tensor", "Function", "no_grad", "enable_grad", "set_grad_enabled", "is_grad_enabled",
-    "backward", "grad", "gradcheck",
+    "backward", "grad", "gradcheck", "vjp", "jvp", "jacobian", "hvp", "checkpoint",
     "Generator", "default_generator", "manual_seed", "result_type", "float32", "float64", "int32",
     "int64", "uint8", "bool",
     "functional", "nn", "optim", "models", "metrics", "data", "plot", "io", "train", "kernels",
@@ -142,7 +148,7 @@ __all__ = [  # noqa: RUF022  (by room, not by letter)
     "where", "masked_fill", "clamp", "maximum", "minimum",
     "sum", "mean", "var", "std", "amax", "amin", "argmax", "argmin", "logsumexp", "cumsum",
     "reshape", "flatten", "permute", "transpose", "squeeze", "unsqueeze", "broadcast_to", "flip", "roll",
-    "gather", "index_select", "cat", "stack", "split", "chunk", "matmul",
+    "gather", "index_select", "cat", "stack", "split", "chunk", "matmul", "einsum",
     "zeros", "ones", "full", "zeros_like", "ones_like", "full_like", "arange", "eye", "rand", "randn",
     "from_numpy", "as_tensor",
 ]

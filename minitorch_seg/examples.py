@@ -18,6 +18,7 @@ from minitorch_seg.ops import (
     arithmetic,
     cast,
     cat,
+    einsum,
     exponential,
     indexing,
     matmul,
@@ -102,6 +103,7 @@ def examples() -> list[Example]:
     add("chunk", lambda a: cat.chunk(a, 2, 1), normal(2, 5))
     add("clone", lambda a: cast.Clone.apply(a), normal(3))
     add("matmul", matmul.matmul, normal(2, 1, 3, 4), normal(2, 4, 2))
+    add("einsum", lambda a, b: einsum.einsum("nij,jk->ink", a, b), normal(2, 3, 4), normal(4, 2))
     add("linear", F.linear, normal(2, 3, 4), normal(5, 4), normal(5))
     # convolution, pooling, resampling, frames
     add("conv2d", lambda x, w, b: F.conv2d(x, w, b, (2, 1), (1, 2), (1, 2)), image, kernels, bias)
@@ -127,6 +129,15 @@ def examples() -> list[Example]:
     add("convolve2d", lambda x, h: F.convolve2d(x, h, "same"), normal(4, 5), normal(3, 2))
     add("documented_convolution", F.documented_convolution, normal(3, 4), normal(3, 4), normal(2, 3))
     add("max_pool2d", lambda x: F.max_pool2d(x, 3, (2, 1), 1), image, smooth=False)
+    places = F.max_pool2d(Tensor(normal(2, 3, 5, 6)), 2, return_indices=True)[1]
+    add("max_unpool2d", lambda x: F.max_unpool2d(x, places, 2, output_size=(5, 6)), normal(2, 3, 2, 3))
+    add("avg_pool2d", lambda x: F.avg_pool2d(x, (3, 2), (2, 1), 1, ceil_mode=True), image)
+    add("avg_pool2d", lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), image)
+    add("adaptive_avg_pool2d", lambda x: F.adaptive_avg_pool2d(x, (3, 4)), image)
+    add("unfold", lambda x: F.unfold(x, (3, 2), (1, 2), 1, (2, 1)), normal(1, 2, 4, 5))
+    add("fold", lambda x: F.fold(x, (4, 5), (3, 2), (1, 2), 1, (2, 1)), normal(1, 12, 10))
+    add("pixel_shuffle", lambda x: F.pixel_shuffle(x, 2), normal(1, 8, 2, 3))
+    add("pixel_unshuffle", lambda x: F.pixel_unshuffle(x, 2), normal(1, 2, 4, 6))
     add("interpolate", lambda x: F.interpolate(x, (7, 4), mode="bilinear"), image)
     add("interpolate", lambda x: F.interpolate(x, scale_factor=(1.7, 0.6)), image)
     add("pad", lambda x: F.pad(x, (1, -1, -1, 2)), image)
@@ -148,18 +159,39 @@ def examples() -> list[Example]:
         positive(3),
         normal(3),
     )
+    add(
+        "layer_norm",
+        lambda x, w, b: F.layer_norm(x, (3, 4), w, b),
+        normal(2, 3, 4),
+        positive(3, 4),
+        normal(3, 4),
+    )
+    add("group_norm", lambda x, w, b: F.group_norm(x, 2, w, b), normal(2, 4, 2, 3), positive(4), normal(4))
+    add(
+        "instance_norm",
+        lambda x, w, b: F.instance_norm(x, weight=w, bias=b),
+        normal(2, 3, 2, 3),
+        positive(3),
+        normal(3),
+    )
     add("dropout", lambda x: F.dropout(x, 0.4, generator=_fresh()), normal(4, 5))
     add("dropout2d", lambda x: F.dropout2d(x, 0.4, generator=_fresh()), normal(2, 3, 2, 2))
     # activations
     add("relu", F.relu, normal(3, 4), smooth=False)
-    for name in ("sigmoid", "tanh", "softplus", "logsigmoid"):
+    add("leaky_relu", lambda x: F.leaky_relu(x, 0.2), normal(3, 4), smooth=False)
+    add("elu", lambda x: F.elu(x, 1.3), normal(3, 4), smooth=False)
+    add("gelu", lambda x: F.gelu(x, "tanh"), normal(3, 4))
+    for name in ("sigmoid", "tanh", "softplus", "logsigmoid", "gelu", "silu"):
         add(name, getattr(F, name), normal(3, 4))
     add("softmax", lambda x: F.softmax(x, 1), normal(2, 3, 2, 2))
     add("log_softmax", lambda x: F.log_softmax(x, 1), normal(2, 3, 2, 2))
     # recurrent
     sizes = (3, 2, 4), (2, 5), (5, 4), (5, 5), (5,)
     add("rnn", F.rnn, *(0.5 * normal(*size) for size in sizes))
-    add("rnn", lambda *a: F.rnn(*a, f=F.softplus), *(0.5 * normal(*size) for size in sizes))
+    add("rnn", lambda *a: F.rnn(*a, F.softplus), *(0.5 * normal(*size) for size in sizes))
+    gates = (3, 2, 4), (2, 5)
+    add("gru", F.gru, *(0.5 * normal(*size) for size in (*gates, (15, 4), (15, 5), (15,), (15,))))
+    add("lstm", F.lstm, *(0.5 * normal(*size) for size in (*gates, (2, 5), (20, 4), (20, 5), (20,), (20,))))
     # losses
     weight = Tensor(np.array([0.5, 2.0, 1.0]))
     truth = Tensor(rng.uniform(0, 1, (3, 4)))
@@ -177,6 +209,19 @@ def examples() -> list[Example]:
         normal(3, 4),
     )
     add("dice_loss", lambda x: F.dice_loss(x, Tensor(classes)), normal(1, 3, 3, 4))
+    add("jaccard_loss", lambda x: F.jaccard_loss(x, Tensor(classes)), normal(1, 3, 3, 4))
+    add("tversky_loss", lambda x: F.tversky_loss(x, Tensor(classes), 0.3, 0.7), normal(1, 3, 3, 4))
+    add("focal_loss", lambda x: F.focal_loss(x, Tensor(classes), 2.0, weight), normal(1, 3, 3, 4))
+    add("lovasz_softmax", lambda x: F.lovasz_softmax(x, Tensor(classes)), normal(1, 3, 3, 4), smooth=False)
+    add("l1_loss", F.l1_loss, normal(3, 4), normal(3, 4), smooth=False)
+    add(
+        "smooth_l1_loss",
+        lambda x, t: F.smooth_l1_loss(x, t, beta=0.7),
+        normal(3, 4),
+        normal(3, 4),
+        smooth=False,
+    )
+    add("huber_loss", lambda x, t: F.huber_loss(x, t, delta=0.7), normal(3, 4), normal(3, 4), smooth=False)
     add("mse_loss", F.mse_loss, normal(3, 4), normal(3, 4))
     add("reconstruction_loss", F.reconstruction_loss, normal(3, 4), normal(3, 4))
     return found

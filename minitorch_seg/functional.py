@@ -1,7 +1,18 @@
 """Every public operator, by family.  Each name's file, ops/NAME.py or its family's, reads as a small
 chapter."""
 
-from minitorch_seg.ops.activation import logsigmoid, relu, sigmoid, softplus, tanh
+from minitorch_seg.ops.activation import (
+    elu,
+    gelu,
+    leaky_relu,
+    logsigmoid,
+    relu,
+    sigmoid,
+    silu,
+    softplus,
+    tanh,
+)
+from minitorch_seg.ops.avg_pool2d import adaptive_avg_pool2d, avg_pool2d
 from minitorch_seg.ops.batch_norm import batch_norm
 from minitorch_seg.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from minitorch_seg.ops.conv2d import conv2d
@@ -10,28 +21,39 @@ from minitorch_seg.ops.convolve2d import convolve2d, documented_convolution
 from minitorch_seg.ops.cross_entropy import cross_entropy, nll_loss
 from minitorch_seg.ops.dice_loss import dice_loss
 from minitorch_seg.ops.dropout import dropout, dropout2d
+from minitorch_seg.ops.focal_loss import focal_loss
+from minitorch_seg.ops.gru import gru, lstm
 from minitorch_seg.ops.interpolate import interpolate
+from minitorch_seg.ops.l1_loss import huber_loss, l1_loss, smooth_l1_loss
+from minitorch_seg.ops.layer_norm import group_norm, instance_norm, layer_norm
+from minitorch_seg.ops.lovasz_softmax import lovasz_softmax
 from minitorch_seg.ops.matmul import linear
 from minitorch_seg.ops.max_pool2d import max_pool2d
+from minitorch_seg.ops.max_unpool2d import max_unpool2d
 from minitorch_seg.ops.mse_loss import mse_loss, reconstruction_loss
 from minitorch_seg.ops.pad import pad
+from minitorch_seg.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
 from minitorch_seg.ops.rnn import rnn
 from minitorch_seg.ops.softmax import log_softmax, softmax
+from minitorch_seg.ops.tversky_loss import jaccard_loss, tversky_loss
+from minitorch_seg.ops.unfold import fold, unfold
 
 # fmt: off
 __all__ = [  # noqa: RUF022  (by family, not by letter)
     # convolution
-    "conv2d", "conv_transpose2d", "convolve2d", "documented_convolution",
+    "conv2d", "conv_transpose2d", "convolve2d", "documented_convolution", "unfold", "fold",
     # pooling, resampling, frames
-    "max_pool2d", "interpolate", "pad",
+    "max_pool2d", "max_unpool2d", "avg_pool2d", "adaptive_avg_pool2d",
+    "interpolate", "pixel_shuffle", "pixel_unshuffle", "pad",
     # normalisation
-    "batch_norm", "dropout", "dropout2d",
+    "batch_norm", "layer_norm", "group_norm", "instance_norm", "dropout", "dropout2d",
     # activations
-    "relu", "sigmoid", "tanh", "softplus", "logsigmoid", "softmax", "log_softmax",
+    "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "logsigmoid", "sigmoid", "tanh",
+    "softmax", "log_softmax",
     # dense and recurrent
-    "linear", "rnn",
+    "linear", "rnn", "gru", "lstm",
     # losses
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss",
-    "dice_loss", "mse_loss",
-    "reconstruction_loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss", "focal_loss",
+    "dice_loss", "jaccard_loss", "tversky_loss", "lovasz_softmax",
+    "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "reconstruction_loss",
 ]

@@ -1,6 +1,8 @@
 """The engine: tensors, recorded functions, the reverse pass, gradient checks.  It knows no operator."""
 
 from minitorch_seg.autograd.backward import backward, grad
+from minitorch_seg.autograd.checkpoint import checkpoint
+from minitorch_seg.autograd.derivatives import hvp, jacobian, jvp, vjp
 from minitorch_seg.autograd.dtypes import result_type
 from minitorch_seg.autograd.finite_differences import GradcheckReport
 from minitorch_seg.autograd.function import Function, Node
@@ -16,14 +18,19 @@ __all__ = [
     "Node",
     "Tensor",
     "backward",
+    "checkpoint",
     "default_generator",
     "enable_grad",
     "grad",
     "gradcheck",
+    "hvp",
     "is_grad_enabled",
+    "jacobian",
+    "jvp",
     "manual_seed",
     "no_grad",
     "result_type",
     "set_grad_enabled",
     "tensor",
+    "vjp",
 ]

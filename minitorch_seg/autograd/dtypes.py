@@ -1,8 +1,7 @@
 """Number types: the default, PyTorch's promotion rule, and the conversion of anything to an array.
 
 NumPy and PyTorch disagree on one point that matters here: int64 with float32 is float64 in NumPy and float32
-in
-PyTorch.  A framework that trains in float32 must not turn to float64 in silence, so PyTorch's rule holds:
+in PyTorch.  A framework that trains in float32 must not turn to float64 in silence, so PyTorch's rule holds:
 bool < integer < float; within the highest kind, tensors with dimensions decide first, then 0-d tensors, then
 Python numbers.
 """

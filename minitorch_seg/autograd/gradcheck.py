@@ -2,8 +2,7 @@
 yours.
 
 The analytic gradient is held against central differences (finite_differences.py).  Four things make that
-worth
-something:
+worth something:
 
 * the cotangent u is random.  With u = 1 (differentiating a sum) a gradient that is flipped, permuted or
   transposed often sums to the same numbers, and the mistake stays hidden;

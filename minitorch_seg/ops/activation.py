@@ -1,23 +1,32 @@
-"""Activations: relu, sigmoid, tanh, softplus, logsigmoid.
+"""Activations: relu and its relatives, sigmoid and its relatives.
 
-    relu       y = max(x, 0)            dL/dx = g where x > 0, else 0     (0 at the kink)
-    sigmoid    y = 1 / (1 + e⁻ˣ)        dL/dx = g y (1 − y)
-    tanh       y = tanh x               dL/dx = g (1 − y²)
-    softplus   y = log(1 + eˣ)          dL/dx = g sigmoid(x)
-    logsigmoid y = −softplus(−x)
+    relu        y = max(x, 0)                        dL/dx = g where x > 0, else 0     (0 at the kink)
+    leaky_relu  y = x where x > 0, else a x          dL/dx = g where x > 0, else a g
+    elu         y = x where x > 0, else a (eˣ − 1)   dL/dx = g where x > 0, else g a eˣ
+    sigmoid     y = 1 / (1 + e⁻ˣ)                    dL/dx = g y (1 − y)
+    tanh        y = tanh x                           dL/dx = g (1 − y²)
+    softplus    y = log(1 + e^{βx}) / β              dL/dx = g sigmoid(βx)
+    logsigmoid  y = −softplus(−x)
+    silu        y = x sigmoid(x)
+    gelu        y = x Φ(x), Φ the normal distribution function;    dL/dx = g (Φ(x) + x φ(x)), φ = Φ'
 
-Sigmoid of a very negative x overflows in e⁻ˣ, to ∞, and 1/(1 + ∞) = 0 is the right answer.
-(½ (1 + tanh(x/2)) never overflows, but is 0 already at x = −20, where the logarithm still matters.)
-Softplus is max(x, 0) + log(1 + e^−|x|), because there an overflow would stay.
+Sigmoid of a very negative x overflows in e⁻ˣ, to ∞, and 1/(1 + ∞) = 0 is the right answer.  (½ (1 +
+tanh(x/2)) never overflows, but is 0 already at x = −20, where the logarithm still matters.) Softplus is
+max(x, 0) + log(1 + e^−|x|), because there an overflow would stay; where βx > threshold it is x itself.
+
+Nair and Hinton, 2010 (relu); Maas et al., 2013 (leaky relu); Clevert et al., 2016 (elu); Hendrycks and
+Gimpel, 2016 (gelu, silu).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.cast import as_tensor, to_float
 from minitorch_seg.ops.selection import where
 
@@ -25,14 +34,28 @@ from minitorch_seg.ops.selection import where
 class Relu(Function):
     @staticmethod
     def forward(ctx, x):
-        y = np.maximum(x.data, 0)
+        y = dispatch.get("relu").relu(x.data)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx, grad):
         (y,) = ctx.saved_tensors
-        return where(Tensor(y.data > 0), grad, 0.0)
+        return ReluGradient.apply(grad, y.detach())
+
+
+class ReluGradient(Function):
+    """g where y > 0, else 0.  It is linear in g and its own adjoint; y only chooses, and has the gradient 0."""
+
+    @staticmethod
+    def forward(ctx, grad, y):
+        ctx.save_for_backward(y)
+        return dispatch.get("relu").relu_gradient(grad.data, y.data)
+
+    @staticmethod
+    def backward(ctx, v):
+        (y,) = ctx.saved_tensors
+        return ReluGradient.apply(v, y), None
 
 
 class Sigmoid(Function):
@@ -73,6 +96,43 @@ class Softplus(Function):
         return grad * sigmoid(x)
 
 
+class Gelu(Function):
+    """x Φ(x); its derivative Φ(x) + x φ(x) needs φ(x) = e^{−x²/2} / √2π only, so it is written in
+    operators."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return np.multiply(x.data, _normal_cdf(x.data))
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * (NormalCdf.apply(x) + x * _normal_density(x))
+
+
+class NormalCdf(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return _normal_cdf(x.data)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * _normal_density(x)
+
+
+def _normal_density(x: Tensor) -> Tensor:
+    return (x * x * -0.5).exp() * (1 / math.sqrt(2 * math.pi))
+
+
+def _normal_cdf(x: np.ndarray) -> np.ndarray:
+    from scipy.special import ndtr  # imported where it is used: SciPy is slow to import
+
+    return np.asarray(ndtr(x), x.dtype)
+
+
 def relu(input: Any) -> Tensor:
     """max(input, 0), elementwise (Nair and Hinton, 2010).
 
@@ -101,11 +161,63 @@ def tanh(input: Any) -> Tensor:
     return Tanh.apply(to_float(input, "tanh"))
 
 
-def softplus(input: Any) -> Tensor:
-    """log(1 + e^input), elementwise: a smooth relu."""
-    return Softplus.apply(to_float(input, "softplus"))
+def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """log(1 + e^(beta · input)) / beta, elementwise: a smooth relu; where beta · input > threshold, the input
+    itself.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.softplus(ms.tensor([0.0, 100.0]))
+    tensor([  0.6931, 100.    ])
+    """
+    x = to_float(input, "softplus")
+    scaled = x * beta if beta != 1 else x
+    y = Softplus.apply(scaled)
+    y = y / beta if beta != 1 else y
+    return where(scaled > threshold, x, y)
 
 
 def logsigmoid(input: Any) -> Tensor:
     """log sigmoid(input), without underflow."""
-    return -softplus(-to_float(input, "logsigmoid"))
+    return -Softplus.apply(-to_float(input, "logsigmoid"))
+
+
+def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
+    """input where it is positive, negative_slope · input elsewhere.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.leaky_relu(ms.tensor([-1.0, 2.0]), 0.1)
+    tensor([-0.1,  2. ])
+    """
+    x = to_float(input, "leaky_relu")
+    return where(x > 0, x, x * negative_slope)
+
+
+def elu(input: Any, alpha: float = 1.0) -> Tensor:
+    """input where it is positive, alpha · (e^input − 1) elsewhere."""
+    x = to_float(input, "elu")
+    negative = x.clamp(max=0)  # keeps e^x, which is not chosen for large x, from overflowing
+    return where(x > 0, x, alpha * (negative.exp() - 1))
+
+
+def silu(input: Any) -> Tensor:
+    """input · sigmoid(input), elementwise (also called swish)."""
+    x = to_float(input, "silu")
+    return x * sigmoid(x)
+
+
+def gelu(input: Any, approximate: str = "none") -> Tensor:
+    """input · Φ(input), elementwise.
+
+    Args:
+        approximate: "none", or "tanh" for  x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))).
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.gelu(ms.tensor([-100.0, 0.0, 100.0]))
+    tensor([ -0.,   0., 100.])
+    """
+    x = to_float(input, "gelu")
+    if approximate == "none":
+        return Gelu.apply(x)
+    if approximate != "tanh":
+        raise ValueError(f"gelu: approximate {approximate!r} is unknown: use 'none' or 'tanh'")
+    return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))

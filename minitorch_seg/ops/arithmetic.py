@@ -151,10 +151,10 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input − alpha · other, elementwise."""
+    if any(isinstance(o, bool) or getattr(o, "dtype", None) == np.bool_ for o in (input, other)):
+        raise TypeError("sub: bools cannot be subtracted: use logical_xor, or convert with .int()")
     a, b = promote(input, other)
     _broadcastable("sub", a, b)
-    if a.dtype == np.bool_:
-        raise TypeError("sub: bools cannot be subtracted: use logical_xor, or convert with .int()")
     return Sub.apply(a, b if alpha == 1 else b * alpha)
 
 

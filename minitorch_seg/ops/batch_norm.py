@@ -4,8 +4,7 @@
     x̂ = (x − μ) / √(σ² + ε)
     y = γ x̂ + β
 
-Backward, with g = dL/dy.  β and γ:  dL/dβ = Σ g,  dL/dγ = Σ g x̂.  For x, note that μ and σ depend on every
-x:
+Backward, with g = dL/dy.  β and γ:  dL/dβ = Σ g,  dL/dγ = Σ g x̂.  For x, note that μ and σ depend on every x:
 
     dL/dx = γ/√(σ²+ε) · ( g  −  (1/m) Σ g  −  x̂ · (1/m) Σ g x̂ )
 

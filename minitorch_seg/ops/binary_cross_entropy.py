@@ -4,8 +4,7 @@
     from logits          p = sigmoid(x):    ℓ = (1 − t) x + softplus(−x)
 
 The second follows from the first with log sigmoid(x) = −softplus(−x) and log(1 − sigmoid(x)) = −x −
-softplus(−x).  It never
-takes the logarithm of a probability that has underflown, and its gradient is simply
+softplus(−x).  It never takes the logarithm of a probability that has underflown, and its gradient is simply
 dL/dx = g (sigmoid(x) − t).
 
 From probabilities the gradient is  dL/dp = g (p − t) / (p (1 − p)).  A saturated p, exactly 0 or 1, would

@@ -9,12 +9,11 @@ C/groups input channels of its group.
 
 Backward, with g = dL/dy.  Every product w·x above appears once, so
 
-  * dL/dw[o, c, i, j] = Σ_{n,Y,X} g[n, o, Y, X] · x[n, c, s·Y + d·i − p, s·X + d·j − p]
-    : the input correlated with the gradient (`Conv2dWeightGradient`);
+  * dL/dw[o, c, i, j] = Σ_{n,Y,X} g[n, o, Y, X] · x[n, c, s·Y + d·i − p, s·X + d·j − p] : the input correlated
+    with the gradient (`Conv2dWeightGradient`);
   * dL/dx[n, c, y, x] = Σ g[n, o, Y, X] · w[o, c, i, j] over all (Y, X, i, j) with s·Y + d·i − p = y, s·X +
-    d·j − p = x
-    : each output hands its gradient back along the same weights, which is a transposed convolution of g with
-    w;
+    d·j − p = x : each output hands its gradient back along the same weights, which is a transposed
+    convolution of g with w;
   * dL/db[o] = Σ_{n,Y,X} g[n, o, Y, X].
 
 All three are operators, so gradients of gradients come by themselves.

@@ -6,15 +6,13 @@ conv2d is linear in its input; written as a matrix it is y = A x.  The transpose
                     over all (c, u, v, i, j) with  s·u + d·i − p = Y  and  s·v + d·j − p = X
 
 Each input number lays the kernel, times itself, onto the output, s pixels apart; overlaps add.  It does not
-invert the
-convolution: Aᵀ A is not the identity.  Output size: (H − 1)·s − 2p + d·(kh − 1) + output_padding + 1, where
-output_padding chooses among the sizes that conv2d's floor maps to the same H.
+invert the convolution: Aᵀ A is not the identity.  Output size: (H − 1)·s − 2p + d·(kh − 1) + output_padding +
+1, where output_padding chooses among the sizes that conv2d's floor maps to the same H.
 
 weight: (C, O/groups, kh, kw): the weight of the conv2d whose adjoint this is.
 
-Backward, with g = dL/dy:  dL/dx = conv2d(g, w);  dL/dw is conv2d's weight gradient with the roles of image
-and gradient
-exchanged;  dL/db[o] = Σ g.
+Backward, with g = dL/dy: dL/dx = conv2d(g, w); dL/dw is conv2d's weight gradient with the roles of image and
+gradient exchanged; dL/db[o] = Σ g.
 
 Zeiler et al., "Deconvolutional networks", 2010; Long, Shelhamer and Darrell, "Fully convolutional networks",
 2015.

@@ -8,8 +8,7 @@ The kernel runs backwards; that makes the operation commutative and associative.
 cross-correlation that frameworks call convolution:  x ∗ h = conv2d(x padded by kh − 1 and kw − 1, h flipped).
 
 The documented formula  y(x, y) = Σ x(i, j) · w(i, j) · h(x − i, y − j)  carries one more factor, a weight w
-for each pixel
-of the image.  Read literally (x and w both m×n, h zero outside its support) it is
+for each pixel of the image.  Read literally (x and w both m×n, h zero outside its support) it is
 
     y = (x ⊙ w) ∗ h        of size (m + kh − 1) × (n + kw − 1).
 
@@ -18,9 +17,8 @@ Its gradients, with g = dL/dy and c = the valid correlation of g with h, c(i, j)
     dL/dx = w ⊙ c          dL/dw = x ⊙ c          dL/dh(a, b) = Σ_{i,j} g(i + a, j + b) · x(i, j) w(i, j)
 
 They need no code of their own: the operators below are differentiated one by one, and the chain rule gives
-just this.
-Only for constant w does a shifted image give a shifted result; w belongs to places, not to patterns.  That
-is why the
+just this.  Only for constant w does a shifted image give a shifted result; w belongs to places, not to
+patterns.  That is why the
 repaired formula moves the weights into the kernel:  y(X, Y) = Σ x(X + i, Y + j) w(i, j) + b,  which is
 `conv2d`.
 """

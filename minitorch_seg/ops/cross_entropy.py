@@ -9,9 +9,9 @@ Backward: ∂(x_t − log Σ e^{x_k})/∂x_k = δ_kt − p_k, hence
     dL/dx_k = g w_t (p_k − δ_kt):        what was predicted minus what was true.
 
 Mean:   L = Σ ℓ / Σ w_t over the pixels that are not ignored (not over all pixels).
-Label smoothing ε mixes the truth with the uniform distribution:  (1 − ε) ℓ + (ε/K) Σ_k −w_k log p_k, the
-mean still divided by
-Σ w_t.  A target of class probabilities q: ℓ = −Σ_k w_k q_k log p_k, the mean divided by the number of pixels.
+Label smoothing ε mixes the truth with the uniform distribution: (1 − ε) ℓ + (ε/K) Σ_k −w_k log p_k, the mean
+still divided by Σ w_t.  A target of class probabilities q: ℓ = −Σ_k w_k q_k log p_k, the mean divided by the
+number of pixels.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ are not ignored:
     D_k = (2 Σ p t + s) / (Σ p + Σ t + s)              L = 1 − mean_k D_k
 
 D is 1 for a perfect prediction and near 0 without any overlap.  A class of few pixels counts as much as one
-of many; that is
-why Dice goes well together with cross-entropy.  The smoothing s keeps an absent class from dividing by zero.
+of many; that is why Dice goes well together with cross-entropy.  The smoothing s keeps an absent class from
+dividing by zero.
 
 Backward (by the operators it is composed of):  ∂D/∂p_i = (2 t_i − D) / (Σ p + Σ t + s).
 

@@ -5,8 +5,7 @@
 Dividing by 1 − p keeps the expected value, so nothing needs to be changed in evaluation, where y = x.
 
 Srivastava et al., "Dropout", 2014; dropout2d: Tompson et al., "Efficient object localization using
-convolutional networks",
-2015.
+convolutional networks", 2015.
 """
 
 from __future__ import annotations

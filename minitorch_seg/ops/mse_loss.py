@@ -5,8 +5,8 @@
     autoencoder
 
 In the documented objective x is the image, y its code and Q the decoder, so Q(y) is the reconstruction x̂;
-the sum runs over all
-pixels, ‖·‖² over the channels.  It is mse_loss with reduction="sum", under the name the source text gives it.
+the sum runs over all pixels, ‖·‖² over the channels.  It is mse_loss with reduction="sum", under the name the
+source text gives it.
 """
 
 from __future__ import annotations

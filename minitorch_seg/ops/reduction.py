@@ -81,8 +81,7 @@ def mean(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 def var(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
     """Σ (x − mean)² / (n − correction); correction 1 estimates a population's variance from a sample, 0 is
-    that of
-    the numbers themselves (as batch normalisation uses it)."""
+    that of the numbers themselves (as batch normalisation uses it)."""
     x = to_float(input, "var")
     dims = normalize_dims("var", dim, x.ndim)
     count = int(np.prod([x.shape[d] for d in dims]))

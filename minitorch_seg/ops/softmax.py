@@ -2,8 +2,8 @@
 
 Softmax:      p_k = e^{x_k} / Σ_j e^{x_j}.
     Adding a number to every x changes nothing, so the largest one is subtracted first and no exponential
-    overflows. ∂p_k/∂x_j = p_k (δ_kj − p_j), hence
-    dL/dx_j = Σ_k g_k p_k (δ_kj − p_j) = p_j (g_j − Σ_k g_k p_k).
+    overflows. ∂p_k/∂x_j = p_k (δ_kj − p_j), hence dL/dx_j = Σ_k g_k p_k (δ_kj − p_j) = p_j (g_j − Σ_k g_k
+    p_k).
 
 Log-softmax:  y_k = x_k − log Σ_j e^{x_j}.
     ∂y_k/∂x_j = δ_kj − p_j, hence  dL/dx_j = g_j − p_j Σ_k g_k.

@@ -5,9 +5,8 @@
     m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)     both begin at 0 and are too small at first: this makes up for
     it θ ← θ − η m̂ / (√v̂ + ε)
 
-Adam puts weight decay into the gradient, g ← dL/dθ + λ θ; AdamW takes it off the parameter, θ ← θ − η λ θ,
-so that it is not divided
-by √v̂.  With amsgrad the largest v so far takes the place of v.
+Adam puts weight decay into the gradient, g ← dL/dθ + λ θ; AdamW takes it off the parameter, θ ← θ − η λ θ, so
+that it is not divided by √v̂.  With amsgrad the largest v so far takes the place of v.
 
 Kingma and Ba, "Adam", 2015; Loshchilov and Hutter, "Decoupled weight decay regularization", 2019; Reddi,
 Kale and Kumar, 2018.

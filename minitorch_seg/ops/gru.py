@@ -1,0 +1,130 @@
+"""gru and lstm: recurrences with gates, which decide what is kept and what is forgotten.
+
+GRU.  With r (reset), z (update) and n (new state):
+
+    r_t = σ(W_ir x_t + b_ir + W_hr h_{t−1} + b_hr) z_t = σ(W_iz x_t + b_iz + W_hz h_{t−1} + b_hz) n_t =
+    tanh(W_in x_t + b_in + r_t ⊙ (W_hn h_{t−1} + b_hn)) h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t−1}
+
+b_hn stands inside the bracket that r_t multiplies, so unlike the other biases it cannot be added to its
+partner b_in: two bias vectors are needed.  (Cho et al.'s paper resets h before the product; this is the form
+of cuDNN and PyTorch.)
+
+LSTM.  With i (input), f (forget), g (candidate), o (output) and a cell c:
+
+    i_t, f_t, o_t = σ(W_i· x_t + b_i· + W_h· h_{t−1} + b_h·)          g_t = tanh(W_ig x_t + b_ig + W_hg
+    h_{t−1} + b_hg) c_t = f_t ⊙ c_{t−1} + i_t ⊙ g_t h_t = o_t ⊙ tanh(c_t)
+
+Backward: by the operators they are composed of.  Along c the gradient is only multiplied by f_t, and along h
+of the GRU by z_t: where a gate is near 1 it neither vanishes nor explodes.  That is what gates are for.
+
+Shapes: x (T, N, C), h_0 (N, H); the weights of the gates lie on top of each other in PyTorch's order: W_ih
+(3H, C) for r, z, n and (4H, C) for i, f, g, o; W_hh (3H, H) or (4H, H); biases (3H,) or (4H,).
+
+Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014; Hochreiter and Schmidhuber,
+"Long short-term memory", 1997; Gers, Schmidhuber and Cummins, "Learning to forget", 2000.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.ops.activation import sigmoid, tanh
+from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.cat import chunk, stack
+from minitorch_seg.ops.matmul import linear
+
+
+def _check(
+    operator: str, gates: int, x: Tensor, states: dict[str, Tensor | None], **weights: Tensor | None
+) -> list[Tensor]:
+    """The initial states, after every shape was checked."""
+    if x.ndim != 3:
+        raise ShapeError(f"{operator}: x has shape {x.shape}, expected (T, N, C)")
+    _, batch, channels = x.shape
+    w_hh = weights["W_hh"]
+    assert w_hh is not None
+    hidden = w_hh.shape[-1]
+    expected = {"W_ih": (gates * hidden, channels), "W_hh": (gates * hidden, hidden)}
+    expected |= {"b_ih": (gates * hidden,), "b_hh": (gates * hidden,)}
+    for name, t in weights.items():
+        if t is not None and t.shape != expected[name]:
+            raise ShapeError(
+                f"{operator}: {name} has shape {t.shape}, expected {expected[name]} for x {x.shape} "
+                f"and H = {hidden}"
+            )
+    initial = []
+    for name, state in states.items():
+        start = Tensor(np.zeros((batch, hidden), x.dtype)) if state is None else as_tensor(state)
+        if start.shape != (batch, hidden):
+            raise ShapeError(f"{operator}: {name} has shape {start.shape}, expected {(batch, hidden)} (N, H)")
+        initial.append(start)
+    same_float_dtype(operator, x=x, **dict(zip(states, initial, strict=True)), **weights)
+    return initial
+
+
+def gru(
+    x: Any,
+    h0: Tensor | None,
+    W_ih: Tensor,
+    W_hh: Tensor,
+    b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
+) -> Tensor:
+    """All states h_1 … h_T of a gated recurrent unit, (T, N, H).
+
+    Args:
+        x: (T, N, C).  h0: (N, H), None for zeros.
+        W_ih: (3H, C).  W_hh: (3H, H).  b_ih, b_hh: (3H,) or None; gates in the order r, z, n.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.gru(ms.ones(2, 1, 4), None, ms.zeros(9, 4), ms.zeros(9, 3)).shape
+    (2, 1, 3)
+    """
+    x = as_tensor(x)
+    (h,) = _check("gru", 3, x, {"h0": h0}, W_ih=W_ih, W_hh=W_hh, b_ih=b_ih, b_hh=b_hh)
+    u = linear(x, W_ih, b_ih)  # what does not wait for the past, for all steps at once
+    states = []
+    for t in range(x.shape[0]):
+        u_r, u_z, u_n = chunk(u[t], 3, 1)
+        v_r, v_z, v_n = chunk(linear(h, W_hh, b_hh), 3, 1)
+        r, z = sigmoid(u_r + v_r), sigmoid(u_z + v_z)
+        n = tanh(u_n + r * v_n)
+        h = n + z * (h - n)
+        states.append(h)
+    return stack(states) if states else Tensor(np.zeros((0, *h.shape), x.dtype))
+
+
+def lstm(
+    x: Any,
+    h0: Tensor | None,
+    c0: Tensor | None,
+    W_ih: Tensor,
+    W_hh: Tensor,
+    b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """All states h_1 … h_T of a long short-term memory (T, N, H), and the last cell c_T (N, H).
+
+    Args:
+        x: (T, N, C).  h0, c0: (N, H), None for zeros.
+        W_ih: (4H, C).  W_hh: (4H, H).  b_ih, b_hh: (4H,) or None; gates in the order i, f, g, o.
+
+    >>> import minitorch_seg as ms
+    >>> h, c = ms.functional.lstm(ms.ones(2, 1, 4), None, None, ms.zeros(12, 4), ms.zeros(12, 3))
+    >>> h.shape, c.shape
+    ((2, 1, 3), (1, 3))
+    """
+    x = as_tensor(x)
+    h, c = _check("lstm", 4, x, {"h0": h0, "c0": c0}, W_ih=W_ih, W_hh=W_hh, b_ih=b_ih, b_hh=b_hh)
+    u = linear(x, W_ih, b_ih)
+    states = []
+    for t in range(x.shape[0]):
+        i, f, g, o = chunk(u[t] + linear(h, W_hh, b_hh), 4, 1)
+        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        h = sigmoid(o) * tanh(c)
+        states.append(h)
+    return (stack(states) if states else Tensor(np.zeros((0, *h.shape), x.dtype))), c

@@ -1,0 +1,67 @@
+"""l1_loss, smooth_l1_loss, huber_loss: losses that an outlier does not rule.  With d = x − t:
+
+    l1          |d|                                                     dL/dx = g sign d
+    smooth l1   d² / 2β where |d| < β, else |d| − β/2                   dL/dx = g d/β  or  g sign d
+    huber       d² / 2  where |d| ≤ δ, else δ (|d| − δ/2)               dL/dx = g d    or  g δ sign d
+
+Huber is δ times smooth l1 with β = δ.  Near zero both are parabolas, so they have no kink there.
+
+Huber, "Robust estimation of a location parameter", 1964; Girshick, "Fast R-CNN", 2015.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitorch_seg.autograd import Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
+from minitorch_seg.ops.selection import where
+
+
+def _difference(operator: str, input: Any, target: Any, reduction: str) -> Tensor:
+    x, t = as_tensor(input), as_tensor(target)
+    check_reduction(operator, reduction)
+    same_float_dtype(operator, input=x, target=t)
+    if x.shape != t.shape:
+        raise ShapeError(f"{operator}: input {x.shape} and target {t.shape} must have one shape")
+    return x - t
+
+
+def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """|input − target|, elementwise, reduced.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.l1_loss(ms.tensor([1.0, -2.0]), ms.tensor([0.0, 0.0]))
+    tensor(1.5)
+    """
+    return reduce_loss(_difference("l1_loss", input, target, reduction).abs(), reduction)
+
+
+def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """A parabola for |d| < beta, a straight line beyond; beta = 0 is l1_loss.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.smooth_l1_loss(ms.tensor([1.0, 3.0]), ms.tensor([0.5, 0.0]), reduction="none")
+    tensor([0.125, 2.5  ])
+    """
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: beta must not be negative, found {beta}")
+    d = _difference("smooth_l1_loss", input, target, reduction)
+    if beta == 0:
+        return reduce_loss(d.abs(), reduction)
+    return reduce_loss(where(d.abs() < beta, d * d / (2 * beta), d.abs() - beta / 2), reduction)
+
+
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+    """d²/2 for |d| ≤ delta, delta·(|d| − delta/2) beyond.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.huber_loss(ms.tensor([1.0, 3.0]), ms.tensor([0.5, 0.0]), reduction="none", delta=2.0)
+    tensor([0.125, 4.   ])
+    """
+    if delta <= 0:
+        raise ValueError(f"huber_loss: delta must be positive, found {delta}")
+    d = _difference("huber_loss", input, target, reduction)
+    return reduce_loss(where(d.abs() <= delta, d * d / 2, delta * (d.abs() - delta / 2)), reduction)

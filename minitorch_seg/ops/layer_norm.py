@@ -1,0 +1,147 @@
+"""layer_norm, group_norm, instance_norm: batch norm's formula over other sets of numbers.
+
+    x̂ = (x − μ) / √(σ² + ε),      y = γ x̂ + β
+
+    batch norm      μ, σ over N, H, W of each channel            (needs a batch)
+    instance norm   over H, W of each channel of each image
+    group norm      over H, W and the channels of one group, of each image
+    layer norm      over the last dimensions, for each remaining index
+
+None of the three looks at other images of the batch, so training and evaluation are alike.  They are composed
+of operators; the gradient is batch norm's, with m the size of the set.
+
+Ba, Kiros and Hinton, "Layer normalization", 2016; Wu and He, "Group normalization", 2018; Ulyanov, Vedaldi
+and Lempitsky, "Instance normalization", 2016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+
+
+def _standardize(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
+    centred = x - x.mean(dims, keepdim=True)
+    return centred / ((centred * centred).mean(dims, keepdim=True) + eps).sqrt()
+
+
+def layer_norm(
+    input: Any,
+    normalized_shape: int | Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Standardise over the last dimensions.
+
+    Args:
+        input: (…, *normalized_shape).
+        normalized_shape: sizes of the dimensions to normalise over.
+        weight, bias: γ and β of that shape.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.layer_norm(ms.tensor([[1.0, 3.0]]), 2, eps=0.0)
+    tensor([[-1.,  1.]])
+    """
+    x = as_tensor(input)
+    same_float_dtype("layer_norm", input=x, weight=weight, bias=bias)
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not shape or x.shape[-len(shape) :] != shape:
+        raise ShapeError(f"layer_norm: input of shape {x.shape} does not end in normalized_shape {shape}")
+    for name, t in (("weight", weight), ("bias", bias)):
+        if t is not None and t.shape != shape:
+            raise ShapeError(f"layer_norm: {name} has shape {t.shape}, expected {shape}")
+    y = _standardize(x, tuple(range(x.ndim - len(shape), x.ndim)), eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+def group_norm(
+    input: Any, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Standardise each group of channels of each image.
+
+    Args:
+        input: (N, C, …).
+        num_groups: must divide C.
+        weight, bias: γ and β, (C,).
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.group_norm(ms.tensor([[[[1.0]], [[3.0]]]]), 1, eps=0.0).reshape(-1)
+    tensor([-1.,  1.])
+    """
+    x = as_tensor(input)
+    same_float_dtype("group_norm", input=x, weight=weight, bias=bias)
+    if x.ndim < 2:
+        raise ShapeError(f"group_norm: input has shape {x.shape}, expected (N, C, …)")
+    n, channels, *rest = x.shape
+    if num_groups < 1 or channels % num_groups:
+        raise ShapeError(
+            f"group_norm: num_groups={num_groups} does not divide the {channels} channels of input {x.shape}"
+        )
+    if n and int(np.prod(rest)) * (channels // num_groups) <= 1:
+        raise ShapeError(
+            f"group_norm: one value a group (input {x.shape}, num_groups={num_groups}) has no variance"
+        )
+    y = _standardize(
+        x.reshape(n, num_groups, channels // num_groups, *rest), tuple(range(2, x.ndim + 1)), eps
+    )
+    return _scale_channels("group_norm", y.reshape(x.shape), weight, bias)
+
+
+def instance_norm(
+    input: Any,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Standardise each channel of each image (N, C, H, W) (or (N, C, L)).
+
+    Args:
+        running_mean, running_var: (C,); moved towards the mean of the images' statistics where
+            use_input_stats, else used in their place.
+        weight, bias: γ and β, (C,).
+    """
+    x = as_tensor(input)
+    same_float_dtype("instance_norm", input=x, weight=weight, bias=bias)
+    if x.ndim < 3:
+        raise ShapeError(f"instance_norm: input has shape {x.shape}, expected (N, C, H, W) or (N, C, L)")
+    dims = tuple(range(2, x.ndim))
+    shape = (1, -1, *[1] * len(dims))
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise ValueError("instance_norm: without use_input_stats it needs running_mean and running_var")
+        y = (x - running_mean.reshape(shape)) / (running_var.reshape(shape) + eps).sqrt()
+        return _scale_channels("instance_norm", y, weight, bias)
+    count = int(np.prod(x.shape[2:]))
+    if count <= 1 and x.shape[0]:
+        raise ShapeError(f"instance_norm: one value a channel (input {x.shape}) has no variance")
+    mean, variance = np.mean(x.data, axis=dims), np.var(x.data, axis=dims, ddof=1)
+    for running, batch in ((running_mean, mean), (running_var, variance)):
+        if running is not None:
+            np.copyto(
+                running.data,
+                (1 - momentum) * running.data + momentum * np.mean(batch, axis=0),
+                casting="same_kind",
+            )
+            running.bump_version()
+    return _scale_channels("instance_norm", _standardize(x, dims, eps), weight, bias)
+
+
+def _scale_channels(operator: str, y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    for name, t in (("weight", weight), ("bias", bias)):
+        if t is not None and t.shape != y.shape[1:2]:
+            raise ShapeError(f"{operator}: {name} has shape {t.shape}, expected ({y.shape[1]},)")
+    shape = (1, -1, *[1] * (y.ndim - 2))
+    y = y if weight is None else y * weight.reshape(shape)
+    return y if bias is None else y + bias.reshape(shape)

@@ -1,0 +1,93 @@
+"""max_unpool2d: each number goes back to where max_pool2d found it; zeros elsewhere.
+
+    y[indices[Y]] = x[Y]          dL/dx[Y] = g[indices[Y]]
+
+SegNet keeps the indices of its pooling layers and hands them to the decoder: no weights, and borders stay
+where they were.  Where pooling windows overlap, one place can receive several numbers, and the last in
+row-major order stays (PyTorch leaves it open).
+
+Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014; Badrinarayanan et al.,
+"SegNet", 2017.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.kernels import layout
+from minitorch_seg.ops.arguments import as_batch, pair
+from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.indexing import gather
+
+
+class MaxUnpool2d(Function):
+    @staticmethod
+    def forward(ctx, x, indices, size):
+        ctx.indices = indices
+        n, c = x.shape[:2]
+        flat = np.zeros((n, c, size[0] * size[1]), x.dtype)
+        np.put_along_axis(flat, np.reshape(indices, (n, c, -1)), np.reshape(x.data, (n, c, -1)), axis=2)
+        y = layout.empty_map((n, c, *size), x.dtype)
+        y[...] = np.reshape(flat, y.shape)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        n, c = ctx.indices.shape[:2]
+        picked = gather(grad.reshape(n, c, -1), 2, Tensor(np.reshape(ctx.indices, (n, c, -1))))
+        return picked.reshape(ctx.indices.shape), None, None
+
+
+def max_unpool2d(
+    input: Any,
+    indices: Tensor,
+    kernel_size: int | tuple[int, int],
+    stride: int | tuple[int, int] | None = None,
+    padding: int | tuple[int, int] = 0,
+    output_size: tuple[int, ...] | None = None,
+) -> Tensor:
+    """Undo max_pool2d's change of size with the indices it returned.
+
+    Args:
+        input, indices: (N, C, H, W) or (C, H, W), as max_pool2d(..., return_indices=True) gave them.
+        kernel_size, stride, padding: those of the pooling.
+        output_size: the size before the pooling, where several were possible; default (H − 1)·stride −
+            2·padding + kernel_size.
+
+    >>> import minitorch_seg as ms
+    >>> x = ms.tensor([[[[1.0, 5.0, 2.0, 3.0]]]])
+    >>> y, where = ms.functional.max_pool2d(x, (1, 2), return_indices=True)
+    >>> ms.functional.max_unpool2d(y, where, (1, 2))
+    tensor([[[[0., 5., 0., 3.]]]])
+    """
+    name = "max_unpool2d"
+    x, single = as_batch(name, as_tensor(input))
+    same_float_dtype(name, input=x)
+    index = np.asarray(indices.data if isinstance(indices, Tensor) else indices)
+    index = index[None] if single else index
+    if index.dtype.kind not in "iu" or index.shape != x.shape:
+        raise ShapeError(
+            f"{name}: indices are {index.dtype} {index.shape}, expected integers of the input's "
+            f"shape {x.shape}"
+        )
+    kernel = pair(name, "kernel_size", kernel_size, 1)
+    steps = kernel if stride is None else pair(name, "stride", stride, 1)
+    frame = pair(name, "padding", padding, 0)
+    usual = tuple(
+        (n - 1) * s - 2 * p + k for n, s, p, k in zip(x.shape[2:], steps, frame, kernel, strict=True)
+    )
+    size = usual if output_size is None else tuple(int(n) for n in output_size[-2:])
+    if any(not u - s < n < u + s for n, u, s in zip(size, usual, steps, strict=True)):
+        raise ShapeError(
+            f"{name}: output_size {size} cannot have been pooled to {x.shape[2:]}: expected about {usual}"
+        )
+    if index.size and (index.min() < 0 or index.max() >= size[0] * size[1]):
+        raise IndexError(
+            f"{name}: an index is outside 0 … {size[0] * size[1] - 1}, the places of output size {size}"
+        )
+    y = MaxUnpool2d.apply(x, index, size)
+    return y.squeeze(0) if single else y

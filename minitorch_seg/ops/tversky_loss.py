@@ -1,0 +1,75 @@
+"""jaccard_loss and tversky_loss: two relatives of dice_loss.
+
+With TP = Σ p t, FP = Σ p (1 − t), FN = Σ (1 − p) t over all pixels of the batch that are not ignored, for
+each class:
+
+    Dice     2 TP / (2 TP + FP + FN)
+    Jaccard  TP / (TP + FP + FN)                  (soft intersection over union)
+    Tversky  TP / (TP + α FP + β FN)              (α = β = ½ is Dice, α = β = 1 is Jaccard)
+
+Each loss is one minus the mean over the classes; a smoothing s is added above and below.  With β > α a missed
+pixel costs more than a false alarm, which helps small objects.
+
+Rahman and Wang, "Optimizing intersection-over-union in deep neural networks", 2016; Salehi, Erdogmus and
+Gholipour, "Tversky loss function for image segmentation", 2017.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitorch_seg.autograd import Tensor
+from minitorch_seg.ops.dice_loss import class_probabilities
+from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
+
+
+def tversky_loss(
+    input: Any,
+    target: Any,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    ignore_index: int = -100,
+    smooth: float = 1.0,
+    from_logits: bool = True,
+    reduction: str = "mean",
+) -> Tensor:
+    """1 − TP / (TP + α FP + β FN), soft, over the batch.
+
+    Args:
+        input: logits (N, K, H, W), or probabilities with from_logits=False; K = 1 is foreground against
+            background.
+        target: class indices (N, H, W).
+        alpha, beta: weights of false positives and of false negatives, not negative.
+        ignore_index, smooth, reduction: as dice_loss.
+
+    >>> import minitorch_seg as ms
+    >>> unsure = ms.zeros(1, 2, 1, 2)
+    >>> ms.functional.tversky_loss(unsure, ms.tensor([[[0, 1]]]), smooth=0.0)
+    tensor(0.5)
+    """
+    check_reduction("tversky_loss", reduction)
+    if min(alpha, beta) < 0:
+        raise ValueError(f"tversky_loss: alpha and beta must not be negative, found {alpha} and {beta}")
+    p, t = class_probabilities("tversky_loss", input, target, ignore_index, from_logits)
+    dims = (0, 2, 3)
+    hit = (p * t).sum(dims)
+    false_alarm, missed = p.sum(dims) - hit, t.sum(dims) - hit
+    return reduce_loss(1 - (hit + smooth) / (hit + alpha * false_alarm + beta * missed + smooth), reduction)
+
+
+def jaccard_loss(
+    input: Any,
+    target: Any,
+    ignore_index: int = -100,
+    smooth: float = 1.0,
+    from_logits: bool = True,
+    reduction: str = "mean",
+) -> Tensor:
+    """1 − soft intersection over union: tversky_loss with α = β = 1.
+
+    >>> import minitorch_seg as ms
+    >>> sure = ms.tensor([[[[100.0, -100.0]], [[-100.0, 100.0]]]])
+    >>> ms.functional.jaccard_loss(sure, ms.tensor([[[0, 1]]])).item()
+    0.0
+    """
+    return tversky_loss(input, target, 1.0, 1.0, ignore_index, smooth, from_logits, reduction)

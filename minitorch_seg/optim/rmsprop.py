@@ -1,0 +1,83 @@
+"""RMSprop: each number's step divided by the running size of its gradient.
+
+    g ← dL/dθ + λ θ v ← α v + (1 − α) g²
+    centered:  ḡ ← α ḡ + (1 − α) g,  and v − ḡ² (the variance) takes the place of v
+    b ← μ b + g / (√v + ε)            (with momentum μ; else b = g / (√v + ε))
+    θ ← θ − η b
+
+Tieleman and Hinton, lecture 6.5 of "Neural networks for machine learning", 2012; Graves, 2013 (centered).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg.optim.optimizer import Optimizer, check_options
+
+
+class RMSprop(Optimizer):
+    """RMSprop, as in PyTorch.
+
+    >>> import minitorch_seg as ms
+    >>> w = ms.tensor([1.0], requires_grad=True)
+    >>> optimizer = ms.optim.RMSprop([w], lr=0.01)
+    >>> (w * w).sum().backward(); optimizer.step()
+    >>> round(w.item(), 4)
+    0.9
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        check_options("RMSprop", lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum)
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "alpha": alpha,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "momentum": momentum,
+                "centered": centered,
+                "maximize": maximize,
+            },
+        )
+
+    def update(
+        self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]
+    ) -> None:
+        if not state:
+            state["square_avg"] = np.zeros_like(parameter)
+            if group["centered"]:
+                state["grad_avg"] = np.zeros_like(parameter)
+            if group["momentum"]:
+                state["momentum_buffer"] = np.zeros_like(parameter)
+        alpha = group["alpha"]
+        if group["weight_decay"]:
+            gradient = gradient + group["weight_decay"] * parameter
+        v = state["square_avg"]
+        v *= alpha
+        v += (1 - alpha) * gradient * gradient
+        if group["centered"]:
+            mean = state["grad_avg"]
+            mean += (1 - alpha) * (gradient - mean)
+            v = v - mean * mean
+        step = gradient / (np.sqrt(v) + group["eps"])
+        if group["momentum"]:
+            buffer = state["momentum_buffer"]
+            buffer *= group["momentum"]
+            buffer += step
+            step = buffer
+        parameter -= group["lr"] * step
