@@ -188,7 +188,7 @@ def examples() -> list[Example]:
     # recurrent
     sizes = (3, 2, 4), (2, 5), (5, 4), (5, 5), (5,)
     add("rnn", F.rnn, *(0.5 * normal(*size) for size in sizes))
-    add("rnn", lambda *a: F.rnn(*a, F.softplus), *(0.5 * normal(*size) for size in sizes))
+    add("rnn", lambda x, h, u, w, b: F.rnn(x, h, u, w, b, F.softplus), *(0.5 * normal(*size) for size in sizes))
     gates = (3, 2, 4), (2, 5)
     add("gru", F.gru, *(0.5 * normal(*size) for size in (*gates, (15, 4), (15, 5), (15,), (15,))))
     add("lstm", F.lstm, *(0.5 * normal(*size) for size in (*gates, (2, 5), (20, 4), (20, 5), (20,), (20,))))

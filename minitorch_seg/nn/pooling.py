@@ -1,4 +1,4 @@
-"""MaxPool2d and Upsample: maps made smaller and larger, without parameters."""
+"""Pooling, unpooling, resizing: maps made smaller and larger, without parameters."""
 
 from __future__ import annotations
 
@@ -49,3 +49,91 @@ class Upsample(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.interpolate(x, self.size, self.scale_factor, self.mode, self.align_corners)
+
+
+class MaxUnpool2d(Module):
+    """Each number back to where MaxPool2d(return_indices=True) found it; call with (input, indices,
+    output_size=None)."""
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
+        super().__init__()
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+
+    def forward(self, x: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return F.max_unpool2d(x, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class AvgPool2d(Module):
+    """The mean of each window; arguments as functional.avg_pool2d."""
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ):
+        super().__init__()
+        self.arguments = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, *self.arguments)
+
+
+class AdaptiveAvgPool2d(Module):
+    """Means over windows that cover the image; output_size as functional.adaptive_avg_pool2d."""
+
+    def __init__(self, output_size: Any):
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(x, self.output_size)
+
+
+class PixelShuffle(Module):
+    """Channels become pixels: (N, C·r², H, W) → (N, C, r·H, r·W)."""
+
+    def __init__(self, upscale_factor: int):
+        super().__init__()
+        self.upscale_factor = upscale_factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(x, self.upscale_factor)
+
+
+class PixelUnshuffle(Module):
+    """Pixels become channels: the inverse of PixelShuffle."""
+
+    def __init__(self, downscale_factor: int):
+        super().__init__()
+        self.downscale_factor = downscale_factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_unshuffle(x, self.downscale_factor)
+
+
+class Unfold(Module):
+    """Every window as a column; arguments as functional.unfold."""
+
+    def __init__(self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
+        super().__init__()
+        self.arguments = kernel_size, dilation, padding, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.unfold(x, *self.arguments)
+
+
+class Fold(Module):
+    """Columns added up to an image; arguments as functional.fold."""
+
+    def __init__(
+        self, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+    ):
+        super().__init__()
+        self.arguments = output_size, kernel_size, dilation, padding, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.fold(x, *self.arguments)

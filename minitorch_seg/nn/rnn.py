@@ -1,13 +1,16 @@
-"""RNN: PyTorch's module around the documented recurrence.
+"""RNN, GRU, LSTM: PyTorch's modules around the recurrences.
 
-Layer k computes h_t = f(W_hh h_{t−1} + W_xh x_t + b_h) with the parameters  W_xh = weight_ih_lk,  W_hh =
-weight_hh_lk  and
-b_h = bias_ih_lk + bias_hh_lk (two biases, for checkpoints' sake; only their sum matters).  Layer k + 1 reads
-what layer k wrote. A bidirectional layer has a second set of parameters, "…_reverse", that reads the
-sequence from its end.
+Layer k of an RNN computes h_t = f(W_hh h_{t−1} + W_xh x_t + b_h) with the parameters  W_xh = weight_ih_lk,
+W_hh = weight_hh_lk  and  b_h = bias_ih_lk + bias_hh_lk  (two biases, for checkpoints' sake; only their sum
+matters).  A GRU's and an LSTM's gates lie on top of each other in the same parameters; a GRU needs both
+biases
+(ops/gru.py).  Layer k + 1 reads what layer k wrote.  A bidirectional layer has a second set of parameters,
+"…_reverse", that reads the sequence from its end.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +22,120 @@ from minitorch_seg.nn.module import Module, Parameter
 from minitorch_seg.ops.cat import cat, stack
 
 
-class RNN(Module):
+class Recurrent(Module):
+    """What the three have in common: parameters, layers, directions, batch_first.
+
+    A subclass says how many `gates` lie in a weight, how many `states` a step hands on (h, and c for the
+    LSTM), and runs one direction of one layer.
+    """
+
+    gates = 1
+    states = 1
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ):
+        super().__init__()
+        if min(input_size, hidden_size, num_layers) < 1:
+            raise ShapeError(
+                f"{type(self).__name__}: sizes must be positive, found {input_size=}, "
+                f"{hidden_size=}, {num_layers=}"
+            )
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout, self.bidirectional = (
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+        )
+        self.directions = 2 if bidirectional else 1
+        rows = self.gates * hidden_size
+        for suffix in self._suffixes():
+            width = input_size if suffix in ("l0", "l0_reverse") else hidden_size * self.directions
+            shapes: dict[str, tuple[int, ...]] = {
+                "weight_ih": (rows, width),
+                "weight_hh": (rows, hidden_size),
+            }
+            if bias:
+                shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+            for name, shape in shapes.items():
+                self.register_parameter(f"{name}_{suffix}", Parameter(np.empty(shape, np.float32)))
+        for parameter in self.parameters():
+            init.default_uniform_(parameter, hidden_size)
+
+    def _suffixes(self) -> list[str]:
+        ends = ("", "_reverse") if self.bidirectional else ("",)
+        return [f"l{layer}{end}" for layer in range(self.num_layers) for end in ends]
+
+    def _weights(self, suffix: str) -> list[Tensor | None]:
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return [getattr(self, f"{name}_{suffix}", None) for name in names]
+
+    def _run(self, x: Tensor, start: list[Tensor | None], suffix: str) -> tuple[Tensor, list[Tensor]]:
+        """One direction of one layer: all h (T, N, H), and the last states (N, H)."""
+        raise NotImplementedError(f"{type(self).__name__} defines no recurrence")
+
+    def _initial(self, given: Any, batch: int, single: bool) -> list[Tensor | None]:
+        states = [None] * self.states if given is None else [given] if self.states == 1 else list(given)
+        expected = (self.num_layers * self.directions, batch, self.hidden_size)
+        for i, name in enumerate(("h_0", "c_0")[: self.states]):
+            state = states[i]
+            if state is not None:
+                states[i] = state = state.unsqueeze(1) if single else state
+                if state.shape != expected:
+                    raise ShapeError(
+                        f"{type(self).__name__}: {name} has shape {state.shape}, expected {expected} "
+                        "(layers·directions, N, H)"
+                    )
+        return states
+
+    def forward(self, x: Tensor, initial: Any = None) -> tuple[Tensor, Any]:
+        name = type(self).__name__
+        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
+            raise ShapeError(
+                f"{name}: input has shape {x.shape}, expected (…, {self.input_size}) with two or "
+                f"three dimensions"
+            )
+        single = x.ndim == 2
+        if single:
+            x = x.unsqueeze(1)
+        elif self.batch_first:
+            x = x.transpose(0, 1)
+        if not x.shape[0]:
+            raise ShapeError(f"{name}: a sequence needs at least one step, found input {x.shape} (T, N, C)")
+        states = self._initial(initial, x.shape[1], single)
+        last: list[list[Tensor]] = []
+        for layer in range(self.num_layers):
+            outputs = []
+            for direction in range(self.directions):
+                start = [None if s is None else s[len(last)] for s in states]
+                sequence = x.flip(0) if direction else x
+                h, final = self._run(sequence, start, f"l{layer}{'_reverse' if direction else ''}")
+                outputs.append(h.flip(0) if direction else h)
+                last.append(final)
+            x = outputs[0] if len(outputs) == 1 else cat(outputs, 2)
+            if self.dropout and layer < self.num_layers - 1:
+                x = F.dropout(x, self.dropout, self.training)
+        finals = [stack([final[i] for final in last]) for i in range(self.states)]
+        if single:
+            x, finals = x.squeeze(1), [f.squeeze(1) for f in finals]
+        elif self.batch_first:
+            x = x.transpose(0, 1)
+        return x, finals[0] if self.states == 1 else tuple(finals)
+
+    def extra_repr(self) -> str:
+        sizes = f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}"
+        return f"{sizes}, bidirectional={self.bidirectional}"
+
+
+class RNN(Recurrent):
     """Elman network over a sequence.
 
     Args:
@@ -49,85 +165,48 @@ class RNN(Module):
         dropout: float = 0.0,
         bidirectional: bool = False,
     ):
-        super().__init__()
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(
                 f"RNN: nonlinearity {nonlinearity!r} is unknown: use 'tanh' or 'relu' "
                 f"(functional.rnn takes any f)"
             )
-        if min(input_size, hidden_size, num_layers) < 1:
-            raise ShapeError(
-                f"RNN: sizes must be positive, found {input_size=}, {hidden_size=}, {num_layers=}"
-            )
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.nonlinearity, self.bias, self.batch_first = nonlinearity, bias, batch_first
-        self.dropout, self.bidirectional = dropout, bidirectional
-        directions = 2 if bidirectional else 1
-        for suffix in self._suffixes():
-            width = input_size if suffix.startswith("l0") else hidden_size * directions
-            self.register_parameter(
-                f"weight_ih_{suffix}", Parameter(np.empty((hidden_size, width), np.float32))
-            )
-            self.register_parameter(
-                f"weight_hh_{suffix}", Parameter(np.empty((hidden_size, hidden_size), np.float32))
-            )
-            for name in ("bias_ih", "bias_hh") if bias else ():
-                self.register_parameter(f"{name}_{suffix}", Parameter(np.empty(hidden_size, np.float32)))
-        for parameter in self.parameters():
-            init.default_uniform_(parameter, hidden_size)
+        self.nonlinearity = nonlinearity
 
-    def _suffixes(self) -> list[str]:
-        ends = ("", "_reverse") if self.bidirectional else ("",)
-        return [f"l{layer}{end}" for layer in range(self.num_layers) for end in ends]
+    def _run(self, x: Tensor, start: list[Tensor | None], suffix: str) -> tuple[Tensor, list[Tensor]]:
+        w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
+        assert w_ih is not None and w_hh is not None
+        bias = None if b_ih is None or b_hh is None else b_ih + b_hh
+        h = F.rnn(x, start[0], w_ih, w_hh, bias, self.nonlinearity)
+        return h, [h[-1]]
 
-    def forward(self, x: Tensor, h_0: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
-            raise ShapeError(
-                f"RNN: input has shape {x.shape}, expected (…, {self.input_size}) with two or three "
-                f"dimensions"
-            )
-        single = x.ndim == 2
-        if single:
-            x = x.unsqueeze(1)
-            h_0 = None if h_0 is None else h_0.unsqueeze(1)
-        elif self.batch_first:
-            x = x.transpose(0, 1)
-        if not x.shape[0]:
-            raise ShapeError(f"RNN: a sequence needs at least one step, found input {x.shape} (T, N, C)")
-        directions = 2 if self.bidirectional else 1
-        expected = (self.num_layers * directions, x.shape[1], self.hidden_size)
-        if h_0 is not None and h_0.shape != expected:
-            raise ShapeError(f"RNN: h_0 has shape {h_0.shape}, expected {expected} (layers·directions, N, H)")
-        last = []
-        for layer in range(self.num_layers):
-            outputs = []
-            for direction in range(directions):
-                number = layer * directions + direction
-                start = None if h_0 is None else h_0[number]
-                h = self._run(
-                    x.flip(0) if direction else x, start, f"l{layer}{'_reverse' if direction else ''}"
-                )
-                last.append(h[-1])
-                outputs.append(h.flip(0) if direction else h)
-            x = outputs[0] if directions == 1 else cat(outputs, 2)
-            if self.dropout and layer < self.num_layers - 1:
-                x = F.dropout(x, self.dropout, self.training)
-        h_n = stack(last)
-        if single:
-            return x.squeeze(1), h_n.squeeze(1)
-        return (x.transpose(0, 1) if self.batch_first else x), h_n
 
-    def _run(self, x: Tensor, h0: Tensor | None, suffix: str) -> Tensor:
-        bias = getattr(self, f"bias_ih_{suffix}") + getattr(self, f"bias_hh_{suffix}") if self.bias else None
-        return F.rnn(
-            x,
-            h0,
-            getattr(self, f"weight_ih_{suffix}"),
-            getattr(self, f"weight_hh_{suffix}"),
-            bias,
-            self.nonlinearity,
-        )
+class GRU(Recurrent):
+    """Gated recurrent units over a sequence; arguments and call as RNN, without nonlinearity."""
 
-    def extra_repr(self) -> str:
-        sizes = f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}"
-        return f"{sizes}, bidirectional={self.bidirectional}"
+    gates = 3
+
+    def _run(self, x: Tensor, start: list[Tensor | None], suffix: str) -> tuple[Tensor, list[Tensor]]:
+        w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
+        assert w_ih is not None and w_hh is not None
+        h = F.gru(x, start[0], w_ih, w_hh, b_ih, b_hh)
+        return h, [h[-1]]
+
+
+class LSTM(Recurrent):
+    """Long short-term memory over a sequence; lstm(x, (h_0, c_0)) → (output, (h_n, c_n)).
+
+    >>> import minitorch_seg as ms
+    >>> output, (h_n, c_n) = ms.nn.LSTM(3, 5, bidirectional=True)(ms.zeros(7, 2, 3))
+    >>> output.shape, c_n.shape
+    ((7, 2, 10), (2, 2, 5))
+    """
+
+    gates = 4
+    states = 2
+
+    def _run(self, x: Tensor, start: list[Tensor | None], suffix: str) -> tuple[Tensor, list[Tensor]]:
+        w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
+        assert w_ih is not None and w_hh is not None
+        h, c = F.lstm(x, start[0], start[1], w_ih, w_hh, b_ih, b_hh)
+        return h, [h[-1], c]

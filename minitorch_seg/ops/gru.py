@@ -48,7 +48,10 @@ def _check(
     w_hh = weights["W_hh"]
     assert w_hh is not None
     hidden = w_hh.shape[-1]
-    expected = {"W_ih": (gates * hidden, channels), "W_hh": (gates * hidden, hidden)}
+    expected: dict[str, tuple[int, ...]] = {
+        "W_ih": (gates * hidden, channels),
+        "W_hh": (gates * hidden, hidden),
+    }
     expected |= {"b_ih": (gates * hidden,), "b_hh": (gates * hidden,)}
     for name, t in weights.items():
         if t is not None and t.shape != expected[name]:
