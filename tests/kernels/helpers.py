@@ -105,6 +105,10 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         loss, pixel_weight, y = k.cross_entropy(x, target, inv_std, -100)
         return loss, pixel_weight, y, k.cross_entropy_gradient(loss, y, target, inv_std, -100)
 
+    def relu(k):
+        y = k.relu(x)
+        return y, k.relu(u), k.relu_gradient(x[::-1], y)
+
     def rnn(k):
         h = k.rnn(u, h0, w_hh, "tanh")
         return h, *k.rnn_gradient(u, h, h0, w_hh, "tanh")
@@ -118,6 +122,7 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         "cross_entropy": cross_entropy,
         "interpolate": interpolate,
         "max_pool2d": max_pool2d,
+        "relu": relu,
         "rnn": rnn,
         "softmax": softmax,
     }
