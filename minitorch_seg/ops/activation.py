@@ -45,7 +45,7 @@ class Relu(Function):
 
 
 class ReluGradient(Function):
-    """g where y > 0, else 0.  It is linear in g and its own adjoint; y only chooses, and has the gradient 0."""
+    """g where y > 0, else 0.  Linear in g and its own adjoint; y only chooses, and has the gradient 0."""
 
     @staticmethod
     def forward(ctx, grad, y):
