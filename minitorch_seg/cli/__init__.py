@@ -59,8 +59,8 @@ class LazyGroup(click.Group):
         except UserError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
-        except KeyboardInterrupt:
-            click.echo("stopped", err=True)
+        except KeyboardInterrupt as stop:
+            click.echo(str(stop) or "stopped", err=True)  # a training says what it has kept
             sys.exit(130)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import platform
 import shlex
 from collections.abc import Callable
@@ -38,6 +39,8 @@ __all__ = ["Options", "Plan", "load_splits", "make_plan"]
 DEFAULT_STEPS = 600
 COINS_STEPS = 200
 VALIDATIONS = 20
+#: Losses between logits (N, K, H, W) and class indices (N, H, W).
+LOSSES = ("cross_entropy", "dice_loss")
 LARGE = 256
 CROP = 128
 #: Scenes with a sky above and a ground below: turned upside down they would be another task.
@@ -153,8 +156,14 @@ def make_plan(options: Options) -> Plan:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
-    if not options.lr > 0:
+    if not 0 < options.lr < math.inf:
         raise UserError(f"--lr must be above 0, not {options.lr}")
+    if not 0 <= options.seed < 2**63:
+        raise UserError(f"--seed must be a whole number from 0 to 2^63 - 1, not {options.seed}")
+    for name in options.loss.split("+"):
+        if name.strip() not in LOSSES:
+            hint = nearest_name(name.strip(), LOSSES)
+            raise UserError(f"--loss {options.loss}: no loss {name.strip()!r} for classes of pixels{hint}")
     splits = load_splits(options.data, options.convert)
     for name in ("train", "val", "test"):
         if len(getattr(splits, name)) == 0:

@@ -3,6 +3,7 @@ on."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -110,7 +111,7 @@ class _Checkpoints(Callback):
 def _train(
     plan: Plan, run: RunFolder, progress: bool, started: float, state: dict[str, Any] | None
 ) -> Result:
-    config, splits = plan.config, plan.splits
+    config = plan.config
     trainer = plan.trainer(config["steps"])
     try:
         history = trainer.fit(
@@ -123,28 +124,33 @@ def _train(
             progress=progress,
             resume_from=state,
         )
+        run.save_weights(trainer.model.state_dict())
+        run.save_history(history)
+        metrics = _finish(plan, trainer, run)
     except (KeyboardInterrupt, UserError) as error:
         raise _stopped(trainer, run, error) from error
-    run.save_weights(trainer.model.state_dict())
-    run.save_history(history)
+    seconds = time.monotonic() - started
+    run.save_metrics(metrics | {"seconds": round(seconds, 2)})  # the last file: now the run is finished
+    run.drop_checkpoint()
+    return Result(run, config, metrics, seconds)
+
+
+def _finish(plan: Plan, trainer: Trainer, run: RunFolder) -> dict[str, Any]:
+    """Evaluate the best weights on the test images, draw the pictures; the content of metrics.json."""
+    splits, name = plan.splits, plan.options.data
+    places = np.linspace(0, len(splits.test) - 1, min(SHOWN, len(splits.test)))
+    wanted = set(places.round().astype(int).tolist())
+    count = itertools.count()
     shown: list[tuple[Any, np.ndarray]] = []
-    wanted = set(
-        np.linspace(0, len(splits.test) - 1, min(SHOWN, len(splits.test))).round().astype(int).tolist()
-    )
-    count = iter(range(len(splits.test)))
 
     def keep(sample: Any, prediction: np.ndarray) -> None:
         if next(count) in wanted:
             shown.append((sample, prediction))
 
-    metrics = evaluate_model(trainer.model, splits, splits.test, keep)
-    best = trainer.best or {"epoch": trainer.epoch, "value": None}
-    metrics |= {
-        "split": "test",
-        "best_epoch": best["epoch"],
-        "best_validation_miou": best["value"],
-    }
-    plot.save(plot.curves(history, f"{plan.options.data}, {plan.options.model}"), run.path / "curves.png")
+    metrics = evaluate_model(trainer.model, splits, splits.test, keep) | {"split": "test"}
+    if trainer.best is not None:
+        metrics |= {"best_epoch": trainer.best["epoch"], "best_validation_miou": trainer.best["value"]}
+    plot.save(plot.curves(trainer.history, f"{name}, {plan.options.model}"), run.path / "curves.png")
     figure = plot.gallery(
         [sample.image for sample, _ in shown],
         [sample.mask for sample, _ in shown],
@@ -152,12 +158,10 @@ def _train(
         splits.classes,
         ignore_index=splits.ignore_index,
         names=[sample.name for sample, _ in shown],
-        title=f"{plan.options.data}, test images: mean IoU {metrics['miou']:.3f}",
+        title=f"{name}, test images: mean IoU {metrics['miou']:.3f}",
     )
     plot.save(figure, run.path / "predictions.png")
-    run.save_metrics(metrics | {"seconds": round(time.monotonic() - started, 2)})
-    run.drop_checkpoint()
-    return Result(run, config, metrics, time.monotonic() - started)
+    return metrics
 
 
 def _stopped(trainer: Trainer, run: RunFolder, error: BaseException) -> BaseException:

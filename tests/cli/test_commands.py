@@ -1,0 +1,153 @@
+"""The other commands, from outside."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minitorch_seg.cli import COMMANDS
+
+
+def test_help_lists_every_command_and_is_quick_to_import(cli):
+    text = cli("--help").output
+    assert all(f"  {name}" in text for name in COMMANDS)
+    code = (
+        "import sys; from click.testing import CliRunner; from minitorch_seg.cli import main;"
+        "CliRunner().invoke(main, ['--help']);"
+        "print([m for m in ('numba', 'matplotlib', 'scipy', 'skimage', 'PIL') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name, cli):
+    result = cli(name, "--help")
+    assert result.exit_code == 0 and "Usage" in result.output
+
+
+def test_version(cli):
+    from minitorch_seg import __version__
+
+    assert __version__ in cli("--version").output
+
+
+def test_a_wrong_command_names_the_nearest(cli):
+    result = cli("trian")
+    assert result.exit_code == 2 and "did you mean train?" in result.stderr
+
+
+def test_python_dash_m():
+    words = [sys.executable, "-m", "minitorch_seg", "check", "no-such-folder"]
+    result = subprocess.run(words, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert (
+        result.stderr
+        == "error: no-such-folder: there is no such folder; give one that holds images/ and masks/\n"
+    )
+
+
+def test_our_own_mistakes_keep_their_traceback(cli, monkeypatch):
+    from minitorch_seg.data import check
+
+    def broken(*arguments, **options):
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(check, "check_folder", broken)
+    with pytest.raises(ZeroDivisionError):
+        cli("check", ".")
+
+
+def test_ctrl_c_is_130(cli, monkeypatch):
+    from minitorch_seg.data import check
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check, "check_folder", interrupted)
+    result = cli("check", ".")
+    assert result.exit_code == 130 and result.stderr == "stopped\n"
+
+
+def test_evaluate_repeats_the_scores_of_the_training(trained, cli):
+    _, run = trained
+    expected = json.loads((run / "metrics.json").read_text())
+    result = cli("evaluate", run, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout).items() <= expected.items()
+    text = cli("evaluate", run).stdout
+    assert "majority IoU" in text and f"{expected['miou']:.3f}" in text
+
+
+def test_evaluate_on_other_data_and_splits(trained, cli, folder):
+    _, run = trained
+    result = cli("evaluate", run, "--data", folder, "--split", "val", "--json")
+    assert json.loads(result.stdout)["split"] == "val"
+    wrong = cli("evaluate", run, "--split", "tset")
+    assert wrong.exit_code == 2 and "did you mean test" in wrong.stderr
+    other = cli("evaluate", run, "--data", "coins")
+    assert other.exit_code == 2 and "background, coin" in other.stderr
+
+
+def test_predict_a_folder(trained, cli, tmp_path):
+    data, run = trained
+    result = cli("predict", run, data, "--out", tmp_path / "p", "--pixel-size", 2, "--pixel-unit", "m")
+    assert result.exit_code == 0 and "(1 objects)" in result.stdout
+    with Image.open(tmp_path / "p" / "im0.png") as image:
+        prediction = np.array(image)
+    truth = np.array(Image.open(data / "masks" / "im0.png"))
+    assert (prediction == truth).mean() > 0.95
+    table = (tmp_path / "p" / "areas.csv").read_text()
+    assert "m²" in table and table.count("\n") == 17
+    again = cli("predict", run, data, "--out", tmp_path / "p")
+    assert again.exit_code == 2 and "--force" in again.stderr
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["nowhere", "x.png"], "neither a run folder nor a packaged model"),
+        (["RUN", "x.png"], "no such file or folder"),
+        (["RUN", "DATA", "--pixel-size", "-1"], "--pixel-size must be above 0"),
+        (["RUN", "DATA/manifest.json"], "manifest.json"),
+    ],
+)
+def test_predict_explains_what_is_wrong(words, sentence, trained, cli, tmp_path):
+    data, run = trained
+    words = [word.replace("RUN", str(run)).replace("DATA", str(data)) for word in words]
+    result = cli("predict", *words, "--out", tmp_path / "p")
+    assert result.exit_code == 2 and sentence in result.stderr and "Traceback" not in result.output
+    assert not (tmp_path / "p").exists()
+
+
+def test_check(cli, folder):
+    good = cli("check", folder)
+    assert good.exit_code == 0 and "nothing stands against training" in good.output
+    (folder / "masks" / "im1.png").unlink()
+    (folder / "images" / "im2.png").write_text("no image")
+    bad = cli("check", folder)
+    assert bad.exit_code == 2 and "im1" in bad.output and "im2.png" in bad.output
+    report = json.loads(cli("check", folder, "--json").stdout)
+    assert report["ok"] is False and len(report["problems"]) >= 2
+
+
+def test_datasets(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("MINITORCH_SEG_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    text = cli("datasets").output
+    assert "coins" in text and "minitorch-seg datasets get nuclei" in text
+    sheet = cli("datasets", "sheet", "coins", "--out", tmp_path / "coins.png")
+    assert sheet.exit_code == 0
+    with Image.open(tmp_path / "coins.png") as image:
+        image.load()
+    wrong = cli("datasets", "get", "nuclie")
+    assert wrong.exit_code == 2 and "nuclei" in wrong.stderr
+
+
+def test_doctor(cli):
+    text = cli("doctor").output
+    for word in ("minitorch_seg", "numba", "threads", "compiled kernels are kept in", "coins"):
+        assert word in text
