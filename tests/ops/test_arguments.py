@@ -1,0 +1,72 @@
+"""Pairs, dimensions and sizes: what is accepted, and that a refusal names operator, argument and numbers."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import minitorch_seg as ms
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.ops.arguments import (
+    as_batch,
+    class_indices,
+    normalize_dim,
+    normalize_dims,
+    pair,
+    window_output_size,
+)
+from tests.helpers import refuses
+
+
+def test_pair():
+    assert pair("op", "size", 3) == (3, 3) and pair("op", "size", [2, np.int64(5)]) == (2, 5)
+    assert pair("op", "size", (4,)) == (4, 4)
+
+
+def test_dimensions():
+    assert [normalize_dim("op", d, 3) for d in (0, 2, -1, -3)] == [0, 2, 2, 0]
+    assert normalize_dim("op", -1, 0) == 0
+    assert normalize_dims("op", None, 3) == normalize_dims("op", (), 3) == (0, 1, 2)
+    assert normalize_dims("op", (-1, 0), 3) == (0, 2) and normalize_dims("op", 1, 3) == (1,)
+
+
+def test_window_output_size_counts_windows():
+    """The formula against counting: how many starts s·i − p there are whose window lies in the padded image."""
+    for n, k, s, p, d in itertools.product(range(1, 9), range(1, 4), range(1, 4), range(0, 3), range(1, 3)):
+        extent = d * (k - 1) + 1
+        count = len(range(0, n + 2 * p - extent + 1, s))
+        if count:
+            found = window_output_size("op", (n, n), (k, k), (s, s), (p, p), (d, d))
+            assert found == (count, count)
+
+
+def test_single_image():
+    x, single = as_batch("op", ms.zeros(3, 4, 5))
+    assert x.shape == (1, 3, 4, 5) and single
+    assert as_batch("op", x) == (x, False)
+
+
+def test_class_indices():
+    assert class_indices("op", ms.tensor(np.array([0, 255], np.uint8)), 3, 255).dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "error, words, call",
+    [
+        (TypeError, "op: stride (1, 2, 3)", lambda L: pair("op", "stride", (1, 2, 3))),
+        (TypeError, "op: stride 1.5", lambda L: pair("op", "stride", 1.5)),
+        (ShapeError, "op: stride 1, 0", lambda L: pair("op", "stride", 0, 1)),
+        (IndexError, "op: dim 3 3 dimensions -3 2", lambda L: normalize_dim("op", 3, 3)),
+        (ValueError, "op: twice (0, -2)", lambda L: normalize_dims("op", (0, -2), 2)),
+        (ShapeError, "op: (2, 3) x[None, None]", lambda L: as_batch("op", L.zeros(2, 3))),
+        (
+            ShapeError,
+            "op: extent 5 height 3 (3 + 2·0 H, W, C permute",
+            lambda L: window_output_size("op", (3, 9), (5, 1), (1, 1), (0, 0), (1, 1)),
+        ),
+        (TypeError, "op: float32 .long()", lambda L: class_indices("op", L.zeros(2), 3, -1)),
+        (ValueError, "op: 3 0 2 ignore_index=-1", lambda L: class_indices("op", L.tensor([3]), 3, -1)),
+    ],
+)
+def test_refuses(error, words, call):
+    refuses(error, words, call, torch_too=False)

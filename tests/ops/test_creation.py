@@ -1,0 +1,86 @@
+"""Creation: values, dtypes, memory order, randomness that repeats."""
+
+import numpy as np
+import pytest
+
+import minitorch_seg as ms
+from minitorch_seg.kernels import layout
+from tests.helpers import against_torch, refuses
+
+
+def test_torch():
+    calls = [
+        lambda L: (
+            L.zeros(2, 3),
+            L.ones((2, 3)),
+            L.zeros(()),
+            L.full((2,), 7),
+            L.full((2,), 1.5),
+            L.full((2,), True),
+        ),
+        lambda L: (L.arange(4), L.arange(1, 9, 3), L.arange(0, 1, 0.25), L.arange(3.0), L.arange(5, 1, -2)),
+        lambda L: (L.eye(3), L.eye(2, 4), L.zeros(2, dtype=L.int64), L.ones(2, dtype=L.float64)),
+        lambda L: (L.zeros_like(L.arange(3)), L.ones_like(L.zeros(2, 3)), L.full_like(L.zeros(2), 4)),
+        lambda L: (
+            L.zeros_like(L.zeros(2), dtype=L.int32),
+            L.as_tensor([1, 2]),
+            L.as_tensor([1.0]),
+            L.as_tensor(True),
+        ),
+    ]
+    for call in calls:
+        against_torch([], call, dtypes=["float32"], gradients=False)
+
+
+def test_requires_grad_and_memory():
+    assert ms.zeros(2, requires_grad=True).requires_grad and ms.randn(2, requires_grad=True).requires_grad
+    for t in (
+        ms.zeros(2, 3, 4, 5),
+        ms.ones(2, 3, 4, 5),
+        ms.full((2, 3, 4, 5), 2.0),
+        ms.rand(2, 3, 4, 5),
+        ms.randn(2, 3, 4, 5),
+    ):
+        assert layout.is_map(t.data)
+        assert layout.is_map(ms.zeros_like(t).data)
+
+
+def test_sharing():
+    array = np.zeros(3)
+    assert np.shares_memory(ms.from_numpy(array).data, array) and np.shares_memory(
+        ms.as_tensor(array).data, array
+    )
+    assert not np.shares_memory(ms.tensor(array).data, array)
+    t = ms.tensor([1.0])
+    assert ms.as_tensor(t) is t and ms.as_tensor(t, "float64").dtype == np.float64
+
+
+def test_random_numbers_repeat():
+    for draw in (ms.rand, ms.randn):
+        ms.manual_seed(5)
+        a, b = draw(100), draw(100)
+        ms.manual_seed(5)
+        np.testing.assert_array_equal(a.data, draw(100).data)
+        assert (a.data != b.data).any()
+        np.testing.assert_array_equal(
+            draw(9, generator=ms.Generator(3)).data, draw(9, generator=ms.Generator(3)).data
+        )
+
+
+def test_distributions():
+    u, z = (f(20000, generator=ms.Generator(1), dtype="float64").data for f in (ms.rand, ms.randn))
+    assert 0 <= u.min() and u.max() < 1
+    assert abs(u.mean() - 0.5) < 0.01 and abs(u.var() - 1 / 12) < 0.003
+    assert abs(z.mean()) < 0.03 and abs(z.std() - 1) < 0.03 and abs((z**4).mean() - 3) < 0.3
+
+
+@pytest.mark.parametrize(
+    "error, words, call",
+    [
+        (TypeError, "from_numpy list", lambda L: L.from_numpy([1, 2])),
+        (ValueError, "", lambda L: L.zeros(-1)),
+        (TypeError, "", lambda L: L.zeros(2.5)),
+    ],
+)
+def test_refuses(error, words, call):
+    refuses(error, words, call)
