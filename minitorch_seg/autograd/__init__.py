@@ -9,6 +9,7 @@ from minitorch_seg.autograd.function import Function, Node
 from minitorch_seg.autograd.generator import Generator, default_generator, manual_seed
 from minitorch_seg.autograd.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from minitorch_seg.autograd.gradcheck import gradcheck
+from minitorch_seg.autograd.observe import detect_anomaly
 from minitorch_seg.autograd.tensor import Tensor, tensor
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "backward",
     "checkpoint",
     "default_generator",
+    "detect_anomaly",
     "enable_grad",
     "grad",
     "gradcheck",

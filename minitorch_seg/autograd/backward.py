@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from minitorch_seg.autograd.function import Node
 from minitorch_seg.autograd.grad_mode import set_grad_enabled
+from minitorch_seg.autograd.observe import observed
 from minitorch_seg.autograd.tensor import LeafNode, Tensor
 from minitorch_seg.errors import ShapeError
 
@@ -163,7 +165,7 @@ def _run(
                     node.needs_input_grad = everything
                     continue
             try:
-                results = node.run_backward(gradients, create_graph)
+                results = observed("backward", node, partial(node.run_backward, gradients, create_graph))
             finally:
                 node.needs_input_grad = everything
             del gradients

@@ -31,7 +31,8 @@ class Einsum(Function):
 
     @staticmethod
     def backward(ctx, grad):
-        operands, gradients = ctx.saved_tensors, []
+        operands = ctx.saved_tensors
+        gradients: list[Tensor | None] = []
         for k, own in enumerate(ctx.letters):
             if not ctx.needs_input_grad[k + 2]:
                 gradients.append(None)

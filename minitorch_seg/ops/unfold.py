@@ -25,12 +25,13 @@ from minitorch_seg.ops.arguments import Pair, as_batch, pair, window_output_size
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 
 
-def _tap(offset: Pair, outputs: Pair, stride: Pair, dilation: Pair) -> tuple[slice, ...]:
-    """Where in the framed image the element (i, j) of every window lies."""
-    return tuple(
+def _tap(framed: np.ndarray, offset: Pair, outputs: Pair, stride: Pair, dilation: Pair) -> np.ndarray:
+    """A view of the element (i, j) of every window of the framed image."""
+    rows, columns = (
         slice(d * k, d * k + s * (m - 1) + 1, s)
         for k, m, s, d in zip(offset, outputs, stride, dilation, strict=True)
     )
+    return framed[:, :, rows, columns]
 
 
 class Unfold(Function):
@@ -42,7 +43,7 @@ class Unfold(Function):
         framed[:, :, p : p + h, q : q + w] = x.data
         y = np.empty((n, c, *kernel_size, *outputs), x.dtype)
         for i, j in np.ndindex(*kernel_size):
-            y[:, :, i, j] = framed[(..., *_tap((i, j), outputs, stride, dilation))]
+            y[:, :, i, j] = _tap(framed, (i, j), outputs, stride, dilation)
         return np.reshape(y, (n, c * kernel_size[0] * kernel_size[1], outputs[0] * outputs[1]))
 
     @staticmethod
@@ -59,9 +60,8 @@ class Fold(Function):
         columns = np.reshape(x.data, (n, -1, *kernel_size, *outputs))
         framed = np.zeros((n, columns.shape[1], h + 2 * p, w + 2 * q), x.dtype)
         for i, j in np.ndindex(*kernel_size):
-            framed[(..., *_tap((i, j), outputs, stride, dilation))] += columns[
-                :, :, i, j
-            ]  # windows overlap: add
+            place = _tap(framed, (i, j), outputs, stride, dilation)
+            place += columns[:, :, i, j]  # windows overlap: add
         return framed[:, :, p : p + h, q : q + w]
 
     @staticmethod

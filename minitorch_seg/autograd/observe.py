@@ -1,0 +1,105 @@
+"""Observers: whoever wants to see every operation while a `with` block is open (detect_anomaly, ms.profile).
+
+Without one the engine pays a glance at an empty list for each operation.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_PACKAGE = str(Path(__file__).parent.parent)
+
+
+class _Observers(threading.local):
+    def __init__(self) -> None:
+        self.active: list[Observer] = []
+
+
+_state = _Observers()
+
+
+class Observer:
+    """Override `watch`: it is called around each operation's forward and backward, in this thread."""
+
+    def watch(self, phase: str, node: Any, run: Callable[[], Any]) -> Any:
+        """Run `run()` and return what it returns; phase is "forward" or "backward"."""
+        return run()
+
+    def __enter__(self) -> Any:
+        _state.active.append(self)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        _state.active.remove(self)
+
+
+def observed(phase: str, node: Any, run: Callable[[], Any]) -> Any:
+    """run(), under the eyes of all observers."""
+    for observer in _state.active:
+        run = _under(observer, phase, node, run)
+    return run()
+
+
+def _under(observer: Observer, phase: str, node: Any, run: Callable[[], Any]) -> Callable[[], Any]:
+    return lambda: observer.watch(phase, node, run)
+
+
+class detect_anomaly(Observer):
+    """Stop at the first NaN, and name the operator and the line that made it.
+
+    Slow (every result is searched), so only for looking for a mistake.
+
+    >>> import minitorch_seg as ms
+    >>> x = ms.tensor([0.0, 1.0], requires_grad=True)
+    >>> with ms.detect_anomaly():
+    ...     y = (x * 0.0).sqrt().sum()
+    ...     try:
+    ...         y.backward()
+    ...     except RuntimeError as error:
+    ...         print(str(error).split(",")[0])
+    Mul.backward made the first NaN
+    """
+
+    def __init__(self) -> None:
+        self._inside: Any = None  # the node whose backward pass, written in operators, is running
+
+    def watch(self, phase: str, node: Any, run: Callable[[], Any]) -> Any:
+        if self._inside is not None:
+            return run()
+        if phase == "forward":
+            node.origin = _line_of_the_user()
+            results = run()
+        else:
+            self._inside = node
+            try:
+                results = run()
+            finally:
+                self._inside = None
+        for array in arrays_of(results):
+            if array.dtype.kind == "f" and np.isnan(array).any():
+                where = getattr(node, "origin", "before detect_anomaly")
+                raise RuntimeError(
+                    f"{node.name}.{phase} made the first NaN, in the operation called at {where}"
+                )
+        return results
+
+
+def arrays_of(results: Any) -> list[np.ndarray]:
+    """The arrays among what forward or backward returned: arrays, tensors, None, or a tuple of them."""
+    several = results if isinstance(results, tuple | list) else (results,)
+    arrays = [r if isinstance(r, np.ndarray | np.generic) else getattr(r, "data", None) for r in several]
+    return [np.asarray(a) for a in arrays if a is not None]
+
+
+def _line_of_the_user() -> str:
+    """file:line of the innermost frame outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
