@@ -154,12 +154,13 @@ def gallery(
             grid[row, 0].set_ylabel(names[row], fontsize=8)
     for axes, heading in zip(grid[0], ("image", "truth", "prediction", "errors"), strict=True):
         axes.set_title(heading, fontsize=11)
-    entries = [
-        Patch(facecolor=colors[k] / 255, edgecolor="0.4", label=name) for k, name in enumerate(classes)
-    ]
-    entries.append(Patch(facecolor=np.array(WRONG) / 255, label="wrong"))
+    shades = [(*colors.tolist()[k], name) for k, name in enumerate(classes)]
+    shades.append((*WRONG, "wrong"))
     if ignore_index is not None:
-        entries.append(Patch(facecolor=np.array(IGNORED) / 255, label="not counted"))
+        shades.append((*IGNORED, "not counted"))
+    entries = [
+        Patch(facecolor=(r / 255, g / 255, b / 255), edgecolor="0.4", label=name) for r, g, b, name in shades
+    ]
     figure.legend(
         handles=entries, loc="outside lower center", ncols=min(len(entries), 6), fontsize=9, frameon=False
     )

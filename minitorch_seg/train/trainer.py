@@ -97,7 +97,8 @@ class Trainer:
         self.metrics, self.ignore_index = tuple(metrics), ignore_index
         self.history = History()
         self.epoch = self.step = 0
-        self.epochs = self.total_steps = 0
+        self.epochs = 0
+        self.total_steps: int | None = None
         self.best: dict[str, Any] | None = None
 
     def fit(
@@ -145,23 +146,21 @@ class Trainer:
         self.history, self.epoch, self.step, self.best = History(), 0, 0, None
         if resume_from is not None:
             self.load_state_dict(resume_from)
-        callbacks = list(callbacks)
-        if progress:
-            callbacks.append(ProgressBar())
-        for callback in callbacks:
+        watching: list[Any] = [*callbacks, *([ProgressBar()] if progress else [])]
+        for callback in watching:
             callback.on_begin(self)
         try:
             while self.epoch < epochs and (steps is None or self.step < steps):
-                logs = self._train_epoch(loader, steps, callbacks)
+                logs = self._train_epoch(loader, steps, watching)
                 finished = self.epoch >= epochs or (steps is not None and self.step >= steps)
                 if validate is not None and (finished or self.epoch % validation_every == 0):
                     logs.update({f"val_{name}": value for name, value in validate().items()})
                 self.history.append(self.epoch, **logs)
                 self._remember_best(keep_best, logs)
-                for callback in callbacks:
+                for callback in watching:
                     callback.on_epoch(self, logs)
         finally:
-            for callback in callbacks:
+            for callback in watching:
                 callback.on_end(self)
         self.restore_best()
         return self.history
