@@ -27,6 +27,7 @@ import minitorch_seg as ms
 from minitorch_seg import data, models, optim
 from minitorch_seg.autograd import Tensor, manual_seed
 from minitorch_seg.data import transforms
+from minitorch_seg.data.images import read_header
 from minitorch_seg.errors import UserError, nearest_name
 from minitorch_seg.metrics import ConfusionMatrix
 from minitorch_seg.train.inference import predict_samples
@@ -149,21 +150,8 @@ def load_splits(name: str, convert: str | None = None) -> Any:
 
 
 def make_plan(options: Options) -> Plan:
-    """Load the data, check every option, and decide what follows from both."""
-    if options.model not in models.NAMES:
-        raise UserError(f"--model {options.model}: no such model{nearest_name(options.model, models.NAMES)}")
-    for name in ("batch_size", "base_channels", "depth", "epochs", "steps", "crop"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
-    if not 0 < options.lr < math.inf:
-        raise UserError(f"--lr must be above 0, not {options.lr}")
-    if not 0 <= options.seed < 2**63:
-        raise UserError(f"--seed must be a whole number from 0 to 2^63 - 1, not {options.seed}")
-    for name in options.loss.split("+"):
-        if name.strip() not in LOSSES:
-            hint = nearest_name(name.strip(), LOSSES)
-            raise UserError(f"--loss {options.loss}: no loss {name.strip()!r} for classes of pixels{hint}")
+    """Check every option, load the data, and decide what follows from both."""
+    check_options(options)
     splits = load_splits(options.data, options.convert)
     for name in ("train", "val", "test"):
         if len(getattr(splits, name)) == 0:
@@ -199,11 +187,29 @@ def make_plan(options: Options) -> Plan:
     return Plan(options, splits, config)
 
 
+def check_options(options: Options) -> None:
+    """Raise a `UserError` that names the first option that cannot be used."""
+    if options.model not in models.NAMES:
+        raise UserError(f"--model {options.model}: no such model{nearest_name(options.model, models.NAMES)}")
+    for name in ("batch_size", "base_channels", "depth", "epochs", "steps", "crop"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    if not 0 < options.lr < math.inf:
+        raise UserError(f"--lr must be above 0, not {options.lr}")
+    if not 0 <= options.seed < 2**63:
+        raise UserError(f"--seed must be a whole number from 0 to 2^63 - 1, not {options.seed}")
+    for name in options.loss.split("+"):
+        if name.strip() not in LOSSES:
+            hint = nearest_name(name.strip(), LOSSES)
+            raise UserError(f"--loss {options.loss}: no loss {name.strip()!r} for classes of pixels{hint}")
+
+
 def choose_crop(options: Options, splits: Any) -> int | None:
     """Side of the training crops; None where the images are small and of one size, and are taken whole."""
     if options.crop is not None:
         return options.crop
-    sizes = {splits.train[i].mask.shape for i in range(len(splits.train))}
+    sizes = image_sizes(splits.train)
     return None if len(sizes) == 1 and max(next(iter(sizes))) <= LARGE else CROP
 
 
@@ -228,3 +234,10 @@ def augmentation(options: Options, splits: Any, crop: int | None) -> transforms.
 def sample_name(dataset: Any, index: int) -> str:
     """The name of a sample, without decoding its image where the data set knows its names."""
     return dataset.names[index] if hasattr(dataset, "names") else dataset[index].name
+
+
+def image_sizes(dataset: Any) -> set[tuple[int, int]]:
+    """All (height, width) of a data set; of files the headers are read only."""
+    if hasattr(dataset, "images"):
+        return {read_header(path).size for path in dataset.images}
+    return {dataset[index].mask.shape for index in range(len(dataset))}
