@@ -212,3 +212,49 @@ def refuses(
             return
         with pytest.raises(Exception):  # noqa: B017  (PyTorch has many kinds of them)
             call(library)
+
+
+def modules_agree(
+    make: Callable[[Any], Any], *specs: Any, modes: Sequence[str] = ("train", "eval"), steps: int = 2
+) -> Any:
+    """`make(nn)` builds a module in both libraries.  PyTorch's state_dict is loaded into ours; then values, gradients of
+    inputs and parameters, and buffers agree, in training and in evaluation; and PyTorch loads our state_dict back.
+    """
+    torch = theirs().modules[1]
+    torch.manual_seed(0)
+    expected, ours = make(torch.nn), make(ms.nn)
+    with torch.no_grad():
+        for number, p in enumerate(expected.parameters()):
+            p.copy_(torch.tensor(draw([tuple(p.shape)], "float32", seed=number)[0] * 0.5))
+    assert list(ours.state_dict()) == list(expected.state_dict())
+    assert [n for n, _ in ours.named_parameters()] == [n for n, _ in expected.named_parameters()]
+    ours.load_state_dict(expected.state_dict())
+    for mode in modes:
+        getattr(ours, mode)()
+        getattr(expected, mode)()
+        for step in range(steps):
+            _compare_modules(ours, expected, draw(specs, "float32", seed=step), torch)
+    for name, tensor in expected.state_dict().items():
+        close(ours.state_dict()[name].data, tensor.numpy(), f"state {name}")
+    expected.load_state_dict({k: torch.tensor(t.data) for k, t in ours.state_dict().items()})
+    return ours
+
+
+def _compare_modules(ours: Any, expected: Any, arrays: list[np.ndarray], torch: Any) -> None:
+    xs = [ms.Tensor(a, a.dtype.kind == "f") for a in arrays]
+    ts = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
+    found, wanted = _flat(ours(*xs)), _flat(expected(*ts))
+    rng = np.random.default_rng(9)
+    for f, e in zip(found, wanted, strict=True):
+        close(f.data, e.detach().numpy(), "output")
+    us = [rng.standard_normal(f.shape).astype(np.float32) for f in found]
+    our_grads = pull_back(found, [*xs, *ours.parameters()], us, ms.grad)
+    their_grads = pull_back(
+        wanted, [*ts, *expected.parameters()], [torch.tensor(u) for u in us], torch.autograd.grad
+    )
+    for f, e in zip(our_grads, their_grads, strict=True):
+        close(f.data, e.numpy(), "gradient")
+
+
+def _flat(result: Any) -> list[Any]:
+    return [t for part in result for t in _flat(part)] if isinstance(result, tuple) else [result]

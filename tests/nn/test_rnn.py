@@ -1,0 +1,68 @@
+"""RNN, GRU, LSTM against torch.nn: layers, directions, batch_first, states, single sequences; refusals."""
+
+import pytest
+
+import minitorch_seg as ms
+from minitorch_seg.errors import ShapeError
+from tests.helpers import OURS, modules_agree, refuses
+
+OPTIONS = [
+    {},
+    {"num_layers": 3},
+    {"bidirectional": True},
+    {"num_layers": 2, "bidirectional": True, "batch_first": True},
+    {"bias": False},
+]
+
+
+@pytest.mark.parametrize("options", [*OPTIONS, {"nonlinearity": "relu", "num_layers": 2}], ids=str)
+def test_rnn(options):
+    modules_agree(lambda nn: nn.RNN(3, 5, **options), (4, 2, 3), modes=["train"])
+    states = options.get("num_layers", 1) * (1 + options.get("bidirectional", False))
+    batch = 4 if options.get("batch_first") else 2
+    modules_agree(lambda nn: nn.RNN(3, 5, **options), (4, 2, 3), (states, batch, 5), modes=["train"])
+
+
+@pytest.mark.parametrize("name", ["GRU", "LSTM"])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_gated(name, options):
+    modules_agree(lambda nn: getattr(nn, name)(3, 5, **options), (4, 2, 3), modes=["train"])
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_single_sequence(name):
+    modules_agree(lambda nn: getattr(nn, name)(3, 5, bidirectional=True), (4, 3), modes=["train"])
+
+
+def test_more_than_nine_layers():
+    modules_agree(lambda nn: nn.RNN(3, 4, num_layers=11), (2, 1, 3), modes=["train"], steps=1)
+
+
+def test_dropout_lies_between_layers_and_only_in_training():
+    layer = ms.nn.RNN(3, 5, num_layers=2, dropout=1.0)
+    x = ms.randn(4, 2, 3)
+    constant, _ = layer(x)
+    again, _ = layer(x * 2)
+    assert (constant.data == again.data).all()  # the second layer sees nothing
+    layer.eval()
+    assert (layer(x)[0].data != layer(x * 2)[0].data).any()
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_refuses(name):
+    def call(shape, *state):
+        return lambda L: getattr(ms.nn if L is OURS else L.nn, name)(3, 5)(L.zeros(shape), *state)
+
+    refuses(ShapeError, f"{name} (4, 2, 2) 3", call((4, 2, 2)))
+    refuses(ShapeError, f"{name} (3,)", call((3,)))
+    refuses(ShapeError, f"{name} step (0, 2, 3)", call((0, 2, 3)))
+    refuses(ShapeError, f"{name} positive num_layers=0", lambda L: getattr(L.nn, name)(3, 5, num_layers=0))
+
+
+def test_refuses_wrong_states_and_functions():
+    with pytest.raises(ShapeError, match=r"h_0.*\(1, 3, 5\).*\(1, 2, 5\)"):
+        ms.nn.RNN(3, 5)(ms.zeros(4, 2, 3), ms.zeros(1, 3, 5))
+    with pytest.raises(ShapeError, match="c_0"):
+        ms.nn.LSTM(3, 5)(ms.zeros(4, 2, 3), (ms.zeros(1, 2, 5), ms.zeros(1, 3, 5)))
+    with pytest.raises(ValueError, match="'gelu'"):
+        ms.nn.RNN(3, 5, nonlinearity="gelu")
