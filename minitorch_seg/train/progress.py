@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import Any
 
 __all__ = ["ProgressBar"]
 
-_FORMAT = "{desc} {percentage:3.0f}% |{bar:20}| {postfix}, {elapsed} passed, {remaining} left"
+_FORMAT = "{percentage:3.0f}% |{bar:10}| {desc}, {remaining} left"  # fits into 80 columns
 _SECONDS_BETWEEN_LINES = 5.0
 
 
@@ -33,7 +34,8 @@ class ProgressBar:
             initial=trainer.step,
             bar_format=_FORMAT,
             disable=not self.terminal,
-            desc="training",
+            ncols=shutil.get_terminal_size().columns,  # 80 where a terminal does not tell its width
+            desc="starting",
         )
 
     def on_step(self, trainer: Any, logs: dict[str, float]) -> None:
@@ -43,12 +45,12 @@ class ProgressBar:
         self.rate = rate if self.steps < 2 else 0.9 * self.rate + 0.1 * rate
         self.steps, self.last_step = self.steps + 1, now
         if self.terminal:
-            self.bar.set_postfix_str(self.describe(logs), refresh=False)
+            self.bar.set_description_str(self.describe(logs), refresh=False)
             self.bar.update(1)
 
     def on_epoch(self, trainer: Any, logs: dict[str, float]) -> None:
         if "val_miou" in logs:
-            self.validated = f", validation mIoU {logs['val_miou']:.3f}"
+            self.validated = f" (val {logs['val_miou']:.3f})"
         now = time.perf_counter()
         last = trainer.epoch >= trainer.epochs
         if not self.terminal and (last or now - self.last_line > _SECONDS_BETWEEN_LINES):
