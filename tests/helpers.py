@@ -1,5 +1,5 @@
-"""What the tests of operators and layers share: one line a case compares with PyTorch, with NumPy or SciPy, with
-finite differences, over memory layouts, and asks for a refusal that teaches."""
+"""What the tests of operators and layers share: one line a case compares with PyTorch, with NumPy or SciPy,
+with finite differences, over memory layouts, and asks for a refusal that teaches."""
 
 from __future__ import annotations
 
@@ -88,8 +88,9 @@ def against_torch(
     tolerance: float | None = None,
     seed: int = 0,
 ) -> None:
-    """`call(library, *tensors)` gives the same in both libraries: values, dtypes, shapes, and the gradients of
-    all float arguments for a random cotangent.  With `maps` the result must lie channels-last in memory.
+    """`call(library, *tensors)` gives the same in both libraries: values, dtypes, shapes, and the
+    gradients of all float arguments for a random cotangent.  With `maps` the result must lie
+    channels-last in memory.
 
     float64 is tried with C-contiguous arguments, float32 with channels-last ones that are read-only.
     """
@@ -217,8 +218,9 @@ def refuses(
 def modules_agree(
     make: Callable[[Any], Any], *specs: Any, modes: Sequence[str] = ("train", "eval"), steps: int = 2
 ) -> Any:
-    """`make(nn)` builds a module in both libraries.  PyTorch's state_dict is loaded into ours; then values, gradients of
-    inputs and parameters, and buffers agree, in training and in evaluation; and PyTorch loads our state_dict back.
+    """`make(nn)` builds a module in both libraries.  PyTorch's state_dict is loaded into ours; then values,
+    gradients of inputs and parameters, and buffers agree, in training and in evaluation; and PyTorch
+    loads our state_dict back.
     """
     torch = theirs().modules[1]
     torch.manual_seed(0)

@@ -10,16 +10,29 @@ from tests.helpers import modules_agree, theirs
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"padding": 1, "bias": False}, {"stride": 2, "padding": (1, 2), "dilation": (1, 2)}, {"groups": 2}, {"padding": "same"}],
+    [
+        {},
+        {"padding": 1, "bias": False},
+        {"stride": 2, "padding": (1, 2), "dilation": (1, 2)},
+        {"groups": 2},
+        {"padding": "same"},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_conv2d(options):
     modules_agree(lambda nn: nn.Conv2d(4, 6, 3, **options), (2, 4, 7, 8), modes=["train"])
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"stride": 2}, {"stride": 3, "padding": 1, "output_padding": 2, "groups": 2}, {"dilation": 2, "bias": False}], ids=str
-)  # fmt: skip
+    "options",
+    [
+        {},
+        {"stride": 2},
+        {"stride": 3, "padding": 1, "output_padding": 2, "groups": 2},
+        {"dilation": 2, "bias": False},
+    ],
+    ids=str,
+)
 def test_conv_transpose2d(options):
     modules_agree(lambda nn: nn.ConvTranspose2d(4, 6, (3, 2), **options), (2, 4, 4, 5), modes=["train"])
 
@@ -46,7 +59,7 @@ def test_seeded():
 
 @pytest.mark.parametrize("module", [ms.nn.Conv2d, ms.nn.ConvTranspose2d])
 def test_refuses(module):
-    with pytest.raises(ShapeError, match="in_channels=3.*groups=2"):
+    with pytest.raises(ShapeError, match=r"in_channels=3.*groups=2"):
         module(3, 4, 3, groups=2)
     with pytest.raises(ShapeError, match="groups=0"):
         module(3, 4, 3, groups=0)

@@ -25,7 +25,7 @@ def test_torch(make):
 
 
 def test_refuses():
-    with pytest.raises(ShapeError, match="num_groups=4.*num_channels=6"):
+    with pytest.raises(ShapeError, match=r"num_groups=4.*num_channels=6"):
         ms.nn.GroupNorm(4, 6)
     with pytest.raises(ShapeError, match="InstanceNorm2d"):
         ms.nn.InstanceNorm2d(3)(ms.zeros(1, 2, 4, 4))

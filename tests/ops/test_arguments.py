@@ -31,7 +31,7 @@ def test_dimensions():
 
 
 def test_window_output_size_counts_windows():
-    """The formula against counting: how many starts s·i − p there are whose window lies in the padded image."""
+    """The formula against counting: how many windows s·i − p … lie in the padded image."""
     for n, k, s, p, d in itertools.product(range(1, 9), range(1, 4), range(1, 4), range(0, 3), range(1, 3)):
         extent = d * (k - 1) + 1
         count = len(range(0, n + 2 * p - extent + 1, s))

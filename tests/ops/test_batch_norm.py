@@ -1,4 +1,4 @@
-"""batch_norm against PyTorch and the formula: training, evaluation, running statistics; gradients; refusals."""
+"""batch_norm against PyTorch and the formula: both modes, running statistics; gradients; refusals."""
 
 import numpy as np
 import pytest
@@ -120,14 +120,30 @@ def test_input_gradient_is_orthogonal_to_constants():
 @pytest.mark.parametrize(
     "error, words, call",
     [
-        (ShapeError, "batch_norm one value (1, 3, 1, 1)", lambda L: L.batch_norm(L.ones(1, 3, 1, 1), None, None, training=True)),
-        (ShapeError, "batch_norm weight (2,) (3,)", lambda L: L.batch_norm(L.ones(2, 3, 2, 2), None, None, L.ones(2), training=True)),
-        (ShapeError, "running_mean (2,) (3,)", lambda L: L.batch_norm(L.ones(2, 3, 2, 2), L.ones(2), L.ones(3))),
+        (
+            ShapeError,
+            "batch_norm one value (1, 3, 1, 1)",
+            lambda L: L.batch_norm(L.ones(1, 3, 1, 1), None, None, training=True),
+        ),
+        (
+            ShapeError,
+            "batch_norm weight (2,) (3,)",
+            lambda L: L.batch_norm(L.ones(2, 3, 2, 2), None, None, L.ones(2), training=True),
+        ),
+        (
+            ShapeError,
+            "running_mean (2,) (3,)",
+            lambda L: L.batch_norm(L.ones(2, 3, 2, 2), L.ones(2), L.ones(3)),
+        ),
         (ValueError, "running_mean running_var", lambda L: L.batch_norm(L.ones(2, 3, 2, 2), None, None)),
-        (ValueError, "eps -1", lambda L: L.batch_norm(L.ones(2, 3, 2, 2), None, None, training=True, eps=-1.0)),
+        (
+            ValueError,
+            "eps -1",
+            lambda L: L.batch_norm(L.ones(2, 3, 2, 2), None, None, training=True, eps=-1.0),
+        ),
         (ShapeError, "batch_norm (3,)", lambda L: L.batch_norm(L.ones(3), None, None, training=True)),
     ],
-)  # fmt: skip
+)
 def test_refuses(error, words, call):
     refuses(error, words, call)
 

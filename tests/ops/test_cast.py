@@ -106,11 +106,15 @@ def test_helpers():
     [
         (DTypeError, "complex128", lambda L: L.tensor([1.0]).to("complex128")),
         (DTypeError, "op b int64", lambda L: same_float_dtype("op", a=L.tensor([1.0]), b=L.tensor([1]))),
-        (DTypeError, "op a float32, b float64", lambda L: same_float_dtype("op", a=L.ones(1), b=L.ones(1, dtype="float64"))),
+        (
+            DTypeError,
+            "op a float32, b float64",
+            lambda L: same_float_dtype("op", a=L.ones(1), b=L.ones(1, dtype="float64")),
+        ),
         (TypeError, "op a ndarray ms.tensor(a)", lambda L: same_float_dtype("op", a=np.ones(1))),
         (DTypeError, "op a float16", lambda L: same_float_dtype("op", a=L.ones(1, dtype="float16"))),
         (ValueError, "cuda", lambda L: L.tensor([1.0]).to("cuda")),
     ],
-)  # fmt: skip
+)
 def test_refuses(error, words, call):
     refuses(error, words, call, torch_too=False)

@@ -43,7 +43,7 @@ def test_documented_formula(x, h):
 
 
 def test_documented_gradients_in_closed_form():
-    """∂h = valid correlation of g with x⊙w;  ∂x = w ⊙ c,  ∂w = x ⊙ c  with c the valid correlation of g with h."""
+    """∂h = g correlated with x⊙w;  ∂x = w ⊙ c,  ∂w = x ⊙ c  with c = g correlated with h (valid parts)."""
     signal = pytest.importorskip("scipy.signal")
     x, w, h = draw([(4, 5), (4, 5), (3, 2)])
     tensors = [ms.Tensor(a, True) for a in (x, w, h)]

@@ -1,4 +1,4 @@
-"""cross_entropy and nll_loss against PyTorch and scipy.special, with every option; twin; gradients; refusals."""
+"""cross_entropy and nll_loss against PyTorch and scipy.special, every option; twin; gradients; refusals."""
 
 import numpy as np
 import pytest

@@ -7,9 +7,21 @@ import minitorch_seg as ms
 from minitorch_seg.errors import DTypeError, ShapeError
 from tests.helpers import OURS, against_numpy, against_torch, differentiable, refuses, same_in_every_layout
 
-SHAPES = [((3, 4), (4, 2)), ((4,), (4,)), ((4,), (4, 2)), ((3, 4), (4,)), ((2, 3, 4), (2, 4, 5)), ((2, 3, 4), (4, 5)),
-          ((3, 4), (2, 4, 5)), ((2, 1, 3, 4), (5, 4, 2)), ((4,), (2, 4, 5)), ((2, 3, 4), (4,)), ((0, 4), (4, 2)), ((3, 0), (0, 2)),
-          ((1, 1), (1, 1))]  # fmt: skip
+SHAPES = [
+    ((3, 4), (4, 2)),
+    ((4,), (4,)),
+    ((4,), (4, 2)),
+    ((3, 4), (4,)),
+    ((2, 3, 4), (2, 4, 5)),
+    ((2, 3, 4), (4, 5)),
+    ((3, 4), (2, 4, 5)),
+    ((2, 1, 3, 4), (5, 4, 2)),
+    ((4,), (2, 4, 5)),
+    ((2, 3, 4), (4,)),
+    ((0, 4), (4, 2)),
+    ((3, 0), (0, 2)),
+    ((1, 1), (1, 1)),
+]
 
 
 @pytest.mark.parametrize("a, b", SHAPES, ids=str)

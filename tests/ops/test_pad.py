@@ -10,14 +10,25 @@ from tests.helpers import OURS, against_numpy, against_torch, differentiable, re
 from tests.kernels.helpers import lay_out
 
 CONSTANT = [
-    ((2, 3, 4, 5), (1, 2)), ((2, 3, 4, 5), (1, 2, 0, 3)), ((2, 3, 4, 5), (1, 0, 0, 2, 3, 1, 0, 1)),
-    ((3, 4), (-1, 2)), ((3, 4), (-1, -2, -1, 0)), ((3, 4), (0, 0)), ((3, 4), (-4, 0)), ((0, 4), (1, 1)), ((5,), (2, -1)),
+    ((2, 3, 4, 5), (1, 2)),
+    ((2, 3, 4, 5), (1, 2, 0, 3)),
+    ((2, 3, 4, 5), (1, 0, 0, 2, 3, 1, 0, 1)),
+    ((3, 4), (-1, 2)),
+    ((3, 4), (-1, -2, -1, 0)),
+    ((3, 4), (0, 0)),
+    ((3, 4), (-4, 0)),
+    ((0, 4), (1, 1)),
+    ((5,), (2, -1)),
     ((3, 4), ()),
-]  # fmt: skip
+]
 FRAMES = [
-    ((2, 3, 4, 5), (1, 2, 3, 0)), ((2, 3, 4, 5), (3, 3, 2, 2)), ((3, 4, 5), (1, 2, 0, 3)), ((3, 4, 5), (2, 1)),
-    ((2, 3, 4, 5), (0, 0, 1, 1)), ((4, 5), (2, 3)),
-]  # fmt: skip
+    ((2, 3, 4, 5), (1, 2, 3, 0)),
+    ((2, 3, 4, 5), (3, 3, 2, 2)),
+    ((3, 4, 5), (1, 2, 0, 3)),
+    ((3, 4, 5), (2, 1)),
+    ((2, 3, 4, 5), (0, 0, 1, 1)),
+    ((4, 5), (2, 3)),
+]
 NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
@@ -41,18 +52,22 @@ def test_frames_torch(shape, widths, mode):
 @pytest.mark.parametrize("shape, widths", [c for c in CONSTANT if min(c[1], default=0) >= 0])
 def test_constant_numpy(shape, widths):
     against_numpy(
-        [shape], lambda L, x: L.pad(x, widths, value=1.5),
-        lambda x: np.pad(x, by_axis(shape, widths), constant_values=1.5), tolerance=0,
-    )  # fmt: skip
+        [shape],
+        lambda L, x: L.pad(x, widths, value=1.5),
+        lambda x: np.pad(x, by_axis(shape, widths), constant_values=1.5),
+        tolerance=0,
+    )
 
 
 @pytest.mark.parametrize("mode", NUMPY_MODES)
 @pytest.mark.parametrize("shape, widths", FRAMES)
 def test_frames_numpy(shape, widths, mode):
     against_numpy(
-        [shape], lambda L, x: L.pad(x, widths, mode),
-        lambda x: np.pad(x, by_axis(shape, widths), NUMPY_MODES[mode]), tolerance=0,
-    )  # fmt: skip
+        [shape],
+        lambda L, x: L.pad(x, widths, mode),
+        lambda x: np.pad(x, by_axis(shape, widths), NUMPY_MODES[mode]),
+        tolerance=0,
+    )
 
 
 def test_other_dtypes_keep_theirs():

@@ -7,8 +7,8 @@ import minitorch_seg as ms
 from tests.helpers import OURS
 
 pytest.importorskip("hypothesis")
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 small, seeds = st.integers(1, 3), st.integers(0, 2**16)
 light = settings(max_examples=40, deadline=None, derandomize=True)

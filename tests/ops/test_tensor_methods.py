@@ -10,12 +10,32 @@ from minitorch_seg.kernels import layout
 @pytest.mark.parametrize(
     "name, arguments",
     [
-        ("exp", ()), ("abs", ()), ("sqrt", ()), ("sum", (1,)), ("mean", (0,)), ("softmax", (1,)), ("log_softmax", (1,)),
-        ("amax", (1,)), ("logsumexp", (1,)), ("cumsum", (1,)), ("reshape", (3, 2)), ("flatten", ()), ("permute", (1, 0)),
-        ("transpose", (0, 1)), ("flip", (0,)), ("roll", (1, 0)), ("relu", ()), ("sigmoid", ()), ("tanh", ()), ("clamp", (0.2,)),
-        ("argmax", (1,)), ("isnan", ()), ("add", (2.0,)), ("pow", (2,)),
+        ("exp", ()),
+        ("abs", ()),
+        ("sqrt", ()),
+        ("sum", (1,)),
+        ("mean", (0,)),
+        ("softmax", (1,)),
+        ("log_softmax", (1,)),
+        ("amax", (1,)),
+        ("logsumexp", (1,)),
+        ("cumsum", (1,)),
+        ("reshape", (3, 2)),
+        ("flatten", ()),
+        ("permute", (1, 0)),
+        ("transpose", (0, 1)),
+        ("flip", (0,)),
+        ("roll", (1, 0)),
+        ("relu", ()),
+        ("sigmoid", ()),
+        ("tanh", ()),
+        ("clamp", (0.2,)),
+        ("argmax", (1,)),
+        ("isnan", ()),
+        ("add", (2.0,)),
+        ("pow", (2,)),
     ],
-)  # fmt: skip
+)
 def test_method_is_the_function(name, arguments):
     x = ms.tensor([[0.5, 2.0, 1.0], [3.0, 0.1, 0.2]])
     np.testing.assert_array_equal(getattr(x, name)(*arguments).data, getattr(ms, name)(x, *arguments).data)
@@ -24,9 +44,17 @@ def test_method_is_the_function(name, arguments):
 def test_signs_from_both_sides():
     x, plain = ms.tensor([1.0, 2.0]), np.array([1.0, 2.0], np.float32)
     for mine, expected in [
-        (3 + x, 3 + plain), (3 - x, 3 - plain), (3 * x, 3 * plain), (3 / x, 3 / plain), (3**x, 3**plain), (-x, -plain),
-        (abs(-x), plain), (plain + x, plain + plain), (plain @ x, plain @ plain), (x @ plain, plain @ plain),
-    ]:  # fmt: skip
+        (3 + x, 3 + plain),
+        (3 - x, 3 - plain),
+        (3 * x, 3 * plain),
+        (3 / x, 3 / plain),
+        (3**x, 3**plain),
+        (-x, -plain),
+        (abs(-x), plain),
+        (plain + x, plain + plain),
+        (plain @ x, plain @ plain),
+        (x @ plain, plain @ plain),
+    ]:
         assert isinstance(mine, ms.Tensor)
         np.testing.assert_allclose(mine.data, expected)
 

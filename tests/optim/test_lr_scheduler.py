@@ -11,10 +11,14 @@ CASES = {
     "cosine": ("CosineAnnealingLR", {"T_max": 10}, 25),
     "cosine to a floor": ("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.01}, 20),
     "one cycle": ("OneCycleLR", {"max_lr": 0.4, "total_steps": 20}, 20),
-    "one cycle, options": ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "pct_start": 0.5, "div_factor": 5, "final_div_factor": 10}, 9),
+    "one cycle, options": (
+        "OneCycleLR",
+        {"max_lr": 1.0, "total_steps": 9, "pct_start": 0.5, "div_factor": 5, "final_div_factor": 10},
+        9,
+    ),
     "one cycle, two steps": ("OneCycleLR", {"max_lr": 1.0, "total_steps": 2}, 2),
     "lambda": ("LambdaLR", {"lr_lambda": lambda t: 0.9**t}, 10),
-}  # fmt: skip
+}
 
 
 def build(library, name, options):
@@ -67,7 +71,7 @@ def test_save_and_load():
 
 def test_refuses():
     optimizer = ms.optim.SGD([ms.zeros(1, requires_grad=True)])
-    with pytest.raises(ValueError, match="T_max.*0"):
+    with pytest.raises(ValueError, match=r"T_max.*0"):
         lr_scheduler.CosineAnnealingLR(optimizer, 0)
     with pytest.raises(ValueError, match="total_steps=0"):
         lr_scheduler.OneCycleLR(optimizer, 1.0, 0)

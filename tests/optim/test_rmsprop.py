@@ -9,9 +9,16 @@ from tests.optim.trajectories import same_trajectory
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"alpha": 0.5}, {"momentum": 0.9}, {"centered": True}, {"weight_decay": 0.2, "maximize": True}, {"momentum": 0.5, "centered": True, "eps": 0.01}],
+    [
+        {},
+        {"alpha": 0.5},
+        {"momentum": 0.9},
+        {"centered": True},
+        {"weight_decay": 0.2, "maximize": True},
+        {"momentum": 0.5, "centered": True, "eps": 0.01},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_torch(options, dtype):
     same_trajectory("RMSprop", dtype, lr=0.01, **options)
 

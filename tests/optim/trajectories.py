@@ -26,8 +26,8 @@ def set_gradients(ours: list[Any], expected: list[Any], step: int, skip: int | N
 
 
 def same_trajectory(name: str, dtype: str = "float64", steps: int = 20, **options: Any) -> Any:
-    """20 steps of ours equal 20 of PyTorch's; one parameter has no gradient in some of them; the state is saved and loaded
-    into a fresh optimiser in the middle."""
+    """20 steps of ours equal 20 of PyTorch's; one parameter has no gradient in some of them; the
+    state is saved and loaded into a fresh optimiser in the middle."""
     torch = theirs().modules[1]
     ours, expected = parameters(dtype)
     mine = getattr(ms.optim, name)(ours, **options)
