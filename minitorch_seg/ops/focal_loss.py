@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from minitorch_seg.autograd import Tensor
+from minitorch_seg.ops.cast import as_tensor
 from minitorch_seg.ops.cross_entropy import cross_entropy
 from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
 from minitorch_seg.ops.selection import where
@@ -48,13 +49,14 @@ def focal_loss(
     if gamma < 0:
         raise ValueError(f"focal_loss: gamma must not be negative, found {gamma}")
     surprise = cross_entropy(input, target, None, ignore_index, "none")  # −log p_t, 0 where ignored
-    indices = target.data if isinstance(target, Tensor) else target
-    kept = Tensor(indices != ignore_index)
+    kept = Tensor(as_tensor(target).data != ignore_index)
     loss = surprise
     if weight is not None:
         loss = cross_entropy(input, target, weight, ignore_index, "none")
-    if gamma:
-        loss = where(kept, (1 - (-surprise).exp()) ** gamma, 0.0) * loss
+    if gamma:  # at p_t = 1 the derivative of (1 − p_t)^γ is ∞ for γ < 1; times the loss, 0, it must be 0
+        hard = 1 - (-surprise).exp()
+        unsure = hard > 0
+        loss = where(unsure, where(unsure, hard, 1.0) ** gamma, 0.0) * loss
     if reduction != "mean":
         return reduce_loss(loss, reduction)
     return loss.sum() / float(kept.data.sum())
