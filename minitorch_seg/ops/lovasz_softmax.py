@@ -51,7 +51,7 @@ def lovasz_softmax(
     p, t = class_probabilities("lovasz_softmax", input, target, ignore_index, from_logits)
     truth = np.asarray(target.data if isinstance(target, Tensor) else target)
     kept = np.reshape(truth, t.data[:, 0].shape) != ignore_index
-    if per_image:
+    if per_image and p.shape[0]:
         images = range(p.shape[0])
         losses = [_batch_loss(p[i : i + 1], t.data[i : i + 1], kept[i : i + 1], classes) for i in images]
         return stack(losses).mean()
