@@ -28,6 +28,14 @@ def pair(operator: str, name: str, value: Any, minimum: int | None = None) -> Pa
     return first, second
 
 
+def integer(operator: str, name: str, value: Any) -> int:
+    """A whole number, as an int."""
+    try:
+        return op.index(value)
+    except TypeError:
+        raise TypeError(f"{operator}: {name} must be an int, found {value!r}") from None
+
+
 def normalize_dim(operator: str, dim: int, ndim: int) -> int:
     """A dimension counted from the front; −1 is the last one."""
     dim = op.index(dim)

@@ -23,7 +23,7 @@ import numpy as np
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch
-from minitorch_seg.ops.arguments import as_batch, pair, window_output_size
+from minitorch_seg.ops.arguments import as_batch, integer, pair, window_output_size
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.matmul import matmul
 
@@ -102,7 +102,7 @@ def avg_pool2d(
     frame = pair(name, "padding", padding, 0)
     if any(2 * p > k for p, k in zip(frame, kernel, strict=True)):
         raise ShapeError(f"{name}: padding {frame} is more than half the kernel size {kernel}")
-    if divisor_override == 0:
+    if divisor_override is not None and integer(name, "divisor_override", divisor_override) == 0:
         raise ValueError(f"{name}: divisor_override must not be zero")
     size = window_output_size(name, x.shape[2:], kernel, steps, frame, (1, 1), ceil_mode)
     if divisor_override is None:
@@ -125,6 +125,15 @@ def _averaging_matrix(inputs: int, outputs: int, dtype: np.dtype) -> Tensor:
     return Tensor(matrix)
 
 
+def _average(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """R x Cᵀ for each channel, as products with channels-last maps, so that the result is one too."""
+    n, c, h, w = x.shape
+    height, width = rows.shape[0], columns.shape[0]
+    pixels = x.permute(0, 2, 3, 1).reshape(n, h, w * c)
+    averaged = matmul(rows, pixels).reshape(n, height, w, c)
+    return matmul(columns, averaged).reshape(n, height, width, c).permute(0, 3, 1, 2)
+
+
 def adaptive_avg_pool2d(input: Any, output_size: int | tuple[int | None, int | None]) -> Tensor:
     """Means of windows that together cover the image, so many that the output has the size asked for.
 
@@ -139,17 +148,14 @@ def adaptive_avg_pool2d(input: Any, output_size: int | tuple[int | None, int | N
     x, single = as_batch("adaptive_avg_pool2d", as_tensor(input))
     same_float_dtype("adaptive_avg_pool2d", input=x)
     given = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
-    wanted = pair(
-        "adaptive_avg_pool2d",
-        "output_size",
-        [n if o is None else o for n, o in zip(x.shape[2:], given, strict=True)],
-        1,
-    )
+    if len(given) != 2:
+        raise ShapeError(f"adaptive_avg_pool2d: output_size must be an int or a pair, found {output_size}")
+    filled = [n if o is None else o for n, o in zip(x.shape[2:], given, strict=True)]
+    wanted = pair("adaptive_avg_pool2d", "output_size", filled, 0)
     if min(x.shape[2:]) < 1:
         raise ShapeError(f"adaptive_avg_pool2d: input of shape {x.shape} has no pixels")
     if wanted == (1, 1):
         y = x.mean((2, 3), keepdim=True)
     else:
-        rows, columns = (_averaging_matrix(n, o, x.dtype) for n, o in zip(x.shape[2:], wanted, strict=True))
-        y = matmul(matmul(rows, x), columns.transpose(0, 1))
+        y = _average(x, *(_averaging_matrix(n, o, x.dtype) for n, o in zip(x.shape[2:], wanted, strict=True)))
     return y.squeeze(0) if single else y

@@ -14,6 +14,7 @@ from typing import Any
 
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.errors import ShapeError
+from minitorch_seg.ops.arguments import integer
 from minitorch_seg.ops.cast import as_tensor
 
 
@@ -24,7 +25,7 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
     >>> ms.functional.pixel_shuffle(ms.tensor([[[[1.0]], [[2.0]], [[3.0]], [[4.0]]]]), 2).tolist()
     [[[[1.0, 2.0], [3.0, 4.0]]]]
     """
-    x, r = as_tensor(input), upscale_factor
+    x, r = as_tensor(input), integer("pixel_shuffle", "upscale_factor", upscale_factor)
     if r < 1 or x.ndim < 3 or x.shape[-3] % (r * r):
         raise ShapeError(
             f"pixel_shuffle: input of shape {x.shape} and upscale_factor {r}: expected (…, C·{r}², "
@@ -33,13 +34,13 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
     *lead, channels, h, w = x.shape
     n = len(lead)
     x = x.reshape(*lead, channels // r**2, r, r, h, w)
-    x = x.permute(*range(n + 1), n + 3, n + 1, n + 4, n + 2)
-    return x.reshape(*lead, channels // r**2, h * r, w * r)
+    x = x.permute(*range(n), n + 3, n + 1, n + 4, n + 2, n)  # (…, H, r, W, r, C)
+    return _channels_first(x.reshape(*lead, h * r, w * r, channels // r**2))
 
 
 def pixel_unshuffle(input: Any, downscale_factor: int) -> Tensor:
     """(…, C, r·H, r·W) → (…, C·r², H, W): the inverse of pixel_shuffle."""
-    x, r = as_tensor(input), downscale_factor
+    x, r = as_tensor(input), integer("pixel_unshuffle", "downscale_factor", downscale_factor)
     if r < 1 or x.ndim < 3 or x.shape[-1] % r or x.shape[-2] % r:
         raise ShapeError(
             f"pixel_unshuffle: input of shape {x.shape} cannot be divided by downscale_factor {r}"
@@ -47,5 +48,11 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Tensor:
     *lead, channels, h, w = x.shape
     n = len(lead)
     x = x.reshape(*lead, channels, h // r, r, w // r, r)
-    x = x.permute(*range(n + 1), n + 2, n + 4, n + 1, n + 3)
-    return x.reshape(*lead, channels * r**2, h // r, w // r)
+    x = x.permute(*range(n), n + 1, n + 3, n, n + 2, n + 4)  # (…, H, W, C, r, r)
+    return _channels_first(x.reshape(*lead, h // r, w // r, channels * r**2))
+
+
+def _channels_first(x: Tensor) -> Tensor:
+    """(…, H, W, C) as (…, C, H, W) without a copy: channels-last in memory, as every map."""
+    *lead, row, column, channel = range(x.ndim)
+    return x.permute(*lead, channel, row, column)

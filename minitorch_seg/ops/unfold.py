@@ -21,6 +21,7 @@ import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
+from minitorch_seg.kernels import layout
 from minitorch_seg.ops.arguments import Pair, as_batch, pair, window_output_size
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 
@@ -62,7 +63,9 @@ class Fold(Function):
         for i, j in np.ndindex(*kernel_size):
             place = _tap(framed, (i, j), outputs, stride, dilation)
             place += columns[:, :, i, j]  # windows overlap: add
-        return framed[:, :, p : p + h, q : q + w]
+        y = layout.empty_map((n, framed.shape[1], h, w), x.dtype)
+        y[...] = framed[:, :, p : p + h, q : q + w]
+        return y
 
     @staticmethod
     def backward(ctx, grad):
