@@ -86,7 +86,7 @@ class InstanceNorm2d(BatchNorm2d):
             self.weight,
             self.bias,
             use_input,
-            0.1 if self.momentum is None else self.momentum,
+            0.0 if self.momentum is None else self.momentum,  # None keeps the statistics, as in PyTorch
             self.eps,
         )
         return y.squeeze(0) if single else y

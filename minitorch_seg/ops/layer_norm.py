@@ -85,7 +85,7 @@ def group_norm(
         raise ShapeError(
             f"group_norm: num_groups={num_groups} does not divide the {channels} channels of input {x.shape}"
         )
-    if n and int(np.prod(rest)) * (channels // num_groups) <= 1:
+    if int(np.prod(rest)) * (channels // num_groups) * n == 1:
         raise ShapeError(
             f"group_norm: one value a group (input {x.shape}, num_groups={num_groups}) has no variance"
         )
@@ -118,6 +118,9 @@ def instance_norm(
         raise ShapeError(f"instance_norm: input has shape {x.shape}, expected (N, C, H, W) or (N, C, L)")
     dims = tuple(range(2, x.ndim))
     shape = (1, -1, *[1] * len(dims))
+    for name, t in (("running_mean", running_mean), ("running_var", running_var)):
+        if t is not None and t.shape != x.shape[1:2]:
+            raise ShapeError(f"instance_norm: {name} has shape {t.shape}, expected ({x.shape[1]},)")
     if not use_input_stats:
         if running_mean is None or running_var is None:
             raise ValueError("instance_norm: without use_input_stats it needs running_mean and running_var")
@@ -128,7 +131,7 @@ def instance_norm(
         raise ShapeError(f"instance_norm: one value a channel (input {x.shape}) has no variance")
     mean, variance = np.mean(x.data, axis=dims), np.var(x.data, axis=dims, ddof=1)
     for running, batch in ((running_mean, mean), (running_var, variance)):
-        if running is not None:
+        if running is not None and x.shape[0]:
             np.copyto(
                 running.data,
                 (1 - momentum) * running.data + momentum * np.mean(batch, axis=0),
