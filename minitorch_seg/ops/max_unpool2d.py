@@ -12,12 +12,13 @@ Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014;
 
 from __future__ import annotations
 
+import operator as op
 from typing import Any
 
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import DTypeError, ShapeError
 from minitorch_seg.kernels import layout
 from minitorch_seg.ops.arguments import as_batch, pair
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
@@ -69,19 +70,22 @@ def max_unpool2d(
     same_float_dtype(name, input=x)
     index = np.asarray(indices.data if isinstance(indices, Tensor) else indices)
     index = index[None] if single else index
-    if index.dtype.kind not in "iu" or index.shape != x.shape:
-        raise ShapeError(
-            f"{name}: indices are {index.dtype} {index.shape}, expected integers of the input's "
-            f"shape {x.shape}"
-        )
+    if index.dtype != np.int64:
+        raise DTypeError(f"{name}: indices are {index.dtype}, expected int64, as max_pool2d returns them")
+    if index.shape != x.shape:
+        raise ShapeError(f"{name}: indices have shape {index.shape}, expected the input's, {x.shape}")
     kernel = pair(name, "kernel_size", kernel_size, 1)
     steps = kernel if stride is None else pair(name, "stride", stride, 1)
     frame = pair(name, "padding", padding, 0)
     usual = tuple(
         (n - 1) * s - 2 * p + k for n, s, p, k in zip(x.shape[2:], steps, frame, kernel, strict=True)
     )
-    size = usual if output_size is None else tuple(int(n) for n in output_size[-2:])
-    if any(not u - s < n < u + s for n, u, s in zip(size, usual, steps, strict=True)):
+    if output_size is not None and len(output_size) not in (2, 4):
+        raise ShapeError(
+            f"{name}: output_size must be (height, width) or (N, C, height, width), found {output_size}"
+        )
+    size = usual if output_size is None else tuple(op.index(n) for n in output_size[-2:])
+    if any(n < 0 or not u - s < n < u + s for n, u, s in zip(size, usual, steps, strict=True)):
         raise ShapeError(
             f"{name}: output_size {size} cannot have been pooled to {x.shape[2:]}: expected about {usual}"
         )
