@@ -96,6 +96,22 @@ class Softplus(Function):
         return grad * sigmoid(x)
 
 
+class Elu(Function):
+    """Of the two branches only e^min(x, 0) is computed: e^x of a large x, which is not chosen, would
+    overflow."""
+
+    @staticmethod
+    def forward(ctx, x, alpha):
+        ctx.alpha = alpha
+        ctx.save_for_backward(x)
+        return np.where(x.data > 0, x.data, alpha * np.expm1(np.minimum(x.data, 0)))
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return where(x > 0, grad, grad * (ctx.alpha * x.clamp(max=0).exp())), None
+
+
 class Gelu(Function):
     """x Φ(x); its derivative Φ(x) + x φ(x) needs φ(x) = e^{−x²/2} / √2π only, so it is written in
     operators."""
@@ -193,10 +209,13 @@ def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
 
 
 def elu(input: Any, alpha: float = 1.0) -> Tensor:
-    """input where it is positive, alpha · (e^input − 1) elsewhere."""
-    x = to_float(input, "elu")
-    negative = x.clamp(max=0)  # keeps e^x, which is not chosen for large x, from overflowing
-    return where(x > 0, x, alpha * (negative.exp() - 1))
+    """input where it is positive, alpha · (e^input − 1) elsewhere.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.elu(ms.tensor([-100.0, 0.0, 2.0]))
+    tensor([-1.,  0.,  2.])
+    """
+    return Elu.apply(to_float(input, "elu"), alpha)
 
 
 def silu(input: Any) -> Tensor:
