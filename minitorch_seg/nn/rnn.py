@@ -48,6 +48,10 @@ class Recurrent(Module):
                 f"{type(self).__name__}: sizes must be positive, found {input_size=}, "
                 f"{hidden_size=}, {num_layers=}"
             )
+        if not 0 <= dropout <= 1:
+            raise ValueError(
+                f"{type(self).__name__}: dropout is a probability between 0 and 1, found {dropout}"
+            )
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = (
             bias,
@@ -84,8 +88,15 @@ class Recurrent(Module):
 
     def _initial(self, given: Any, batch: int, single: bool) -> list[Tensor | None]:
         states = [None] * self.states if given is None else [given] if self.states == 1 else list(given)
+        names = ("h_0", "c_0")[: self.states]
+        if len(states) != self.states or not all(s is None or isinstance(s, Tensor) for s in states):
+            found = [getattr(s, "shape", type(s).__name__) for s in states]
+            raise ShapeError(
+                f"{type(self).__name__}: the initial state must be {' and '.join(names)}, "
+                f"{self.states} in number, found {found}"
+            )
         expected = (self.num_layers * self.directions, batch, self.hidden_size)
-        for i, name in enumerate(("h_0", "c_0")[: self.states]):
+        for i, name in enumerate(names):
             state = states[i]
             if state is not None:
                 states[i] = state = state.unsqueeze(1) if single else state
