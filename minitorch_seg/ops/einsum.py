@@ -7,19 +7,21 @@ operands: again an einsum,
 with the letters of y and of the others on the left and a's on the right.  A letter of a that stands nowhere
 else was summed away alone, and its gradient is repeated along it.
 
-Only letters, and an output after "->" or the alphabetic order of the letters that occur once, as in NumPy; no
-repeated letter within one operand.
+An operand in which a letter stands twice gives its diagonal first: "ii->i".  "..." stands for the
+dimensions without a letter, aligned from the right; a size of 1 is broadcast.  Without "->" the output is
+"...", then the letters that occur once, in alphabetic order.
 """
 
 from __future__ import annotations
 
+import string
 from typing import Any
 
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import ShapeError
-from minitorch_seg.ops.cast import promote
+from minitorch_seg.errors import DTypeError, ShapeError
+from minitorch_seg.ops.cast import as_tensor
 
 
 class Einsum(Function):
@@ -27,7 +29,8 @@ class Einsum(Function):
     def forward(ctx, letters, output, *operands):
         ctx.letters, ctx.output = letters, output
         ctx.save_for_backward(*operands)
-        return np.einsum(",".join(letters) + "->" + output, *(o.data for o in operands), optimize=True)
+        y = np.einsum(",".join(letters) + "->" + output, *(o.data for o in operands), optimize=True)
+        return np.array(y) if len(operands) == 1 else y  # of one operand it can be a view
 
     @staticmethod
     def backward(ctx, grad):
@@ -50,33 +53,82 @@ class Einsum(Function):
 def einsum(equation: str, *operands: Any) -> Tensor:
     """The sum of products that `equation` describes.
 
+    Args:
+        equation: as "bij,bjk->bik": a term of letters for each operand, "->" and the output's letters.
+        operands: tensors of one dtype.
+
     >>> import minitorch_seg as ms
     >>> a = ms.tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> ms.einsum("ij,kj->ik", a, a).tolist()
     [[5.0, 11.0], [11.0, 25.0]]
+    >>> ms.einsum("ii", a), ms.einsum("...j->...", a)
+    (tensor(5.), tensor([3., 7.]))
     """
     left, arrow, output = equation.replace(" ", "").partition("->")
-    letters = left.split(",")
+    terms = left.split(",")
+    tensors = [as_tensor(o) for o in operands]
+    if len(terms) != len(tensors):
+        raise ValueError(f"einsum: {equation!r} names {len(terms)} operands, found {len(tensors)}")
+    if len({t.dtype for t in tensors}) > 1:
+        found = ", ".join(str(t.dtype) for t in tensors)
+        raise DTypeError(f"einsum: operands of one dtype expected, found {found}: convert with .to(dtype)")
     if not arrow:
-        output = "".join(sorted(c for c in set(left) - {","} if left.count(c) == 1))
-    tensors = promote(*operands)
-    if len(letters) != len(tensors):
-        raise ValueError(f"einsum: {equation!r} names {len(letters)} operands, found {len(tensors)}")
+        once = sorted(c for c in set(left) if c.isalpha() and left.count(c) == 1)
+        output = "..." * ("..." in left) + "".join(once)
+    terms, output = _name_ellipsis(equation, terms, output, tensors)
+    for k, (term, t) in enumerate(zip(terms, tensors, strict=True)):
+        terms[k], tensors[k] = _diagonal(equation, term, t)
     sizes: dict[str, int] = {}
-    for term, t in zip(letters, tensors, strict=True):
-        if not (term.isalpha() or term == "") or len(set(term)) != len(term):
-            raise ValueError(f"einsum: {term!r} in {equation!r}: only letters, each once within an operand")
-        if len(term) != t.ndim:
-            raise ShapeError(
-                f"einsum: {term!r} in {equation!r} has {len(term)} letters for a tensor of shape {t.shape}"
-            )
+    for term, t in zip(terms, tensors, strict=True):
         for letter, n in zip(term, t.shape, strict=True):
-            if sizes.setdefault(letter, n) != n:
+            known = sizes.get(letter, 1)
+            if n != known and 1 not in (n, known):
                 raise ShapeError(
-                    f"einsum: letter {letter!r} in {equation!r} stands for sizes {sizes[letter]} and {n}"
+                    f"einsum: letter {letter!r} in {equation!r} stands for sizes {known} and {n}"
                 )
+            sizes[letter] = n if known == 1 else known
     if len(set(output)) != len(output) or not set(output) <= set(sizes):
         raise ValueError(
             f"einsum: the output {output!r} of {equation!r} must use each letter once, from the operands"
         )
-    return Einsum.apply(letters, output, *tensors)
+    for k, (term, t) in enumerate(zip(terms, tensors, strict=True)):
+        ones = [d for d, (c, n) in enumerate(zip(term, t.shape, strict=True)) if n == 1 and sizes[c] != 1]
+        terms[k] = "".join(
+            c for d, c in enumerate(term) if d not in ones
+        )  # broadcast: no letter, no dimension
+        tensors[k] = t.reshape([n for d, n in enumerate(t.shape) if d not in ones]) if ones else t
+    return Einsum.apply(terms, output, *tensors)
+
+
+def _name_ellipsis(
+    equation: str, terms: list[str], output: str, tensors: list[Tensor]
+) -> tuple[list[str], str]:
+    """Letters of their own for the dimensions that "..." stands for, the last dimension first."""
+    free = [c for c in string.ascii_letters if c not in equation][::-1]
+    named, longest = [], 0
+    for term, t in zip(terms, tensors, strict=True):
+        written = term.replace("...", "", 1)
+        if written and not (written.isascii() and written.isalpha()):
+            raise ValueError(f"einsum: {term!r} in {equation!r}: only letters and one '...' expected")
+        extra = t.ndim - len(written)
+        if extra < 0 or (extra and "..." not in term) or extra > len(free):
+            raise ShapeError(
+                f"einsum: {term!r} in {equation!r} has {len(written)} letters for a tensor of shape {t.shape}"
+            )
+        longest = max(longest, extra)
+        named.append(term.replace("...", "".join(free[:extra][::-1])))
+    return named, output.replace("...", "".join(free[:longest][::-1]))
+
+
+def _diagonal(equation: str, term: str, t: Tensor) -> tuple[str, Tensor]:
+    """A letter that stands twice in one term: the elements where both indices are equal."""
+    for letter in sorted(set(term)):
+        while term.count(letter) > 1:
+            i, j = term.index(letter), term.rindex(letter)
+            n, m = t.shape[i], t.shape[j]
+            if n != m:
+                raise ShapeError(f"einsum: letter {letter!r} in {equation!r} stands for sizes {n} and {m}")
+            others = [d for d in range(t.ndim) if d not in (i, j)]
+            t = t.permute(i, j, *others)[np.arange(n), np.arange(n)]
+            term = letter + "".join(term[d] for d in others)
+    return term, t
