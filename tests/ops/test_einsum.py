@@ -1,0 +1,51 @@
+"""einsum against PyTorch and NumPy; gradients; refusals."""
+
+import numpy as np
+import pytest
+
+import minitorch_seg as ms
+from minitorch_seg.errors import ShapeError
+from tests.helpers import against_numpy, against_torch, differentiable, refuses
+
+CASES = {
+    "ij,jk->ik": [(2, 3), (3, 4)],
+    "ij,kj": [(2, 3), (4, 3)],
+    "i,j->ij": [(2,), (3,)],
+    "ij->": [(2, 3)],
+    "ij->ji": [(2, 3)],
+    "bij,bjk->bik": [(2, 3, 4), (2, 4, 5)],
+    "nchw,oc->nohw": [(2, 3, 2, 2), (4, 3)],
+    "i,i,i->": [(3,), (3,), (3,)],
+    "ij,k->i": [(2, 3), (4,)],
+    "ba": [(2, 3)],
+    ",i->i": [(), (3,)],
+    "ij , jk -> ik": [(2, 3), (3, 4)],
+    "ii->i": [(3, 3)],
+    "ii": [(3, 3)],
+    "...ij,jk->...ik": [(2, 3, 4), (4, 5)],
+    "iij,j->i": [(2, 2, 3), (3,)],
+}
+
+
+@pytest.mark.parametrize("equation", CASES)
+def test_torch(equation):
+    against_torch(CASES[equation], lambda L, *x: L.einsum(equation, *x))
+
+
+@pytest.mark.parametrize("equation", CASES)
+def test_numpy(equation):
+    against_numpy(CASES[equation], lambda L, *x: ms.einsum(equation, *x), lambda *x: np.einsum(equation, *x))
+
+
+@pytest.mark.parametrize("equation", ["ij,jk->ik", "i,j->ij", "ij->", "i,i,i->", "ij,k->i", "ii->i"])
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients(equation, order):
+    differentiable(CASES[equation], lambda L, *x: ms.einsum(equation, *x), order)
+
+
+def test_refuses():
+    refuses(ValueError, "einsum operands 1", lambda L: L.einsum("ij,jk->ik", L.zeros(2, 3)))
+    refuses(ShapeError, "einsum 3 letters (2, 3)", lambda L: L.einsum("ijk->i", L.zeros(2, 3)))
+    refuses(ShapeError, "einsum 'j' 3 4", lambda L: L.einsum("ij,jk->ik", L.zeros(2, 3), L.zeros(4, 2)))
+    refuses(ValueError, "einsum 'iz'", lambda L: L.einsum("ij->iz", L.zeros(2, 3)))
+    refuses(ValueError, "einsum once", lambda L: L.einsum("ij->ii", L.zeros(2, 2)))

@@ -1,0 +1,67 @@
+"""focal_loss against its formula; γ = 0 is cross-entropy; gradients; refusals."""
+
+import numpy as np
+import pytest
+
+import minitorch_seg as ms
+from tests.helpers import against_numpy, against_torch, differentiable, refuses
+
+TARGET = np.array([[[0, 2, 1], [1, -100, 2]]])
+WEIGHT = np.array([0.5, 2.0, 1.25])
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_formula(gamma, reduction):
+    special = pytest.importorskip("scipy.special")
+
+    def oracle(x):
+        kept, classes = TARGET != -100, np.maximum(TARGET, 0)
+        log_p = np.take_along_axis(special.log_softmax(x, axis=1), classes[:, None], 1)[:, 0]
+        loss = np.where(kept, -((1 - np.exp(log_p)) ** gamma) * WEIGHT[classes] * log_p, 0)
+        return {"mean": loss.sum() / kept.sum(), "sum": loss.sum(), "none": loss}[reduction]
+
+    def call(L, x):
+        return L.focal_loss(
+            x, ms.tensor(TARGET), gamma, ms.tensor(WEIGHT.astype(x.dtype)), reduction=reduction
+        )
+
+    against_numpy([(1, 3, 2, 3)], call, oracle)
+
+
+def test_torch_gradient():
+    def call(L, x, t):
+        if hasattr(L, "focal_loss"):
+            return L.focal_loss(x, t)
+        surprise = L.cross_entropy(x, t, reduction="none")
+        return ((1 - (-surprise).exp()) ** 2 * surprise).sum() / (t != -100).sum()
+
+    against_torch([(1, 3, 2, 3), TARGET], call)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients(order):
+    differentiable([(1, 3, 2, 3)], lambda L, x: L.focal_loss(x, ms.tensor(TARGET), 1.5), order)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_certainty_has_a_finite_gradient(gamma):
+    """p_t = 1 exactly: (1 − p)^γ with γ < 1 has an infinite slope there, times a loss of 0."""
+    x = ms.tensor([[200.0, 0.0]], requires_grad=True)
+    ms.functional.focal_loss(x, ms.tensor([0]), gamma).backward()
+    assert np.isfinite(x.grad.data).all()
+
+
+def test_refuses():
+    refuses(
+        ValueError,
+        "focal_loss gamma -1",
+        lambda L: L.focal_loss(L.zeros(1, 2), L.tensor([0]), -1.0),
+        torch_too=False,
+    )
+    refuses(
+        ValueError,
+        "focal_loss 'max'",
+        lambda L: L.focal_loss(L.zeros(1, 2), L.tensor([0]), reduction="max"),
+        torch_too=False,
+    )

@@ -1,0 +1,42 @@
+"""l1_loss, smooth_l1_loss, huber_loss."""
+
+import numpy as np
+import pytest
+
+from minitorch_seg.errors import ShapeError
+from tests.helpers import against_numpy, against_torch, differentiable, refuses
+
+X, T = np.array([0.0, 1.0, -3.0, 0.5, 2.0]), np.array([0.0, 0.0, 1.0, 0.0, 2.5])
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_torch(reduction):
+    against_torch([X, T], lambda L, x, t: L.l1_loss(x, t, reduction=reduction))
+    for size in (0.5, 1.0, 2.0):
+        against_torch([X, T], lambda L, x, t, s=size: L.smooth_l1_loss(x, t, reduction=reduction, beta=s))
+        against_torch([X, T], lambda L, x, t, s=size: L.huber_loss(x, t, reduction=reduction, delta=s))
+    against_torch([X, T], lambda L, x, t: L.smooth_l1_loss(x, t, reduction=reduction, beta=0.0))
+
+
+def test_numpy():
+    special = pytest.importorskip("scipy.special")
+    against_numpy([X, T], lambda L, x, t: L.l1_loss(x, t), lambda x, t: np.mean(np.abs(x - t)))
+    against_numpy(
+        [X, T], lambda L, x, t: L.huber_loss(x, t, delta=1.5), lambda x, t: special.huber(1.5, x - t).mean()
+    )
+
+
+@pytest.mark.parametrize("name", ["l1_loss", "smooth_l1_loss", "huber_loss"])
+def test_gradients(name):
+    differentiable([(2, 3), (2, 3)], lambda L, x, t: getattr(L, name)(x, t), 2)
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_refuses():
+    for name in ("l1_loss", "smooth_l1_loss", "huber_loss"):
+        call = lambda L, n=name: getattr(L, n)(L.zeros(2), L.zeros(3))  # noqa: E731
+        refuses(ShapeError, f"{name} (2,) (3,)", call)
+    refuses(
+        ValueError, "smooth_l1_loss beta -1", lambda L: L.smooth_l1_loss(L.zeros(2), L.zeros(2), beta=-1.0)
+    )
+    refuses(ValueError, "huber_loss delta 0", lambda L: L.huber_loss(L.zeros(2), L.zeros(2), delta=0.0))

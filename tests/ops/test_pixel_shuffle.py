@@ -1,0 +1,54 @@
+"""pixel_shuffle and pixel_unshuffle."""
+
+import numpy as np
+import pytest
+
+import minitorch_seg as ms
+from minitorch_seg.errors import ShapeError
+from tests.helpers import (
+    OURS,
+    against_numpy,
+    against_torch,
+    differentiable,
+    draw,
+    refuses,
+    same_in_every_layout,
+)
+
+
+@pytest.mark.parametrize("r", [1, 2, 3])
+def test_torch(r):
+    against_torch([(2, 2 * r * r, 3, 4)], lambda L, x: L.pixel_shuffle(x, r), maps=r > 1)
+    against_torch([(2, 2, 3 * r, 4 * r)], lambda L, x: L.pixel_unshuffle(x, r), maps=r > 1)
+    against_torch([(2 * r * r, 3, 4)], lambda L, x: L.pixel_shuffle(x, r))
+
+
+def test_numpy():
+    def oracle(x):
+        y = np.zeros((2, 1, 6, 8))
+        for i, j in np.ndindex(2, 2):
+            y[:, 0, i::2, j::2] = x[:, 2 * i + j]
+        return y
+
+    against_numpy([(2, 4, 3, 4)], lambda L, x: L.pixel_shuffle(x, 2), oracle, tolerance=0)
+
+
+def test_inverse():
+    (x,) = draw([(2, 8, 3, 4)])
+    np.testing.assert_array_equal(OURS.pixel_unshuffle(OURS.pixel_shuffle(ms.tensor(x), 2), 2).data, x)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients(order):
+    differentiable([(1, 4, 2, 2)], lambda L, x: L.pixel_shuffle(x, 2) ** 2, order)
+    differentiable([(1, 1, 2, 4)], lambda L, x: L.pixel_unshuffle(x, 2) ** 2, order)
+
+
+def test_layouts():
+    same_in_every_layout([(2, 4, 3, 5)], lambda L, x: L.pixel_shuffle(x, 2))
+
+
+def test_refuses():
+    refuses(ShapeError, "pixel_shuffle (1, 3, 2, 2) 2", lambda L: L.pixel_shuffle(L.zeros(1, 3, 2, 2), 2))
+    refuses(ShapeError, "pixel_unshuffle (1, 1, 3, 2) 2", lambda L: L.pixel_unshuffle(L.zeros(1, 1, 3, 2), 2))
+    refuses(ShapeError, "pixel_shuffle 0", lambda L: L.pixel_shuffle(L.zeros(1, 4, 2, 2), 0))
