@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["contours", "curves", "errors", "gallery", "overlay", "save"]
 
 WRONG = (214, 39, 40)
-IGNORED = (150, 150, 150)
+IGNORED = (110, 110, 110)
 
 
 def curves(history: Any, title: str = "") -> Figure:
@@ -105,7 +105,7 @@ def errors(
     image: np.ndarray, truth: np.ndarray, prediction: np.ndarray, ignore_index: int | None = None
 ) -> np.ndarray:
     """The image, faint, with wrong pixels in red and uncounted ones in grey: uint8 (H, W, 3)."""
-    picture = 255 - (255 - _rgb(image).mean(axis=-1, keepdims=True).repeat(3, axis=-1)) * 0.45
+    picture = 255 - (255 - _rgb(image).mean(axis=-1, keepdims=True).repeat(3, axis=-1)) * 0.35
     counted = truth != ignore_index if ignore_index is not None else np.ones(truth.shape, bool)
     picture[~counted] = IGNORED
     picture[counted & (truth != prediction)] = WRONG
