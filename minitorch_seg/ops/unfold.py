@@ -57,13 +57,13 @@ class Fold(Function):
     def forward(ctx, x, size, kernel_size, stride, padding, dilation, outputs):
         ctx.options = kernel_size, stride, padding, dilation, outputs
         (h, w), (p, q) = size, padding
-        n = x.shape[0]
-        columns = np.reshape(x.data, (n, -1, *kernel_size, *outputs))
-        framed = np.zeros((n, columns.shape[1], h + 2 * p, w + 2 * q), x.dtype)
+        n, channels = x.shape[0], x.shape[1] // (kernel_size[0] * kernel_size[1])
+        columns = np.reshape(x.data, (n, channels, *kernel_size, *outputs))
+        framed = np.zeros((n, channels, h + 2 * p, w + 2 * q), x.dtype)
         for i, j in np.ndindex(*kernel_size):
             place = _tap(framed, (i, j), outputs, stride, dilation)
             place += columns[:, :, i, j]  # windows overlap: add
-        y = layout.empty_map((n, framed.shape[1], h, w), x.dtype)
+        y = layout.empty_map((n, channels, h, w), x.dtype)
         y[...] = framed[:, :, p : p + h, q : q + w]
         return y
 
