@@ -2,8 +2,8 @@
 
     m ← β₁ m + (1 − β₁) g                 running mean of the gradient
     v ← β₂ v + (1 − β₂) g²                running mean of its square
-    m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)     both begin at 0 and are too small at first: this makes up for
-    it θ ← θ − η m̂ / (√v̂ + ε)
+    m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)     m and v begin at 0, too small: this makes up for it
+    θ ← θ − η m̂ / (√v̂ + ε)
 
 Adam puts weight decay into the gradient, g ← dL/dθ + λ θ; AdamW takes it off the parameter, θ ← θ − η λ θ, so
 that it is not divided by √v̂.  With amsgrad the largest v so far takes the place of v.

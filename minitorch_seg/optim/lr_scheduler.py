@@ -1,9 +1,10 @@
 """Learning-rate schedules: call `step()` after each `optimizer.step()` (or after each epoch, as you count).
 
-cosine       η_t = η_min + ½ (η₀ − η_min)(1 + cos(π t / T))            Loshchilov and Hutter, "SGDR", 2017
-one cycle    a cosine from η_max/25 up to η_max during the first 30 %, then down to η_max/250 000      Smith,
-2018
-lambda       η_t = η₀ · f(t)
+    cosine       η_t = η_min + ½ (η₀ − η_min)(1 + cos(π t / T))
+    one cycle    a cosine from η_max/25 up to η_max in the first 30 % of the steps, then down to η_max/250 000
+    lambda       η_t = η₀ · f(t)
+
+Loshchilov and Hutter, "SGDR", 2017 (cosine); Smith, 2018 (one cycle).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """RMSprop: each number's step divided by the running size of its gradient.
 
-    g ← dL/dθ + λ θ v ← α v + (1 − α) g²
+    g ← dL/dθ + λ θ
+    v ← α v + (1 − α) g²
     centered:  ḡ ← α ḡ + (1 − α) g,  and v − ḡ² (the variance) takes the place of v
     b ← μ b + g / (√v + ε)            (with momentum μ; else b = g / (√v + ε))
     θ ← θ − η b
