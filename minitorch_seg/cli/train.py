@@ -17,9 +17,9 @@ from minitorch_seg.errors import UserError
 @click.option("--model", default="unet", help="Model.")
 @click.option("--out", metavar="RUN", help="Run folder.  [default: runs/DATA-MODEL-N]")
 @click.option("--epochs", type=int, help="Passes over the training images.")
-@click.option("--steps", type=int, help="Optimiser steps.")
+@click.option("--steps", type=int, help="Optimiser steps.  [default: 600; coins 200]")
 @click.option("--minutes", type=float, help="As many steps as fit, measured first, then fixed.")
-@click.option("--batch-size", type=int, default=8)
+@click.option("--batch-size", type=int, default=8, help="Images a step.")
 @click.option("--lr", type=float, default=0.01, help="Learning rate at the start.")
 @click.option("--base-channels", type=int, default=16, help="Channels of the first level.")
 @click.option("--depth", type=int, default=3, help="Levels below the first.")
@@ -33,13 +33,14 @@ from minitorch_seg.errors import UserError
     flag_value=False,
     default=True,
     type=bool,
+    show_default=False,
     help="No random flips, turns, brightness.",
 )
 @click.option(
     "--convert", metavar="foreground|boundary", help="Masks that number objects: what to make of them."
 )
-@click.option("--seed", type=int, default=0)
-@click.option("--device", default="cpu", help="cpu")
+@click.option("--seed", type=int, default=0, help="Decides all that is random.")
+@click.option("--device", default="cpu", help="Where to compute.")
 @click.option("--force", is_flag=True, help="Overwrite an earlier run in --out.")
 @click.option("--resume", is_flag=True, help="Go on with the stopped run in --out.")
 @click.pass_context

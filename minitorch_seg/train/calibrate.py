@@ -33,7 +33,7 @@ def calibrate(plan: Plan, minutes: float, started: float) -> int:
     begin = time.monotonic()
     validate()
     validation = time.monotonic() - begin
-    trial = max(3, min(plan.batches_an_epoch() * 2, 40))
+    trial = min(plan.batches_an_epoch(), 8)
     budget = max(1.0, minutes * 60 * 0.05)
     seconds, steps = 0.0, 0
     while steps == 0 or (seconds < budget and steps < 200):
