@@ -175,9 +175,10 @@ class Module:
             p.requires_grad = requires_grad
         return self
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters; with set_to_none=False fill them with zeros instead."""
         for p in self.parameters():
-            p.grad = None
+            p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.grad.data))
 
     def to(self, target: Any) -> Module:
         """Parameters and buffers converted: to("float64") changes the float ones' dtype; to("cpu") does

@@ -58,8 +58,7 @@ def matmul(input: Any, other: Any) -> Tensor:
     if a2.shape[-1] != b2.shape[-2]:
         raise ShapeError(
             f"matmul: shapes {a.shape} and {b.shape}: the last size of the first ({a2.shape[-1]}) "
-            f"must equal the last but "
-            f"one of the second ({b2.shape[-2]}); is a transpose missing?"
+            f"must equal the last but one of the second ({b2.shape[-2]}); is a transpose missing?"
         )
     try:
         np.broadcast_shapes(a2.shape[:-2], b2.shape[:-2])
@@ -85,5 +84,9 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:1]}")
-    y = matmul(x, weight.transpose(0, 1))
-    return y if bias is None else y + bias
+    # One long matrix rather than a batch of them: the weight's gradient then is one product, not a sum of many.
+    rows = x if x.ndim <= 2 else x.reshape(-1, x.shape[-1]) if x.data.size else x
+    y = matmul(rows, weight.transpose(0, 1))
+    if bias is not None:
+        y = y + bias
+    return y if rows is x else y.reshape(*x.shape[:-1], weight.shape[0])

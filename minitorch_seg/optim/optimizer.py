@@ -43,11 +43,11 @@ class Optimizer:
             known.add(id(p))
         self.param_groups.append({**self.defaults, **group, "params": params})
 
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients; with set_to_none=False fill them with zeros instead."""
         for group in self.param_groups:
             for p in group["params"]:
-                p.grad = None
+                p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.grad.data))
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
