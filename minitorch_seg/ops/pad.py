@@ -86,6 +86,10 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0
         raise ShapeError(
             f"pad: mode {mode!r} frames the last one or two dimensions of a map, found shape {x.shape}"
         )
+    crops = [(min(a, 0), min(b, 0)) for a, b in by_dim]
+    cropped = any(a or b for a, b in crops)
+    if mode == "circular" and cropped:  # what is left goes round; mirrors and edges stand where they were
+        x, cropped = PadConstant.apply(x, crops, 0), False
     for dim, (before, after) in enumerate(by_dim):
         n = x.shape[dim]
         limit = {"reflect": n - 1, "circular": n}.get(mode)
@@ -95,5 +99,4 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0
             )
         if before > 0 or after > 0:
             x = index_select(x, dim, _sources(n, max(before, 0), max(after, 0), mode))
-    crops = [(min(a, 0), min(b, 0)) for a, b in by_dim]
-    return PadConstant.apply(x, crops, 0) if any(a or b for a, b in crops) else x
+    return PadConstant.apply(x, crops, 0) if cropped else x
