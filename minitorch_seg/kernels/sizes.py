@@ -31,14 +31,16 @@ def nearest_indices(inputs: int, outputs: int, scale: float | None) -> np.ndarra
     """The input index that each output index copies: floor(i·inputs/outputs), or floor(i/scale) where the
     scale is given.
 
-    As in PyTorch the product is rounded to float32 for every dtype, and an unchanged size is the identity
-    whatever the scale.
+    As in PyTorch the product is rounded to float32 for every dtype, and whatever the scale, an unchanged size
+    is the identity and the double size repeats each pixel.
 
     >>> nearest_indices(3, 6, None).tolist()
     [0, 0, 1, 1, 2, 2]
     """
     if inputs == outputs:
         return np.arange(outputs)
+    if outputs == 2 * inputs:
+        return np.arange(outputs) // 2
     step = np.float32(1.0 / scale) if scale else np.float32(inputs) / np.float32(outputs)
     index = np.floor(np.arange(outputs, dtype=np.float32) * step).astype(np.int64)
     return np.minimum(index, inputs - 1)

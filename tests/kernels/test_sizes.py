@@ -23,3 +23,9 @@ def test_tables_stay_inside_and_never_decrease(inputs, outputs, align_corners, s
         assert (np.diff(table) >= 0).all()
     assert ((fraction >= 0) & (fraction <= 1)).all() and ((high == low) | (high == low + 1)).all()
     assert fraction.dtype == np.float32
+
+
+def test_double_size_repeats_each_pixel_whatever_the_scale():
+    """PyTorch's rule for sizes that a scale of 2.4, say, rounds down to."""
+    assert nearest_indices(2, 4, 2.46).tolist() == [0, 0, 1, 1]
+    assert nearest_indices(2, 5, 2.9).tolist() == [0, 0, 0, 1, 1]

@@ -100,3 +100,8 @@ def test_refuses(error, words, run):
 
 def test_refuses_what_is_no_map():
     refuses(ShapeError, "interpolate (2, 3) (N,", call((2, 3), size=2))
+
+
+def test_scales_that_end_at_the_double_or_the_same_size():
+    for factor in (2.46, 1.1, (2.3, 1.2)):
+        against_torch([(1, 2, 2, 4)], lambda L, x, f=factor: L.interpolate(x, scale_factor=f))
