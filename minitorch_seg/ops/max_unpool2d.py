@@ -29,17 +29,19 @@ class MaxUnpool2d(Function):
     @staticmethod
     def forward(ctx, x, indices, size):
         ctx.indices = indices
-        n, c = x.shape[:2]
+        n, c, h, w = x.shape
         flat = np.zeros((n, c, size[0] * size[1]), x.dtype)
-        np.put_along_axis(flat, np.reshape(indices, (n, c, -1)), np.reshape(x.data, (n, c, -1)), axis=2)
+        np.put_along_axis(flat, np.reshape(indices, (n, c, h * w)), np.reshape(x.data, (n, c, h * w)), axis=2)
         y = layout.empty_map((n, c, *size), x.dtype)
         y[...] = np.reshape(flat, y.shape)
         return y
 
     @staticmethod
     def backward(ctx, grad):
-        n, c = ctx.indices.shape[:2]
-        picked = gather(grad.reshape(n, c, -1), 2, Tensor(np.reshape(ctx.indices, (n, c, -1))))
+        n, c, h, w = ctx.indices.shape
+        height, width = grad.shape[2:]
+        places = Tensor(np.reshape(ctx.indices, (n, c, h * w)))
+        picked = gather(grad.reshape(n, c, height * width), 2, places)
         return picked.reshape(ctx.indices.shape), None, None
 
 
