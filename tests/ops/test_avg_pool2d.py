@@ -1,10 +1,23 @@
 """avg_pool2d and adaptive_avg_pool2d against PyTorch and scipy.ndimage; gradients; refusals."""
 
+import itertools
+import math
+
+import numpy as np
 import pytest
 
 import minitorch_seg as ms
 from minitorch_seg.errors import ShapeError
-from tests.helpers import OURS, against_torch, close, differentiable, draw, refuses, same_in_every_layout
+from tests.helpers import (
+    OURS,
+    against_numpy,
+    against_torch,
+    close,
+    differentiable,
+    draw,
+    refuses,
+    same_in_every_layout,
+)
 
 CASES = {
     "halving": ((2, 3, 6, 8), (2,), {}),
@@ -14,6 +27,11 @@ CASES = {
     "ceil and pad": ((1, 2, 6, 5), (2, 2, 1), {"ceil_mode": True}),
     "ceil, pad not counted": ((1, 2, 8, 8), (3, 2, 1), {"ceil_mode": True, "count_include_pad": False}),
     "divisor": ((1, 2, 5, 5), (2,), {"divisor_override": 3}),
+    "negative divisor": ((1, 2, 5, 5), (3, 2, 1, True, False, -2), {}),
+    "ceil, windows mostly in the frame": ((1, 1, 5, 4), (4, 3, 2), {"ceil_mode": True}),
+    "ceil, last window dropped": ((1, 1, 3, 4), (1, 3), {"ceil_mode": True}),
+    "ceil, window beyond the image": ((1, 1, 2, 3), (3, 2), {"ceil_mode": True}),
+    "global": ((2, 3, 4, 5), ((4, 5),), {}),
     "unlike pairs": ((1, 2, 9, 8), ((2, 3), (1, 2), (1, 0)), {}),
     "single image": ((3, 6, 4), (2,), {}),
     "empty batch": ((0, 3, 6, 4), (2,), {}),
@@ -26,10 +44,70 @@ def test_torch(case):
     against_torch([shape], lambda L, x: L.avg_pool2d(x, *args, **options), maps=len(shape) == 4)
 
 
-@pytest.mark.parametrize("size", [1, 2, (3, 2), (None, 3), (7, 5), (9, 11)], ids=str)
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("count_include_pad", [False, True])
+@pytest.mark.parametrize("divisor", [None, 5])
+@pytest.mark.parametrize(
+    "kernel, stride, padding", [(2, 1, 1), (3, 2, 1), ((4, 2), (3, 2), (2, 1)), (3, 4, 0)]
+)
+def test_every_combination(kernel, stride, padding, ceil_mode, count_include_pad, divisor):
+    args = kernel, stride, padding, ceil_mode, count_include_pad, divisor
+    against_torch([(2, 2, 7, 6)], lambda L, x: L.avg_pool2d(x, *args), dtypes=("float64",), maps=True)
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("count_include_pad", [False, True])
+def test_loops(ceil_mode, count_include_pad):
+    """The mean of a list of numbers, window by window; the list ends where image and frame end."""
+    h, w, (kh, kw), (sh, sw), (p, q) = 6, 5, (3, 2), (2, 3), (1, 1)
+
+    def oracle(x):
+        rows = range(-p, h + p - (0 if ceil_mode else kh - 1), sh)
+        columns = range(-q, w + q - (0 if ceil_mode else kw - 1), sw)
+        rows, columns = [i for i in rows if i < h], [j for j in columns if j < w]
+        y = np.zeros((2, 1, len(rows), len(columns)))
+        for n, (Y, i), (X, j) in itertools.product(range(2), enumerate(rows), enumerate(columns)):
+            seen = []
+            for a, b in itertools.product(range(i, min(i + kh, h + p)), range(j, min(j + kw, w + q))):
+                inside = 0 <= a < h and 0 <= b < w
+                if inside or count_include_pad:
+                    seen.append(x[n, 0, a, b] if inside else 0.0)
+            y[n, 0, Y, X] = sum(seen) / len(seen)
+        return y
+
+    against_numpy(
+        [(2, 1, h, w)],
+        lambda L, x: L.avg_pool2d(x, (kh, kw), (sh, sw), (p, q), ceil_mode, count_include_pad),
+        oracle,
+    )
+
+
+@pytest.mark.parametrize("size", [(3, 2), (1, 4), (9, 11), (7, 5)], ids=str)
+def test_adaptive_loops(size):
+    def oracle(x):
+        y = np.zeros((2, 3, *size))
+        for Y, X in np.ndindex(*size):
+            top, bottom = math.floor(Y * 7 / size[0]), math.ceil((Y + 1) * 7 / size[0])
+            left, right = math.floor(X * 5 / size[1]), math.ceil((X + 1) * 5 / size[1])
+            y[:, :, Y, X] = x[:, :, top:bottom, left:right].mean((2, 3))
+        return y
+
+    against_numpy([(2, 3, 7, 5)], lambda L, x: L.adaptive_avg_pool2d(x, size), oracle)
+
+
+@pytest.mark.parametrize("size", [1, 2, (3, 2), (None, 3), (None, None), (7, 5), (9, 11)], ids=str)
 def test_adaptive_torch(size):
     against_torch([(2, 3, 7, 5)], lambda L, x: L.adaptive_avg_pool2d(x, size), maps=True)
     against_torch([(3, 7, 5)], lambda L, x: L.adaptive_avg_pool2d(x, size))
+    against_torch([(0, 3, 7, 5)], lambda L, x: L.adaptive_avg_pool2d(x, size))
+
+
+def test_adaptive_to_nothing():
+    """PyTorch has a value here, but refuses the gradient."""
+    x = ms.ones(2, 3, 7, 5, requires_grad=True)
+    y = OURS.adaptive_avg_pool2d(x, (0, 2))
+    (g,) = ms.grad(y.sum(), x)
+    assert y.shape == (2, 3, 0, 2) and not g.data.any()
 
 
 def test_scipy():
@@ -57,6 +135,19 @@ def test_layouts():
         (ShapeError, "avg_pool2d half padding (2, 2)", lambda L: L.avg_pool2d(L.zeros(1, 1, 5, 5), 3, 1, 2)),
         (ShapeError, "avg_pool2d extent 6", lambda L: L.avg_pool2d(L.zeros(1, 1, 5, 5), 6)),
         (ValueError, "divisor_override", lambda L: L.avg_pool2d(L.zeros(1, 1, 5, 5), 2, divisor_override=0)),
+        (
+            TypeError,
+            "divisor_override 1.5",
+            lambda L: L.avg_pool2d(L.zeros(1, 1, 5, 5), 2, divisor_override=1.5),
+        ),
+        (ShapeError, "avg_pool2d stride 0", lambda L: L.avg_pool2d(L.zeros(1, 1, 5, 5), 2, 0)),
+        (ShapeError, "avg_pool2d padding -1", lambda L: L.avg_pool2d(L.zeros(1, 1, 5, 5), 2, 1, -1)),
+        (ShapeError, "avg_pool2d kernel_size 0", lambda L: L.avg_pool2d(L.zeros(1, 1, 5, 5), 0)),
+        (
+            ShapeError,
+            "adaptive_avg_pool2d pair (1, 2, 3)",
+            lambda L: L.adaptive_avg_pool2d(L.zeros(1, 1, 2, 2), (1, 2, 3)),
+        ),
         (ShapeError, "output_size -1", lambda L: L.adaptive_avg_pool2d(L.zeros(1, 1, 2, 2), -1)),
     ],
 )
@@ -71,3 +162,8 @@ def test_refuses_what_is_no_image():
         lambda L: L.adaptive_avg_pool2d(L.zeros(2, 2), 1),
         torch_too=False,
     )
+
+
+def test_refuses_an_image_without_pixels():
+    call = lambda L: L.adaptive_avg_pool2d(L.zeros(1, 1, 0, 2), 1)  # noqa: E731  (PyTorch gives NaN)
+    refuses(ShapeError, "adaptive_avg_pool2d pixels", call, torch_too=False)
