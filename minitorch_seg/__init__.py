@@ -6,8 +6,8 @@
     (x ** 2).sum().backward()
     x.grad                                      # tensor([[2., 4.]])
 
-Rooms: `autograd` (the engine), `ops` (operators; `ms.functional` lists them), `kernels` (how they are
-computed), `nn`, `optim`, `models`, `metrics`, `data`, `plot`, `train`, `cli`.
+Rooms: `kernels` (arrays in, arrays out), `autograd` (the engine), `ops` (the operators; `functional` lists
+them), `nn`, `optim`, `io`, `models`, `metrics`, `data`, `plot`, `train`, `cli`.
 """
 
 from __future__ import annotations

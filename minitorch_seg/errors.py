@@ -1,5 +1,7 @@
-"""Every error of our own.  An error is a lesson: it names the thing, what was expected, what was found and
-the likely fix."""
+"""Every error of our own.
+
+An error is a lesson: it names the thing, what was expected, what was found, and the likely fix.
+"""
 
 from collections.abc import Iterable
 
@@ -9,8 +11,7 @@ class MinitorchSegError(Exception):
 
 
 class UserError(MinitorchSegError):
-    """A mistake in a command, an option or a file: the command line prints its one sentence and exits with
-    code 2."""
+    """A mistake in a command, an option or a file: the command line prints one sentence and exits with 2."""
 
 
 class DataError(UserError, ValueError):

@@ -31,8 +31,7 @@ from minitorch_seg.ops import (
 
 @dataclass(frozen=True)
 class Example:
-    """`call(*arrays)`; `smooth` says that second derivatives exist almost everywhere and are worth
-    checking."""
+    """`call(*arrays)`; `smooth`: the second derivative exists almost everywhere and is worth checking."""
 
     operator: str
     call: Callable[..., Any]

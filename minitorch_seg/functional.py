@@ -1,5 +1,8 @@
-"""Every public operator, by family.  Each name's file, ops/NAME.py or its family's, reads as a small
-chapter."""
+"""Every public operator, by family: the table of contents of `ops/`.
+
+An operator's file, ops/NAME.py or that of its family, reads as a small chapter: formula, derivation, forward
+and backward, and the function that you call.  `minitorch-seg show NAME` prints it.
+"""
 
 from minitorch_seg.ops.activation import (
     elu,

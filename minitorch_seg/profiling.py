@@ -1,7 +1,8 @@
 """profile: where the time of a computation goes, operator by operator.
 
     with ms.profile() as p:
-        loss = model(x).mean() loss.backward()
+        loss = model(x).mean()
+        loss.backward()
     print(p)
 
 For each operator, forward and backward apart: calls, seconds, bytes of the results, and how many arrays had
@@ -33,8 +34,7 @@ class Row:
 
 
 class profile(Observer):
-    """Record every operation of a `with` block; `rows` holds the table, `print` shows it, the costliest
-    first.
+    """Record every operation of a `with` block; `rows` is the table, `print` shows it, the costliest first.
 
     >>> import minitorch_seg as ms
     >>> x = ms.ones(4, 4, requires_grad=True)

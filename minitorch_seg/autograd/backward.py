@@ -1,10 +1,13 @@
 """The reverse pass: from the gradient of the results to the gradient of everything they were computed from.
 
-For y = f(x) the chain rule reads dL/dx = (dy/dx)ᵀ dL/dy; every node knows this product for its own function.
- A node
-may run only when the gradients of all its results are complete, that is after every node that uses them.  A
-user is always born after what it uses, so it is enough to take waiting nodes from the youngest to the
-oldest: a heap ordered by birth is a topological order, without recursion and without counting.
+Let L be the number to be differentiated.  For y = f(x) the chain rule reads
+
+    dL/dx = (dy/dx)ᵀ dL/dy
+
+and every node knows this product for its own function.  dL/dy is called the cotangent of y.  A node may run
+only when the gradients of all its results are complete, that is after every node that uses them.  A user is
+always born after what it uses, so it is enough to take waiting nodes from the youngest to the oldest: a heap
+ordered by birth gives a topological order, without recursion and without counting.
 """
 
 from __future__ import annotations
@@ -32,7 +35,19 @@ def backward(
     retain_graph: bool | None = None,
     create_graph: bool = False,
 ) -> None:
-    """Add the gradient of Σ <tensor, gradient> to `grad` of every leaf; see Tensor.backward."""
+    """Add the gradient of Σ <tensor, gradient> to `grad` of every leaf it was computed from.
+
+    Args:
+        tensors: what to differentiate.
+        gradients: the cotangent dL/dtensor of each, or None for a tensor of one element (then 1).
+        retain_graph, create_graph: as in Tensor.backward, which does this for one tensor.
+
+    >>> import minitorch_seg as ms
+    >>> x = ms.tensor(3.0, requires_grad=True)
+    >>> ms.backward([x * x, 10 * x])
+    >>> x.grad.item()
+    16.0
+    """
     roots = _roots(tensors, gradients)
     _run(roots, create_graph if retain_graph is None else retain_graph, create_graph, wanted=None)
 
@@ -68,8 +83,8 @@ def grad(
     for number, tensor in enumerate(inputs):
         if not tensor.requires_grad:
             raise RuntimeError(
-                f"input {number} of grad() does not require a gradient: set requires_grad=True "
-                f"before using it"
+                f"input {number} of grad() does not require a gradient: "
+                "set requires_grad=True before using it"
             )
     edges = [tensor.gradient_edge() for tensor in inputs]
     found = _run(
@@ -94,15 +109,15 @@ def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any] | None) -> list[t
     for tensor, gradient in zip(tensors, gradients, strict=True):
         if not tensor.requires_grad:
             raise RuntimeError(
-                "backward() of a tensor that does not require a gradient: nothing it was computed from has "
-                "requires_grad=True, or it was computed under no_grad()"
+                "backward() of a tensor that does not require a gradient: "
+                "nothing it was computed from has requires_grad=True, or it was computed under no_grad()"
             )
         if gradient is None:
             if tensor.data.size != 1:
                 raise RuntimeError(
-                    f"backward() of a tensor of shape {tensor.shape} needs a gradient of that "
-                    f"shape; without one only "
-                    "a tensor of one element can be differentiated: reduce it first, with .sum() or .mean()"
+                    f"backward() of a tensor of shape {tensor.shape} needs a gradient of that shape; "
+                    "without one only a tensor of one element can be differentiated: reduce it first, "
+                    "with .sum() or .mean()"
                 )
             gradient = np.ones_like(tensor.data)
         gradient = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient, tensor.dtype))
@@ -117,8 +132,7 @@ def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any] | None) -> list[t
 def _run(
     roots: list[tuple[Edge, Tensor]], retain_graph: bool, create_graph: bool, wanted: list[Edge] | None
 ) -> list[Tensor | None]:
-    """The reverse pass.  With `wanted` only those gradients are computed and returned; else leaves
-    accumulate."""
+    """The reverse pass.  With `wanted` those gradients alone are returned; without, leaves collect theirs."""
     useful = (
         None
         if wanted is None
@@ -187,9 +201,8 @@ def _leading_to(targets: set[AnyNode], roots: list[AnyNode]) -> set[AnyNode]:
             reachable.add(node)
             stack += [edge[0] for edge in getattr(node, "edges", ()) if edge is not None]
     useful = reachable & targets
-    for node in sorted(
-        reachable, key=lambda n: n.sequence
-    ):  # oldest first: what a node uses is decided before it
+    # Oldest first: what a node uses is decided before the node itself.
+    for node in sorted(reachable, key=lambda n: n.sequence):
         if any(edge is not None and edge[0] in useful for edge in getattr(node, "edges", ())):
             useful.add(node)
     return useful

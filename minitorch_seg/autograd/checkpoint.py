@@ -55,10 +55,10 @@ class Checkpoint(Function):
 
 
 def checkpoint(fn: Callable[..., Any], *args: Any) -> Any:
-    """fn(*args), recomputed in the backward pass.
+    """fn(*args), computed again in the backward pass.
 
     Args:
-        fn: takes and returns tensors; called twice, so it must give the same both times.
+        fn: takes and returns tensors (one, or a tuple); called twice, it must give the same both times.
         args: at least one tensor among them must require a gradient, or nothing inside is differentiated.
 
     Gradients of parameters used inside `fn` arrive in their `grad` (backward(), not ms.grad).  Batch norm

@@ -1,9 +1,9 @@
 """vjp, jvp, jacobian, hvp: derivatives of a function f: x ↦ y, with J = ∂y/∂x.
 
-vjp        Jᵀ u          one reverse pass
-jvp        J v           two reverse passes: u ↦ Jᵀ u is linear, and its own Jᵀ is J
-jacobian   J             a reverse pass for each output
-hvp        H v           the gradient of <∇f, v> for f with one number as its result
+vjp        Jᵀ v          one reverse pass
+jvp        J v           two reverse passes: u ↦ Jᵀ u is linear, and its own transposed Jacobian is J
+jacobian   J             one reverse pass for each number of y
+hvp        H v           the gradient of <∇f, v>, where y is one number and H = ∂²y/∂x²
 """
 
 from __future__ import annotations

@@ -63,9 +63,8 @@ def result_type(*operands: Any) -> np.dtype:
         previous = levels[level]
         levels[level] = dtype if previous is None else promote_types(previous, dtype)
     result: np.dtype | None = None
-    for (
-        candidate
-    ) in levels:  # from the strongest to the weakest: a weaker one counts only if its kind is higher
+    # From the strongest level to the weakest: a weaker one counts only if its kind is higher.
+    for candidate in levels:
         if result is None:
             result = candidate
         elif candidate is not None and kind_order(candidate) > kind_order(result):

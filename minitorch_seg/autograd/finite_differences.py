@@ -1,8 +1,11 @@
 """Finite differences: one point of a function, its analytic gradient held against central differences.
 
-The numeric derivative is  (f(x + h v) − f(x − h v)) / 2h  in float64, whose error  h²f'''/6 + ε|f|/h  is
-smallest near h = 10⁻⁵.  Several step sizes are tried, so that neither curvature nor rounding is taken for a
-mistake.
+The numeric derivative of f along v is
+
+    (f(x + h v) − f(x − h v)) / 2h
+
+in float64.  Its error  h² |f‴|/6 + ε |f|/h  (curvature; rounding, with ε ≈ 10⁻¹⁶) is smallest near h = 10⁻⁵.
+Several step sizes are tried, so that neither curvature nor rounding is taken for a mistake.
 """
 
 from __future__ import annotations
@@ -24,8 +27,7 @@ STEPS = (1e-5, 1e-4, 1e-6, 1e-3)
 
 @dataclass
 class GradcheckReport:
-    """What was compared: how many numbers, the largest relative error, the kinks that were stepped aside
-    from."""
+    """What was compared: how many numbers, the largest error |a − n| / (1 + |n|), the kinks avoided."""
 
     name: str
     compared: int = 0
@@ -163,8 +165,7 @@ class PointCheck:
             raise GradcheckError(_message(self.report.name, where, found, None))
 
     def compare(self, line: _Line, u: np.ndarray, analytic: float, raise_kink: bool = True) -> _Comparison:
-        """The claimed derivative at s = 0 of <u, line(s)>, against central differences over several step
-        sizes."""
+        """The claimed derivative of <u, line(s)> at s = 0, against central differences of several steps."""
         by_step: dict[float, float] = {}
         for h in STEPS:
             numeric = float(u @ line(h) - u @ line(-h)) / (2 * h)
@@ -177,8 +178,8 @@ class PointCheck:
         kink = _is_kink(line, u, analytic)
         if kink and raise_kink:
             raise Kink(
-                f"argument {line.argument}{np.argwhere(line.direction)[0].tolist()}: left and right "
-                f"derivative differ"
+                f"argument {line.argument}{np.argwhere(line.direction)[0].tolist()}: "
+                "left and right derivative differ"
             )
         return _Comparison(False, analytic, by_step[STEPS[0]], kink, by_step)
 
@@ -220,8 +221,8 @@ def _message(name: str, where: str, found: _Comparison, at: Any) -> str:
 
     rounded = float(f"{found.numeric:.6g}")  # differences carry about six sound digits
     lines = [
-        f"{name}: {where} is {exact(rounded)} by central differences, but backward says "
-        f"{exact(found.analytic)}"
+        f"{name}: {where} is {exact(rounded)} by central differences, "
+        f"but backward says {exact(found.analytic)}"
     ]
     if at is not None:
         lines.append(f"  the argument's value there: {exact(float(at))}")

@@ -1,5 +1,4 @@
-"""Function: one differentiable operation, its forward and its backward; Node: one use of it in the recorded
-graph.
+"""Function, one differentiable operation: its forward and its backward.  Node, one use of it in the graph.
 
     class Square(Function):                     # y = x²
         @staticmethod
@@ -8,14 +7,15 @@ graph.
             return x.data * x.data
 
         @staticmethod
-        def backward(ctx, grad):                # dL/dx = 2 x dL/dy
+        def backward(ctx, grad):                # grad = dL/dy;  dL/dx = 2 x dL/dy
             (x,) = ctx.saved_tensors
             return 2 * x * grad
 
     y = Square.apply(x)
 
 `forward` computes with arrays (`x.data`) or with operators, which are not recorded inside it.  `backward` is
-written in operators on tensors; that is all `create_graph=True` needs to differentiate a gradient again.
+written in operators on tensors; that is all `create_graph=True` needs to differentiate a gradient again.  It
+returns one gradient for each argument of forward, None for those that have none.
 
 A *fused* function computes its gradient by a kernel on arrays.  It names its **twin**, the same formula
 composed of simpler operators; when a second derivative is asked for, the twin is replayed and differentiated
@@ -36,11 +36,10 @@ from minitorch_seg.autograd.tensor import Tensor, next_sequence
 
 
 class Node:
-    """One recorded use of a Function.  It is the `ctx` that forward and backward see.
+    """One use of a Function.  It is the `ctx` that forward and backward see.
 
-    edges[i] leads from argument i to where its gradient goes: (node that made it, number of that node's
-    result);
-    None where no gradient is needed.  `sequence` counts up, so that a node's arguments carry smaller numbers.
+    edges[i] leads from argument i to where its gradient goes: (the node that made it, which of its results);
+    None where no gradient is needed.  `sequence` counts up, so a node's arguments carry smaller numbers.
     """
 
     def __init__(self, function: type[Function], args: tuple, kwargs: dict, record: bool):
@@ -59,9 +58,8 @@ class Node:
         self.freed = False
         self._twin_arguments = (args, kwargs) if record and function.twin is not None else None
         self._twin_versions = [arg.version if isinstance(arg, Tensor) else 0 for arg in args]
-        self._saved: list[
-            tuple[Tensor | None, int, int | None]
-        ] = []  # tensor, its version, number of the result
+        # What was saved: the tensor, its version then, and its number if it is a result of this node.
+        self._saved: list[tuple[Tensor | None, int, int | None]] = []
         self._given: list[Any] = []  # the same as forward named it, to recognise results among them
         self._not_differentiable: tuple = ()
 
@@ -107,8 +105,7 @@ class Node:
     # -- for backward -----------------------------------------------------------------------------------
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
-        """What forward saved.  Refused after it was freed, and where an array was changed in place
-        meanwhile."""
+        """What forward saved.  Refused after it was freed, or if an array was changed in place meanwhile."""
         self._check_not_freed()
         tensors = []
         for i, (tensor, version, number) in enumerate(self._saved):
@@ -122,9 +119,9 @@ class Node:
     def _check_unchanged(self, i: int, tensor: Tensor | None, version: int) -> None:
         if tensor is not None and tensor.version != version:
             raise RuntimeError(
-                f"{self.name} saved array {i} of shape {tensor.shape} for its backward pass, and an "
-                f"in-place operation changed it afterwards (version {version} then, {tensor.version} now): "
-                "run backward before the change, or change a copy"
+                f"{self.name} saved array {i} of shape {tensor.shape} for its backward pass, "
+                f"and an in-place operation changed it afterwards (version {version} then, "
+                f"{tensor.version} now): run backward before the change, or change a copy"
             )
 
     def _check_not_freed(self) -> None:
@@ -188,21 +185,21 @@ class Node:
         if grad.shape != shape:
             if not self.function.broadcasts:
                 raise RuntimeError(
-                    f"{self.name}.backward returned a gradient of shape {grad.shape} for argument "
-                    f"{i} of shape {shape}"
+                    f"{self.name}.backward returned a gradient of shape {grad.shape} "
+                    f"for argument {i} of shape {shape}"
                 )
-            grad = grad.sum_to_size(
-                shape
-            )  # a number that was broadcast feeds several results: their gradients add
+            # A number that was broadcast feeds several results: their gradients add up.
+            grad = grad.sum_to_size(shape)
         return grad if grad.dtype == dtype else grad.to(dtype)
 
 
 class Function:
-    """Base class of differentiable operations; the module's text shows one.
+    """Base class of differentiable operations; the text at the head of this file shows one.
 
-    Class attributes: `twin`, the same formula composed of simpler operators (then backward works on arrays);
-    `broadcasts`: the arguments were broadcast, and the engine sums each gradient back to its argument's
-    shape; `is_view`: the result shares the memory of the first argument.
+    Class attributes:
+        twin: the same formula composed of simpler operators; then backward works on arrays.
+        broadcasts: the arguments are broadcast; the engine sums each gradient to its argument's shape.
+        is_view: the result shares the memory of the first argument.
     """
 
     twin: ClassVar[Callable | None] = None

@@ -21,7 +21,13 @@ def is_grad_enabled() -> bool:
 
 @contextlib.contextmanager
 def set_grad_enabled(enabled: bool) -> Iterator[None]:
-    """Switch recording on or off inside a `with` block (also usable as a decorator)."""
+    """Switch recording on or off inside a `with` block (also usable as a decorator).
+
+    >>> import minitorch_seg as ms
+    >>> with ms.set_grad_enabled(False):
+    ...     ms.is_grad_enabled()
+    False
+    """
     before = _state.enabled
     _state.enabled = enabled
     try:

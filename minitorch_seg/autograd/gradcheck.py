@@ -1,15 +1,14 @@
-"""gradcheck: is the analytic gradient the derivative?  Every operator of this project passes, and so can
-yours.
+"""gradcheck: is the analytic gradient the derivative?
 
-The analytic gradient is held against central differences (finite_differences.py).  Four things make that
-worth something:
+Every operator of this project passes, and so can yours.  The analytic gradient is held against central
+differences (finite_differences.py).  Four things make that worth something:
 
-* the cotangent u is random.  With u = 1 (differentiating a sum) a gradient that is flipped, permuted or
-  transposed often sums to the same numbers, and the mistake stays hidden;
-* small inputs are compared entry by entry of the Jacobian, large ones by the identity  <u, J v> = <Jᵀ u, v>
-  for random directions v (HIPS autograd's checker; two evaluations however large the input);
-* several step sizes are tried, so neither curvature nor rounding is taken for a mistake;
-* a point where left and right derivative differ (relu at 0, a tie in a maximum) is recognised as a *kink*:
+* The cotangent u is random.  With u = 1 (differentiating a sum) a gradient that is flipped, permuted or
+  transposed often sums to the same numbers, and the mistake stays hidden.
+* Small inputs are compared entry by entry of the Jacobian J, large ones by the identity  <u, J v> = <Jᵀ u, v>
+  for random directions v: two evaluations, however large the input (the checker of HIPS autograd).
+* Several step sizes are tried, so neither curvature nor rounding is taken for a mistake.
+* A point where left and right derivative differ (relu at 0, a tie in a maximum) is recognised as a *kink*:
   no derivative exists there, so the inputs are moved a little and checked again, and the report says so.
 """
 

@@ -2,7 +2,7 @@
 
 `t.data` is always a NumPy array.  A tensor is either a *leaf* (made by the user; its gradient is kept in
 `t.grad`) or the result of a recorded operation (its gradient passes through and is not kept, unless
-`retain_grad()`). Operators and methods such as `+`, `t.sum()` or `t.reshape()` are installed by
+`retain_grad()`).  Operators and methods such as `+`, `t.sum()` or `t.reshape()` are installed by
 `ops/tensor_methods.py`.
 """
 
@@ -42,9 +42,8 @@ class LeafNode:
         if create_graph:
             leaf.grad = grad if leaf.grad is None else leaf.grad + grad
         elif leaf.grad is None:
-            leaf.grad = Tensor(
-                np.array(grad.data, order="K")
-            )  # a copy: several leaves may be handed one array
+            # a copy: several leaves may be handed one array
+            leaf.grad = Tensor(np.array(grad.data, order="K"))
         elif leaf.grad.grad_fn is not None:
             leaf.grad = Tensor(leaf.grad.data + grad.data)
         else:
@@ -134,6 +133,7 @@ class Tensor:
         return self.data.shape
 
     def size(self, dim: int | None = None) -> Any:
+        """The shape, or one size of it."""
         return self.data.shape if dim is None else self.data.shape[dim]
 
     @property
@@ -141,9 +141,11 @@ class Tensor:
         return self.data.ndim
 
     def dim(self) -> int:
+        """The number of dimensions."""
         return self.data.ndim
 
     def numel(self) -> int:
+        """The number of elements."""
         return self.data.size
 
     @property
@@ -164,11 +166,13 @@ class Tensor:
         self._version[0] += 1
 
     def share_version(self, other: Tensor) -> None:
+        """Count changes together with `other`, of which this tensor is a view."""
         self._version = other._version
 
     # -- its place in the graph -------------------------------------------------------------------------
     @property
     def requires_grad(self) -> bool:
+        """Are operations on this tensor recorded?  Can be set on a leaf of a float type."""
         return self._requires_grad
 
     @requires_grad.setter
@@ -182,6 +186,7 @@ class Tensor:
         self._requires_grad = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set requires_grad; returns this tensor."""
         self.requires_grad = requires_grad
         return self
 
@@ -216,8 +221,13 @@ class Tensor:
         return result
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
-        """Call `hook(grad)` when the gradient for this tensor is complete; what it returns replaces the
-        gradient."""
+        """Call `hook(grad)` when this tensor's gradient is complete; what it returns replaces it.
+
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda grad: 10 * grad)
+        >>> (x * x).sum().backward(); x.grad
+        tensor([20., 40.])
+        """
         if not self._requires_grad:
             raise RuntimeError("a hook needs a tensor that requires a gradient")
         node, output = self.gradient_edge()
@@ -248,11 +258,10 @@ class Tensor:
         retain_graph: bool | None = None,
         create_graph: bool = False,
     ) -> None:
-        """Add dself/dleaf, contracted with `gradient`, to the `grad` of every leaf this tensor was computed
-        from.
+        """Add dL/dleaf to the `grad` of every leaf this tensor was computed from, with dL/dself = `gradient`.
 
         Args:
-            gradient: cotangent of this tensor's shape; may be left out for a tensor of one element (then 1).
+            gradient: of this tensor's shape; may be left out for a tensor of one element (then 1).
             retain_graph: keep what was saved, for a second backward; default: the value of create_graph.
             create_graph: record the backward pass itself, so that gradients can be differentiated.
         """
@@ -276,6 +285,7 @@ class Tensor:
         return self.data.item()
 
     def tolist(self) -> Any:
+        """The numbers as nested Python lists."""
         return self.data.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -350,7 +360,8 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: st
 
     Args:
         data: numbers, nested lists, an array or a tensor.
-        dtype: a NumPy dtype or its name; default: that of an array, float32 for Python floats, int64, bool.
+        dtype: a NumPy dtype or its name; default: an array's own, and for Python numbers bool, int64 or
+            float32.
         requires_grad: record operations on it.
         device: "cpu".
 

@@ -1,2 +1,4 @@
-"""The operators: one file an operator or a small family, formula first.  `functional.py` is the table of
-contents."""
+"""The operators: one file an operator or a small family, formula first.
+
+`functional.py` is the table of contents.
+"""
