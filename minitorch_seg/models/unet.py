@@ -64,8 +64,8 @@ class UNet(nn.Module):
         super().__init__()
         if min(in_channels, num_classes, base_channels) < 1 or depth < 0:
             raise ShapeError(
-                f"UNet: sizes must be positive, found {in_channels=}, {num_classes=}, "
-                f"{base_channels=}, {depth=}"
+                f"UNet: sizes must be positive, found {in_channels=}, {num_classes=}, {base_channels=}, "
+                f"{depth=}"
             )
         self.in_channels, self.depth = in_channels, depth
         widths = [base_channels * 2**level for level in range(depth + 1)]

@@ -24,8 +24,8 @@ class _Convolution(Module):
         name = type(self).__name__
         if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
             raise ShapeError(
-                f"{name}: in_channels={in_channels} and out_channels={out_channels} must be "
-                f"positive and divisible by groups={groups}"
+                f"{name}: in_channels={in_channels} and out_channels={out_channels} must be positive and "
+                f"divisible by groups={groups}"
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = pair(name, "kernel_size", kernel_size, 1)

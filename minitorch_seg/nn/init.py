@@ -27,8 +27,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in GAINS:
         raise ValueError(
-            f"calculate_gain: nonlinearity {nonlinearity!r} is unknown: use "
-            f"{', '.join([*GAINS, 'leaky_relu'])}"
+            f"calculate_gain: nonlinearity {nonlinearity!r} is unknown: "
+            f"use {', '.join([*GAINS, 'leaky_relu'])}"
         )
     return GAINS[nonlinearity]
 

@@ -45,8 +45,8 @@ class Recurrent(Module):
         super().__init__()
         if min(input_size, hidden_size, num_layers) < 1:
             raise ShapeError(
-                f"{type(self).__name__}: sizes must be positive, found {input_size=}, "
-                f"{hidden_size=}, {num_layers=}"
+                f"{type(self).__name__}: sizes must be positive, found {input_size=}, {hidden_size=}, "
+                f"{num_layers=}"
             )
         if not 0 <= dropout <= 1:
             raise ValueError(
@@ -102,8 +102,8 @@ class Recurrent(Module):
                 states[i] = state = state.unsqueeze(1) if single else state
                 if state.shape != expected:
                     raise ShapeError(
-                        f"{type(self).__name__}: {name} has shape {state.shape}, expected {expected} "
-                        "(layers·directions, N, H)"
+                        f"{type(self).__name__}: {name} has shape {state.shape}, "
+                        f"expected {expected} (layers·directions, N, H)"
                     )
         return states
 
@@ -111,8 +111,8 @@ class Recurrent(Module):
         name = type(self).__name__
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             raise ShapeError(
-                f"{name}: input has shape {x.shape}, expected (…, {self.input_size}) with two or "
-                f"three dimensions"
+                f"{name}: input has shape {x.shape}, expected (…, {self.input_size}) "
+                "with two or three dimensions"
             )
         single = x.ndim == 2
         if single:
@@ -179,8 +179,8 @@ class RNN(Recurrent):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(
-                f"RNN: nonlinearity {nonlinearity!r} is unknown: use 'tanh' or 'relu' "
-                f"(functional.rnn takes any f)"
+                f"RNN: nonlinearity {nonlinearity!r} is unknown: use 'tanh' or 'relu' (functional.rnn takes "
+                "any f)"
             )
         self.nonlinearity = nonlinearity
 

@@ -64,8 +64,8 @@ def as_batch(operator: str, x: Tensor) -> tuple[Tensor, bool]:
     if x.ndim != 4:
         hint = " (a single grey image needs x[None, None])" if x.ndim == 2 else ""
         raise ShapeError(
-            f"{operator}: input has shape {x.shape}, expected (N, C, H, W), or (C, H, W) for a "
-            f"single image{hint}"
+            f"{operator}: input has shape {x.shape}, expected (N, C, H, W), or (C, H, W) "
+            f"for a single image{hint}"
         )
     return x, False
 
@@ -92,10 +92,9 @@ def window_output_size(
             count -= 1
         if count < 1:
             raise ShapeError(
-                f"{operator}: the kernel's extent {d * (k - 1) + 1} is larger than the padded "
-                f"{axis} {n + 2 * p}; "
-                f"output size {formula} < 1: use a smaller kernel or dilation, more padding, or a "
-                f"larger image"
+                f"{operator}: the kernel's extent {d * (k - 1) + 1} is larger than the padded {axis} "
+                f"{n + 2 * p}; output size {formula} < 1: use a smaller kernel or dilation, more padding, "
+                "or a larger image"
                 + (" (is the input in H, W, C order? x.permute(2, 0, 1) makes it C, H, W)" if n <= 4 else "")
             )
         result.append(count)
@@ -111,7 +110,7 @@ def class_indices(operator: str, target: Any, classes: int, ignore_index: int) -
     wrong = (array != ignore_index) & ((array < 0) | (array >= classes))
     if wrong.any():
         raise ShapeError(
-            f"{operator}: target holds {int(array[wrong].flat[0])}, expected 0 … {classes - 1} "
-            f"(the input has {classes} channels) or ignore_index={ignore_index}"
+            f"{operator}: target holds {int(array[wrong].flat[0])}, "
+            f"expected 0 … {classes - 1} (the input has {classes} channels) or ignore_index={ignore_index}"
         )
     return array

@@ -131,9 +131,8 @@ def _broadcastable(operator: str, a: Tensor, b: Tensor) -> None:
             np.broadcast_shapes(a.shape, b.shape)
         except ValueError:
             raise ShapeError(
-                f"{operator}: shapes {a.shape} and {b.shape} cannot be broadcast together: counted "
-                f"from the right, "
-                "two sizes must be equal or one of them 1; use reshape or unsqueeze"
+                f"{operator}: shapes {a.shape} and {b.shape} cannot be broadcast together: counted from the "
+                "right, two sizes must be equal or one of them 1; use reshape or unsqueeze"
             ) from None
 
 

@@ -117,8 +117,8 @@ def batch_norm(
     ):
         if t is not None and t.shape != (channels,):
             raise ShapeError(
-                f"batch_norm: {name} has shape {t.shape}, expected ({channels},): the input has "
-                f"{channels} channels"
+                f"batch_norm: {name} has shape {t.shape}, expected ({channels},): "
+                f"the input has {channels} channels"
             )
     same_float_dtype("batch_norm", input=x, weight=weight, bias=bias)
     shape = x.shape
@@ -144,8 +144,8 @@ def _normalize_batch(
     count = x.data.size // max(x.shape[1], 1)
     if count == 1:
         raise ShapeError(
-            f"batch_norm: one value a channel (input {x.shape}) has no variance: use a larger batch "
-            f"or image, or eval()"
+            f"batch_norm: one value a channel (input {x.shape}) has no variance: "
+            "use a larger batch or image, or eval()"
         )
     y, mean, variance = BatchNorm.apply(x, weight, bias, eps)
     if count:

@@ -98,8 +98,8 @@ def binary_cross_entropy(
     _check("binary_cross_entropy", p, t, reduction)
     if p.data.size and not (p.data.min() >= 0 and p.data.max() <= 1):
         raise ValueError(
-            "binary_cross_entropy: input must hold probabilities between 0 and 1: for logits use "
-            "binary_cross_entropy_with_logits"
+            "binary_cross_entropy: input must hold probabilities between 0 and 1: "
+            "for logits use binary_cross_entropy_with_logits"
         )
     loss = BinaryCrossEntropy.apply(p, t)
     if weight is not None:

@@ -50,9 +50,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         same = part.ndim == parts[0].ndim and part.ndim > 0
         if not same or any(d != dim and n != parts[0].shape[d] for d, n in enumerate(part.shape)):
             raise ShapeError(
-                f"cat: tensor {number} has shape {part.shape}, tensor 0 {parts[0].shape}: sizes may "
-                f"differ only in "
-                f"dim {dim}" + (" (stack joins 0-d tensors)" if not part.ndim else "")
+                f"cat: tensor {number} has shape {part.shape}, tensor 0 {parts[0].shape}: "
+                f"sizes may differ only in dim {dim}"
+                + (" (stack joins 0-d tensors)" if not part.ndim else "")
             )
     return Cat.apply(dim, *parts)
 

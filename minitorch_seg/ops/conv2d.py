@@ -174,9 +174,8 @@ def _check_weight(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -
         elif groups > 1 and channels == per_group:
             hint = "; with groups the weight's second size is C/groups"
         raise ShapeError(
-            f"conv2d: input of shape {x.shape} has {channels} channels, but weight of shape "
-            f"{weight.shape} with "
-            f"groups={groups} expects {per_group}·{groups} = {per_group * groups}{hint}"
+            f"conv2d: input of shape {x.shape} has {channels} channels, but weight of shape {weight.shape} "
+            f"with groups={groups} expects {per_group}·{groups} = {per_group * groups}{hint}"
         )
     if out_channels % groups:
         raise ShapeError(f"conv2d: {out_channels} output channels cannot be divided into groups={groups}")

@@ -104,17 +104,16 @@ def conv_transpose2d(
     if x.shape[1] != weight.shape[0]:
         swapped = "; did you mean weight.transpose(0, 1)?" if x.shape[1] == weight.shape[1] else ""
         raise ShapeError(
-            f"{name}: input of shape {x.shape} has {x.shape[1]} channels, but weight of shape "
-            f"{weight.shape} expects "
-            f"{weight.shape[0]} (here the input channels come first){swapped}"
+            f"{name}: input of shape {x.shape} has {x.shape[1]} channels, but weight of shape {weight.shape} "
+            f"expects {weight.shape[0]} (here the input channels come first){swapped}"
         )
     out_channels = weight.shape[1] * groups
     if bias is not None and bias.shape != (out_channels,):
         raise ShapeError(f"{name}: bias has shape {bias.shape}, expected ({out_channels},)")
     if any(o >= max(s, d) for o, s, d in zip(output_padding, stride, dilation, strict=True)):
         raise ShapeError(
-            f"{name}: output_padding {output_padding} must be smaller than stride {stride} or "
-            f"dilation {dilation}"
+            f"{name}: output_padding {output_padding} must be smaller than stride {stride} or dilation "
+            f"{dilation}"
         )
     size = []
     for n, s, p, d, k, o in zip(

@@ -61,8 +61,8 @@ def convolve2d(input: Any, kernel: Any, mode: str = "full") -> Tensor:
         if kh > m or kw > n:
             if m > kh or n > kw:
                 raise ShapeError(
-                    f"convolve2d: mode='valid' needs one of {x.shape} and {h.shape} to be at least "
-                    f"as large in both directions"
+                    f"convolve2d: mode='valid' needs one of {x.shape} and {h.shape} to be at least as large "
+                    "in both directions"
                 )
             x, h = h, x  # convolution commutes
         padding = (0, 0)
@@ -93,7 +93,7 @@ def documented_convolution(x: Any, w: Any, h: Any) -> Tensor:
     image, weights, kernel = promote(x, w, h)
     if image.ndim != 2 or image.shape != weights.shape:
         raise ShapeError(
-            f"documented_convolution: x and w must be matrices of one shape, found {image.shape} "
-            f"and {weights.shape}"
+            "documented_convolution: x and w must be matrices of one shape, "
+            f"found {image.shape} and {weights.shape}"
         )
     return convolve2d(image * weights, kernel)

@@ -166,9 +166,8 @@ def _probability_target(
 ) -> Tensor:
     if target.shape != x.shape:
         raise ShapeError(
-            f"cross_entropy: a target of class probabilities has the input's shape {x.shape}, found "
-            f"{target.shape}"
-            " (class indices must be integers: use target.long())"
+            f"cross_entropy: a target of class probabilities has the input's shape {x.shape}, "
+            f"found {target.shape} (class indices must be integers: use target.long())"
         )
     same_float_dtype("cross_entropy", input=x, target=target)
     if smoothing:

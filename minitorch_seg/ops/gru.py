@@ -56,8 +56,8 @@ def _check(
     for name, t in weights.items():
         if t is not None and t.shape != expected[name]:
             raise ShapeError(
-                f"{operator}: {name} has shape {t.shape}, expected {expected[name]} for x {x.shape} "
-                f"and H = {hidden}"
+                f"{operator}: {name} has shape {t.shape}, expected {expected[name]} for x {x.shape} and H = "
+                f"{hidden}"
             )
     initial = []
     for name, state in states.items():

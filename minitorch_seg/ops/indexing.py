@@ -90,8 +90,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     recorded = input.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
     if is_grad_enabled() and recorded:
         raise RuntimeError(
-            "item assignment is not recorded, so the gradient would be wrong: use ms.where or "
-            "ms.cat, or assign under no_grad()"
+            "item assignment is not recorded, so the gradient would be wrong: use ms.where or ms.cat, "
+            "or assign under no_grad()"
         )
     input.data[_to_numpy_index(index)] = value.data if isinstance(value, Tensor) else value
     input.bump_version()
@@ -130,9 +130,8 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     )
     if not fits:
         raise ShapeError(
-            f"gather: index of shape {index.shape} for an input of shape {input.shape}: as many "
-            f"dimensions expected, "
-            f"and no size larger than the input's except in dim {dim}"
+            f"gather: index of shape {index.shape} for an input of shape {input.shape}: "
+            f"as many dimensions expected, and no size larger than the input's except in dim {dim}"
         )
     if not input.ndim:
         return input[...]

@@ -31,9 +31,8 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     same_float_dtype("mse_loss", input=x, target=t)
     if x.shape != t.shape:
         raise ShapeError(
-            f"mse_loss: input {x.shape} and target {t.shape} must have one shape: a silent "
-            f"broadcast would compare each number "
-            "with several"
+            f"mse_loss: input {x.shape} and target {t.shape} must have one shape: "
+            "a silent broadcast would compare each number with several"
         )
     difference = x - t
     return reduce_loss(difference * difference, reduction)

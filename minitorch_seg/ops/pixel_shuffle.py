@@ -28,8 +28,8 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
     x, r = as_tensor(input), integer("pixel_shuffle", "upscale_factor", upscale_factor)
     if r < 1 or x.ndim < 3 or x.shape[-3] % (r * r):
         raise ShapeError(
-            f"pixel_shuffle: input of shape {x.shape} and upscale_factor {r}: expected (…, C·{r}², "
-            f"H, W) with a positive factor"
+            f"pixel_shuffle: input of shape {x.shape} and upscale_factor {r}: expected (…, C·{r}², H, W) "
+            "with a positive factor"
         )
     *lead, channels, h, w = x.shape
     n = len(lead)

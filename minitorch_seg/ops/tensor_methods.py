@@ -122,9 +122,8 @@ def _in_place(ufunc: Any, operator: Any) -> Any:
         if recorded:
             if self.is_leaf and self.requires_grad:
                 raise RuntimeError(
-                    "a leaf that requires a gradient cannot be changed in place while operations "
-                    "are recorded: "
-                    "wrap the change in no_grad()"
+                    "a leaf that requires a gradient cannot be changed in place while operations are "
+                    "recorded: wrap the change in no_grad()"
                 )
             return operator(self, other)
         value = other.data if isinstance(other, Tensor) else other

@@ -130,9 +130,8 @@ def fold(
     area, columns = kernel[0] * kernel[1], outputs[0] * outputs[1]
     if x.shape[1] % area or x.shape[2] != columns:
         raise ShapeError(
-            f"fold: input of shape {x.shape}: the second size must be a multiple of "
-            f"{kernel[0]}·{kernel[1]}, the last "
-            f"{outputs[0]}·{outputs[1]} = {columns} for output_size {size}"
+            f"fold: input of shape {x.shape}: the second size must be a multiple of {kernel[0]}·{kernel[1]}, "
+            f"the last {outputs[0]}·{outputs[1]} = {columns} for output_size {size}"
         )
     y = Fold.apply(x, size, kernel, steps, frame, spread, outputs)
     return y.squeeze(0) if single else y

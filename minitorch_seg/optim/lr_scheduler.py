@@ -83,8 +83,8 @@ class OneCycleLR(LRScheduler):
     ):
         if total_steps < 1 or not 0 <= pct_start <= 1:
             raise ValueError(
-                f"OneCycleLR: total_steps={total_steps} must be positive and pct_start={pct_start} "
-                f"between 0 and 1"
+                f"OneCycleLR: total_steps={total_steps} must be positive and pct_start={pct_start} between 0 "
+                "and 1"
             )
         self.max_lr, self.total_steps, self.pct_start = max_lr, total_steps, pct_start
         self.first, self.last = max_lr / div_factor, max_lr / div_factor / final_div_factor
