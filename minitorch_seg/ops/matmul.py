@@ -84,7 +84,7 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:1]}")
-    # One long matrix rather than a batch of them: the weight's gradient then is one product, not a sum of many.
+    # One long matrix, not a batch of them: the weight's gradient then is one product, not a sum of many.
     rows = x if x.ndim <= 2 else x.reshape(-1, x.shape[-1]) if x.data.size else x
     y = matmul(rows, weight.transpose(0, 1))
     if bias is not None:
