@@ -55,31 +55,27 @@ def test_every_combination(kernel, stride, padding, ceil_mode, count_include_pad
     against_torch([(2, 2, 7, 6)], lambda L, x: L.avg_pool2d(x, *args), dtypes=("float64",), maps=True)
 
 
+def window_means(x, kernel, stride, padding, ceil_mode, count_include_pad):
+    """The mean of a list of numbers, window by window; the list ends where image and frame end."""
+    (n, c, h, w), (kh, kw), (sh, sw), (p, q) = x.shape, kernel, stride, padding
+    rows = [i for i in range(-p, h + p - (0 if ceil_mode else kh - 1), sh) if i < h]
+    columns = [j for j in range(-q, w + q - (0 if ceil_mode else kw - 1), sw) if j < w]
+    y = np.zeros((n, c, len(rows), len(columns)))
+    for (Y, i), (X, j) in itertools.product(enumerate(rows), enumerate(columns)):
+        seen = []
+        for a, b in itertools.product(range(i, min(i + kh, h + p)), range(j, min(j + kw, w + q))):
+            inside = 0 <= a < h and 0 <= b < w
+            if inside or count_include_pad:
+                seen.append(x[:, :, a, b] if inside else np.zeros((n, c)))
+        y[:, :, Y, X] = sum(seen) / len(seen)
+    return y
+
+
 @pytest.mark.parametrize("ceil_mode", [False, True])
 @pytest.mark.parametrize("count_include_pad", [False, True])
 def test_loops(ceil_mode, count_include_pad):
-    """The mean of a list of numbers, window by window; the list ends where image and frame end."""
-    h, w, (kh, kw), (sh, sw), (p, q) = 6, 5, (3, 2), (2, 3), (1, 1)
-
-    def oracle(x):
-        rows = range(-p, h + p - (0 if ceil_mode else kh - 1), sh)
-        columns = range(-q, w + q - (0 if ceil_mode else kw - 1), sw)
-        rows, columns = [i for i in rows if i < h], [j for j in columns if j < w]
-        y = np.zeros((2, 1, len(rows), len(columns)))
-        for n, (Y, i), (X, j) in itertools.product(range(2), enumerate(rows), enumerate(columns)):
-            seen = []
-            for a, b in itertools.product(range(i, min(i + kh, h + p)), range(j, min(j + kw, w + q))):
-                inside = 0 <= a < h and 0 <= b < w
-                if inside or count_include_pad:
-                    seen.append(x[n, 0, a, b] if inside else 0.0)
-            y[n, 0, Y, X] = sum(seen) / len(seen)
-        return y
-
-    against_numpy(
-        [(2, 1, h, w)],
-        lambda L, x: L.avg_pool2d(x, (kh, kw), (sh, sw), (p, q), ceil_mode, count_include_pad),
-        oracle,
-    )
+    args = (3, 2), (2, 3), (1, 1), ceil_mode, count_include_pad
+    against_numpy([(2, 3, 6, 5)], lambda L, x: L.avg_pool2d(x, *args), lambda x: window_means(x, *args))
 
 
 @pytest.mark.parametrize("size", [(3, 2), (1, 4), (9, 11), (7, 5)], ids=str)

@@ -1,5 +1,5 @@
-"""Are the tests worth anything?  The wrong operators of mistakes.py are planted one after the other, and the
-helpers that test the right ones must raise for every one of them.
+"""Are the tests worth anything?  The wrong operators of mistakes.py and edits.py are planted one after
+the other, and the helpers that test the right ones must raise for every one of them.
 
 A mistake counts as caught only where a comparison of numbers fails (AssertionError): one that crashes is no
 feat to find.  The oracles are NumPy, SciPy and finite differences; the kernels are the reference kernels,
@@ -9,8 +9,11 @@ which are quick to replace.
 import pytest
 
 from minitorch_seg.kernels import dispatch
-from tests.ops.checks import CHECKS
-from tests.ops.mistakes import MISTAKES, Mistake
+from tests.ops import checks, checks_of_composed, edits, mistakes
+from tests.ops.mistakes import Mistake
+
+CHECKS = checks.CHECKS | checks_of_composed.CHECKS
+MISTAKES = [*mistakes.MISTAKES, *edits.EDITS]
 
 
 def is_caught(mistake: Mistake) -> bool:
@@ -37,7 +40,7 @@ def test_right_operators_pass(check):
 def test_every_mistake_is_caught():
     missed = [mistake.title for mistake in MISTAKES if not is_caught(mistake)]
     print(f"\nplanted mistakes: {len(MISTAKES) - len(missed)} of {len(MISTAKES)} caught")
-    assert len(MISTAKES) >= 60
+    assert len(MISTAKES) >= 100
     assert not missed, f"not noticed: {missed}"
 
 
