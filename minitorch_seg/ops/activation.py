@@ -1,4 +1,4 @@
-"""Activations: relu and its relatives, sigmoid and its relatives.
+"""Activations: relu and its relatives, sigmoid and its relatives, all elementwise (g = dL/dy).
 
     relu        y = max(x, 0)                        dL/dx = g where x > 0, else 0     (0 at the kink)
     leaky_relu  y = x where x > 0, else a x          dL/dx = g where x > 0, else a g
@@ -6,16 +6,23 @@
     sigmoid     y = 1 / (1 + e⁻ˣ)                    dL/dx = g y (1 − y)
     tanh        y = tanh x                           dL/dx = g (1 − y²)
     softplus    y = log(1 + e^{βx}) / β              dL/dx = g sigmoid(βx)
-    logsigmoid  y = −softplus(−x)
-    silu        y = x sigmoid(x)
-    gelu        y = x Φ(x), Φ the normal distribution function;    dL/dx = g (Φ(x) + x φ(x)), φ = Φ'
+    logsigmoid  y = −softplus(−x), with β = 1        dL/dx = g sigmoid(−x)
+    silu        y = x s, s = sigmoid(x)              dL/dx = g s (1 + x (1 − s))
+    gelu        y = x Φ(x)                           dL/dx = g (Φ(x) + x φ(x))
+
+Φ is the distribution function of the normal distribution and φ = Φ' its density; a is `negative_slope` for
+leaky_relu and `alpha` for elu.
 
 Sigmoid of a very negative x overflows in e⁻ˣ, to ∞, and 1/(1 + ∞) = 0 is the right answer.  (½ (1 +
-tanh(x/2)) never overflows, but is 0 already at x = −20, where the logarithm still matters.) Softplus is
-max(x, 0) + log(1 + e^−|x|), because there an overflow would stay; where βx > threshold it is x itself.
+tanh(x/2)) never overflows, but in float32 it is 0 already at x = −20, where the logarithm still matters.)
+Softplus is computed as max(x, 0) + log(1 + e^{−|x|}), because there an overflow would stay; where βx >
+threshold it is x itself.
 
-Nair and Hinton, 2010 (relu); Maas et al., 2013 (leaky relu); Clevert et al., 2016 (elu); Hendrycks and
-Gimpel, 2016 (gelu, silu).
+Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010 (relu); Maas, Hannun
+and Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013 (leaky relu); Clevert,
+Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear units", 2016 (elu);
+Dugas et al., "Incorporating second-order functional knowledge for better option pricing", 2001 (softplus);
+Hendrycks and Gimpel, "Gaussian error linear units", 2016 (gelu, silu).
 """
 
 from __future__ import annotations
@@ -85,6 +92,8 @@ class Tanh(Function):
 
 
 class Softplus(Function):
+    """log(1 + eˣ): the case β = 1, from which `softplus` makes every other."""
+
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -97,8 +106,7 @@ class Softplus(Function):
 
 
 class Elu(Function):
-    """Of the two branches only e^min(x, 0) is computed: e^x of a large x, which is not chosen, would
-    overflow."""
+    """Both branches take e^min(x, 0): e^x of a large x, which is not chosen, would overflow."""
 
     @staticmethod
     def forward(ctx, x, alpha):
@@ -113,8 +121,7 @@ class Elu(Function):
 
 
 class Gelu(Function):
-    """x Φ(x); its derivative Φ(x) + x φ(x) needs φ(x) = e^{−x²/2} / √2π only, so it is written in
-    operators."""
+    """x Φ(x); its derivative Φ(x) + x φ(x) is written in operators, with φ(x) = e^{−x²/2} / √(2π)."""
 
     @staticmethod
     def forward(ctx, x):
@@ -128,6 +135,8 @@ class Gelu(Function):
 
 
 class NormalCdf(Function):
+    """Φ(x), whose derivative is φ(x): it gives gelu its second derivative."""
+
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -173,13 +182,19 @@ def sigmoid(input: Any) -> Tensor:
 
 
 def tanh(input: Any) -> Tensor:
-    """The hyperbolic tangent, elementwise."""
+    """The hyperbolic tangent, elementwise.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([-1000.0, 0.0, 1000.0]).tanh()
+    tensor([-1.,  0.,  1.])
+    """
     return Tanh.apply(to_float(input, "tanh"))
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """log(1 + e^(beta · input)) / beta, elementwise: a smooth relu; where beta · input > threshold, the input
-    itself.
+    """log(1 + e^(beta · input)) / beta, elementwise: a smooth relu (Dugas et al., 2001).
+
+    Where beta · input > threshold it is the input itself.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.softplus(ms.tensor([0.0, 100.0]))
@@ -193,12 +208,17 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
 
 
 def logsigmoid(input: Any) -> Tensor:
-    """log sigmoid(input), without underflow."""
+    """log sigmoid(input), elementwise, without underflow.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.logsigmoid(ms.tensor([-200.0, 0.0]))
+    tensor([-200.    ,   -0.6931])
+    """
     return -Softplus.apply(-to_float(input, "logsigmoid"))
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
-    """input where it is positive, negative_slope · input elsewhere.
+    """input where it is positive, negative_slope · input elsewhere (Maas, Hannun and Ng, 2013).
 
     >>> import minitorch_seg as ms
     >>> ms.functional.leaky_relu(ms.tensor([-1.0, 2.0]), 0.1)
@@ -209,7 +229,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
 
 
 def elu(input: Any, alpha: float = 1.0) -> Tensor:
-    """input where it is positive, alpha · (e^input − 1) elsewhere.
+    """input where it is positive, alpha · (e^input − 1) elsewhere (Clevert et al., 2016).
 
     >>> import minitorch_seg as ms
     >>> ms.functional.elu(ms.tensor([-100.0, 0.0, 2.0]))
@@ -219,13 +239,18 @@ def elu(input: Any, alpha: float = 1.0) -> Tensor:
 
 
 def silu(input: Any) -> Tensor:
-    """input · sigmoid(input), elementwise (also called swish)."""
+    """input · sigmoid(input), elementwise (Hendrycks and Gimpel, 2016; also called swish).
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.silu(ms.tensor([-100.0, 0.0, 100.0]))
+    tensor([ -0.,   0., 100.])
+    """
     x = to_float(input, "silu")
     return x * sigmoid(x)
 
 
 def gelu(input: Any, approximate: str = "none") -> Tensor:
-    """input · Φ(input), elementwise.
+    """input · Φ(input), elementwise, Φ the normal distribution function (Hendrycks and Gimpel, 2016).
 
     Args:
         approximate: "none", or "tanh" for  x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))).

@@ -1,5 +1,7 @@
-"""Arguments of operators: pairs, dimensions, sizes; each refusal says what was expected, what was found, and
-the fix."""
+"""Arguments of operators: pairs, dimensions, sizes.
+
+Each refusal says what was expected, what was found, and the fix.
+"""
 
 from __future__ import annotations
 
@@ -93,8 +95,8 @@ def window_output_size(
         if count < 1:
             raise ShapeError(
                 f"{operator}: the kernel's extent {d * (k - 1) + 1} is larger than the padded {axis} "
-                f"{n + 2 * p}; output size {formula} < 1: use a smaller kernel or dilation, more padding, "
-                "or a larger image"
+                f"{n + 2 * p}; output size {formula} < 1: "
+                "use a smaller kernel or dilation, more padding, or a larger image"
                 + (" (is the input in H, W, C order? x.permute(2, 0, 1) makes it C, H, W)" if n <= 4 else "")
             )
         result.append(count)

@@ -149,7 +149,12 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
-    """input − alpha · other, elementwise."""
+    """input − alpha · other, elementwise.
+
+    >>> import minitorch_seg as ms
+    >>> 10 - ms.tensor([1.0, 2.0])
+    tensor([9., 8.])
+    """
     if any(isinstance(o, bool) or getattr(o, "dtype", None) == np.bool_ for o in (input, other)):
         raise TypeError("sub: bools cannot be subtracted: use logical_xor, or convert with .int()")
     a, b = promote(input, other)
@@ -158,21 +163,37 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 
 def mul(input: Any, other: Any) -> Tensor:
-    """input · other, elementwise."""
+    """input · other, elementwise.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1.0], [2.0]]) * ms.tensor([1.0, 10.0])
+    tensor([[ 1., 10.],
+            [ 2., 20.]])
+    """
     a, b = promote(input, other)
     _broadcastable("mul", a, b)
     return Mul.apply(a, b)
 
 
 def div(input: Any, other: Any) -> Tensor:
-    """input / other, elementwise; integers give float32."""
+    """input / other, elementwise; integers give float32.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([1, 2, 0]) / 0
+    tensor([inf, inf, nan])
+    """
     a, b = promote(input, other)
     _broadcastable("div", a, b)
     return Div.apply(to_float(a, "div"), to_float(b, "div"))
 
 
 def neg(input: Any) -> Tensor:
-    """−input."""
+    """−input, elementwise.
+
+    >>> import minitorch_seg as ms
+    >>> -ms.tensor([1, -2])
+    tensor([-1,  2])
+    """
     x = as_tensor(input)
     if x.dtype == np.bool_:
         raise TypeError("neg: a bool has no negative: use ~ or logical_not")
@@ -194,5 +215,10 @@ def pow(input: Any, exponent: Any) -> Tensor:
 
 
 def abs(input: Any) -> Tensor:
-    """|input|, elementwise."""
+    """|input|, elementwise.
+
+    >>> import minitorch_seg as ms
+    >>> abs(ms.tensor([-1.5, 2.0]))
+    tensor([1.5, 2. ])
+    """
     return Abs.apply(as_tensor(input))

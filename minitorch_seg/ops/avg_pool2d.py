@@ -2,16 +2,19 @@
 
     y[n, c, Y, X] = (1/m) Σ_{i,j} x[n, c, s·Y + i − p, s·X + j − p]
 
-m is the number of elements of the window: all kh·kw of them with count_include_pad (where the frame's zeros
-count), else those that lie inside the image; or what divisor_override says.
+s is the stride, p the padding; i < kh and j < kw run over the window.  m is the number of elements of the
+window: all kh·kw of them with count_include_pad (where the frame's zeros count), else those that lie inside
+the image; or what divisor_override says.
 
-It is linear in x, so  dL/dx = Aᵀ g: each output gives g/m to every element of its window, and the gradient
-of that is the mean again.
+It is linear in x, y = A x, so  dL/dx = Aᵀ g  with g = dL/dy: each output gives g/m to every element of its
+window, and the gradient of that is the mean again.
 
-Adaptive: the output size is given, and window Y reaches from ⌊Y·H/Ho⌋ to ⌈(Y + 1)·H/Ho⌉.  Rows and columns
-are averaged one after the other, y = R x Cᵀ, with matrices R (Ho×H) and C (Wo×W) whose rows add up to 1.
+Adaptive: the output size Ho × Wo is given, and window Y reaches from row ⌊Y·H/Ho⌋ up to, but not including,
+row ⌈(Y + 1)·H/Ho⌉.  Rows and columns are averaged one after the other, y = R x Cᵀ, with matrices R (Ho×H) and
+C (Wo×W) whose rows add up to 1.
 
-LeCun et al., 1990 (sub-sampling layers); He et al., "Spatial pyramid pooling", 2014 (adaptive windows).
+LeCun et al., "Handwritten digit recognition with a back-propagation network", 1990 (sub-sampling layers);
+He et al., "Spatial pyramid pooling in deep convolutional networks", 2014 (adaptive windows).
 """
 
 from __future__ import annotations
@@ -85,10 +88,12 @@ def avg_pool2d(
     Args:
         input: (N, C, H, W), or (C, H, W) for a single image.
         kernel_size, stride, padding: an int or a pair (vertical, horizontal); stride defaults to the kernel
-            size; padding is zero and at most half the kernel size.
-        ceil_mode: let a last window hang over the edge.
+            size; padding is a frame of zeros, at most half the kernel size.
+        ceil_mode: let a last window hang over the edge, if it begins inside the input or its left padding.
         count_include_pad: the frame's zeros count in the divisor.
         divisor_override: divide by this number instead.
+
+    Returns: (N, C, Ho, Wo), Ho = ⌊(H + 2·padding − kernel_size) / stride⌋ + 1 (⌈…⌉ with ceil_mode).
 
     >>> import minitorch_seg as ms
     >>> ms.functional.avg_pool2d(ms.tensor([[[[1.0, 3.0, 5.0, 7.0]]]]), (1, 2))
@@ -140,6 +145,8 @@ def adaptive_avg_pool2d(input: Any, output_size: int | tuple[int | None, int | N
     Args:
         input: (N, C, H, W), or (C, H, W).
         output_size: an int or a pair (height, width); None keeps the input's.  1 is global average pooling.
+
+    Returns: (N, C, height, width).
 
     >>> import minitorch_seg as ms
     >>> ms.functional.adaptive_avg_pool2d(ms.tensor([[[[1.0, 2.0, 6.0]]]]), (1, 2))

@@ -4,20 +4,27 @@
     x̂ = (x − μ) / √(σ² + ε)
     y = γ x̂ + β
 
-Backward, with g = dL/dy.  β and γ:  dL/dβ = Σ g,  dL/dγ = Σ g x̂.  For x, note that μ and σ depend on every x:
+Backward, with g = dL/dy:
 
-    dL/dx = γ/√(σ²+ε) · ( g  −  (1/m) Σ g  −  x̂ · (1/m) Σ g x̂ )
+    dL/dβ = Σ g
+    dL/dγ = Σ g x̂
+    dL/dx = γ / √(σ² + ε) · ( g  −  (1/m) Σ g  −  x̂ · (1/m) Σ g x̂ )
 
-The second term comes through μ, the third through σ; leaving them out (treating the statistics as constants)
-is the classic
-mistake.  Derivation: with ĝ = γ g, s = 1/√(σ²+ε):  dL/dσ² = −½ s³ Σ ĝ (x − μ),  dL/dμ = −s Σ ĝ  (the part
-through σ² is
-zero because Σ (x − μ) = 0),  dL/dx = s ĝ + dL/dσ² · 2 (x − μ)/m + dL/dμ / m,  and putting x̂ = s (x − μ) in
-gives the line above.
+In the last line the second term comes through μ and the third through σ, because both depend on every x.
+Leaving them out, as if the statistics were constants, is the classic mistake.
+
+Derivation, with ĝ = dL/dx̂ = γ g and s = 1/√(σ² + ε):
+
+    dL/dσ² = −½ s³ Σ ĝ (x − μ)
+    dL/dμ  = −s Σ ĝ                    (what comes through σ² is zero, because Σ (x − μ) = 0)
+    dL/dx  = s ĝ + dL/dσ² · 2 (x − μ)/m + dL/dμ · 1/m
+
+and putting in x̂ = s (x − μ) gives the line above.
 
 In evaluation mode μ and σ² are the running statistics, constants, and y is a straight line in x.
 
-Ioffe and Szegedy, "Batch normalization", 2015.
+Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
+shift", 2015.
 """
 
 from __future__ import annotations
@@ -96,6 +103,8 @@ def batch_norm(
         weight, bias: γ and β, (C,).
         training: use this batch's statistics.
         eps: ε, added to the variance.
+
+    Returns: the input's shape and dtype.
 
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([[[[1.0, 3.0]]]])

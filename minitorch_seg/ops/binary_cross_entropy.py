@@ -1,16 +1,22 @@
-"""binary_cross_entropy, from probabilities and from logits.
+"""binary_cross_entropy, from probabilities and from logits: how surprising a truth t between 0 and 1 is.
 
-    from probabilities   ℓ = −( t log p + (1 − t) log (1 − p) )
-    from logits          p = sigmoid(x):    ℓ = (1 − t) x + softplus(−x)
+    from probabilities p   ℓ = −( t log p + (1 − t) log (1 − p) )
+    from logits x          ℓ = (1 − t) x + softplus(−x)                 with p = sigmoid(x)
 
-The second follows from the first with log sigmoid(x) = −softplus(−x) and log(1 − sigmoid(x)) = −x −
-softplus(−x).  It never takes the logarithm of a probability that has underflown, and its gradient is simply
-dL/dx = g (sigmoid(x) − t).
+The second follows from the first with
+
+    log sigmoid(x) = −softplus(−x)        and        log(1 − sigmoid(x)) = −x − softplus(−x).
+
+It never takes the logarithm of a probability that has underflown, and its gradient is simply (g = dL/dℓ)
+
+    dL/dx = g (sigmoid(x) − t).
 
 From probabilities the gradient is  dL/dp = g (p − t) / (p (1 − p)).  A saturated p, exactly 0 or 1, would
 divide by zero; as in PyTorch the denominator is at least 10⁻¹² and the logarithms at least −100.
 
 A weight a for the positive class (pos_weight):  ℓ = (1 − t) x + (1 + (a − 1) t) softplus(−x).
+
+Cox, "The regression analysis of binary sequences", 1958.
 """
 
 from __future__ import annotations
@@ -88,11 +94,21 @@ def binary_cross_entropy_with_logits(
 def binary_cross_entropy(
     input: Any, target: Any, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
-    """Binary cross-entropy from probabilities between 0 and 1 (logits belong to the function with
-    _with_logits).
+    """Binary cross-entropy from probabilities (for logits take binary_cross_entropy_with_logits).
 
-    Logarithms are limited to ≥ −100, as in PyTorch, so that p = 0 with t = 1 is a large loss and not an
-    infinite one.
+    Args:
+        input: probabilities between 0 and 1, of any shape.
+        target: probabilities of the input's shape and dtype (0 and 1 for labels).
+        weight: factors, broadcast to the input's shape.
+        reduction: "mean", "sum" or "none".
+
+    Logarithms are at least −100, as in PyTorch, so that p = 0 with t = 1 is a large loss and not an infinite
+    one.
+
+    >>> import minitorch_seg as ms
+    >>> p, t = ms.tensor([0.5, 0.0]), ms.tensor([1.0, 1.0])
+    >>> ms.functional.binary_cross_entropy(p, t, reduction="none")
+    tensor([  0.6931, 100.    ])
     """
     p, t = as_tensor(input), as_tensor(target)
     _check("binary_cross_entropy", p, t, reduction)

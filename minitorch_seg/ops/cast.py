@@ -1,7 +1,8 @@
-"""cast: the same numbers in another dtype, and the helpers that bring operands to one dtype.
+"""cast: the same numbers in another dtype; and the helpers that bring operands to one dtype.
 
-Forward:   y = x, rounded to the new type.
-Backward:  dL/dx = dL/dy, in the type of x.   (Rounding is treated as if it were the identity.)
+    y = x, rounded to the new type          dL/dx = dL/dy, in the type of x
+
+Rounding is treated as if it were the identity.
 """
 
 from __future__ import annotations

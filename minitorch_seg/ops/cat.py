@@ -1,7 +1,8 @@
 """Joining and parting: cat, stack, split, chunk.
 
-    y = cat(x₁, x₂, …)     dL/dxᵢ = the part of g where xᵢ stands
+    y = cat(x₁, x₂, …)     dL/dxᵢ = the part of g = dL/dy where xᵢ stands
 
+stack is cat along a new dimension; split and chunk are slices, whose gradients add up in zeros (indexing.py).
 A U-Net joins the map that comes up with the one kept from the way down, along the channels (dim=1).
 """
 
@@ -58,7 +59,12 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new dimension."""
+    """Tensors of one shape joined along a new dimension.
+
+    >>> import minitorch_seg as ms
+    >>> ms.stack([ms.tensor([1, 2]), ms.tensor([3, 4])], dim=1).tolist()
+    [[1, 3], [2, 4]]
+    """
     if not tensors:
         raise ValueError("stack: at least one tensor expected")
     shapes = {t.shape for t in tensors}
@@ -68,8 +74,12 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """The input cut along `dim` into pieces of split_size (the last may be smaller), or of the sizes
-    given."""
+    """The input cut along `dim` into pieces of split_size (the last may be smaller), or of the given sizes.
+
+    >>> import minitorch_seg as ms
+    >>> ms.split(ms.tensor([1, 2, 3, 4, 5]), 2)
+    (tensor([1, 2]), tensor([3, 4]), tensor([5]))
+    """
     dim = normalize_dim("split", dim, input.ndim)
     n = input.shape[dim]
     if isinstance(split_size, int):
@@ -88,7 +98,12 @@ def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """The input cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller)."""
+    """The input cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller).
+
+    >>> import minitorch_seg as ms
+    >>> ms.chunk(ms.tensor([1, 2, 3, 4, 5]), 2)
+    (tensor([1, 2, 3]), tensor([4, 5]))
+    """
     if chunks <= 0:
         raise ShapeError(f"chunk: chunks must be positive, found {chunks}")
     dim = normalize_dim("chunk", dim, input.ndim)

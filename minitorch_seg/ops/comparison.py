@@ -55,7 +55,12 @@ logical_xor = _logic(np.logical_xor, np.bitwise_xor)
 
 
 def logical_not(input: Any) -> Tensor:
-    """Not, elementwise, for bools; the bitwise complement of integers."""
+    """Not, elementwise, for bools; the bitwise complement of integers.
+
+    >>> import minitorch_seg as ms
+    >>> ~(ms.tensor([1.0, 3.0]) > 2)
+    tensor([ True, False])
+    """
     x = as_tensor(input)
     if x.dtype.kind == "f":
         raise TypeError("logical_not: floats have no truth: compare first, as in ~(a > 0)")
@@ -73,12 +78,22 @@ def isfinite(input: Any) -> Tensor:
 
 
 def any(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
-    """True where any element along `dim` is true."""
+    """True where any element along `dim` is true; of all dimensions for None.
+
+    >>> import minitorch_seg as ms
+    >>> (ms.tensor([[1, 2], [3, 4]]) > 2).any(dim=1)
+    tensor([False,  True])
+    """
     dims = normalize_dims("any", dim, input.ndim)
     return Tensor(np.asarray(np.any(input.data, axis=dims, keepdims=keepdim)))
 
 
 def all(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
-    """True where all elements along `dim` are true."""
+    """True where all elements along `dim` are true; of all dimensions for None.
+
+    >>> import minitorch_seg as ms
+    >>> (ms.tensor([[1, 2], [3, 4]]) > 1).all(dim=1)
+    tensor([False,  True])
+    """
     dims = normalize_dims("all", dim, input.ndim)
     return Tensor(np.asarray(np.all(input.data, axis=dims, keepdims=keepdim)))

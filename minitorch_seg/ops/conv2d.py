@@ -2,18 +2,23 @@
 
     y[n, o, Y, X] = b[o] + Σ_{c,i,j} w[o, c, i, j] · x[n, c, s·Y + d·i − p, s·X + d·j − p]
 
-x: input (N, C, H, W), zero outside the image; w: weight (O, C/groups, kh, kw); b: bias (O,); s: stride, p:
-    padding,
-d: dilation.  Output size: ⌊(H + 2p − d·(kh − 1) − 1) / s⌋ + 1.  With groups, output channel o sees only the
-C/groups input channels of its group.
+    x  input    (N, C, H, W), zero outside the image
+    w  weight   (O, C/groups, kh, kw)
+    b  bias     (O,)
+    s  stride, p  padding, d  dilation
 
-Backward, with g = dL/dy.  Every product w·x above appears once, so
+Output size: Ho = ⌊(H + 2p − d·(kh − 1) − 1) / s⌋ + 1, and Wo alike.  With groups, output channel o sees only
+the C/groups input channels of its group.
 
-  * dL/dw[o, c, i, j] = Σ_{n,Y,X} g[n, o, Y, X] · x[n, c, s·Y + d·i − p, s·X + d·j − p] : the input correlated
-    with the gradient (`Conv2dWeightGradient`);
-  * dL/dx[n, c, y, x] = Σ g[n, o, Y, X] · w[o, c, i, j] over all (Y, X, i, j) with s·Y + d·i − p = y, s·X +
-    d·j − p = x : each output hands its gradient back along the same weights, which is a transposed
-    convolution of g with w;
+Backward, with g = dL/dy.  Each product w·x above belongs to one y, so
+
+  * dL/dw[o, c, i, j] = Σ_{n,Y,X} g[n, o, Y, X] · x[n, c, s·Y + d·i − p, s·X + d·j − p]:
+    the input correlated with the gradient (`Conv2dWeightGradient`);
+
+  * dL/dx[n, c, y, x] = Σ g[n, o, Y, X] · w[o, c, i, j]
+    over all (o, Y, X, i, j) with  s·Y + d·i − p = y  and  s·X + d·j − p = x:
+    each output hands its gradient back along the same weights, a transposed convolution of g with w;
+
   * dL/db[o] = Σ_{n,Y,X} g[n, o, Y, X].
 
 All three are operators, so gradients of gradients come by themselves.
@@ -64,8 +69,8 @@ class Conv2d(Function):
 class Conv2dWeightGradient(Function):
     """dw[o, c, i, j] = Σ_{n,Y,X} g[n, o, Y, X] · x[n, c, s·Y + d·i − p, s·X + d·j − p].
 
-    It is linear in x and in g.  With v = dL/d(dw): the gradient for g is conv2d(x, v), that for x
-    conv_transpose2d(g, v).
+    It is linear in x and in g.  With v = dL/d(dw), the gradient with respect to g is conv2d(x, v), that with
+    respect to x conv_transpose2d(g, v).
     """
 
     @staticmethod
@@ -90,8 +95,7 @@ class Conv2dWeightGradient(Function):
 
 
 def first_windows(y: Tensor, size: tuple[int, int]) -> Tensor:
-    """The first `size` windows: more of them fit where a transposed convolution's output_padding reaches its
-    stride."""
+    """The first `size` windows of y; there are more where an output_padding reaches the stride."""
     return y if y.shape[2:] == size else y[:, :, : size[0], : size[1]]
 
 
@@ -115,11 +119,11 @@ def conv2d(
             where an even kernel needs one more row or column, it comes after the image).
         groups: input and output channels are divided into so many separate convolutions.
 
-    Returns: (N, O, Ho, Wo) with Ho = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, in the input's
-        dtype.
+    Returns: (N, O, Ho, Wo) in the input's dtype, Ho = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1.
 
-    Raises: ShapeError with the numbers filled in where sizes do not fit; DTypeError for mixed or integer
-        dtypes.
+    Raises:
+        ShapeError: where sizes do not fit, with the numbers filled in.
+        DTypeError: for mixed or integer dtypes.
 
     >>> import minitorch_seg as ms
     >>> edge = ms.tensor([[[[-1.0, 1.0]]]])

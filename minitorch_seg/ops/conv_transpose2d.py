@@ -5,17 +5,21 @@ conv2d is linear in its input; written as a matrix it is y = A x.  The transpose
     y[n, o, Y, X] = b[o] + Σ x[n, c, u, v] · w[c, o, i, j]
                     over all (c, u, v, i, j) with  s·u + d·i − p = Y  and  s·v + d·j − p = X
 
-Each input number lays the kernel, times itself, onto the output, s pixels apart; overlaps add.  It does not
-invert the convolution: Aᵀ A is not the identity.  Output size: (H − 1)·s − 2p + d·(kh − 1) + output_padding +
-1, where output_padding chooses among the sizes that conv2d's floor maps to the same H.
+s is the stride, p the padding, d the dilation.  The weight w, of shape (C, O/groups, kh, kw), is that of the
+conv2d whose adjoint this is, so its first size is the number of *input* channels here.  Each input number
+lays the kernel, times itself, onto the output, s pixels apart; overlaps add.  It does not invert the
+convolution: Aᵀ A is not the identity.
 
-weight: (C, O/groups, kh, kw): the weight of the conv2d whose adjoint this is.
+Output size: Ho = (H − 1)·s − 2p + d·(kh − 1) + output_padding + 1, and Wo alike, where output_padding chooses
+among the sizes that conv2d's floor maps to the same H.
 
-Backward, with g = dL/dy: dL/dx = conv2d(g, w); dL/dw is conv2d's weight gradient with the roles of image and
-gradient exchanged; dL/db[o] = Σ g.
+Backward, with g = dL/dy:
 
-Zeiler et al., "Deconvolutional networks", 2010; Long, Shelhamer and Darrell, "Fully convolutional networks",
-2015.
+    dL/dx = conv2d(g, w)        dL/db[o] = Σ g
+    dL/dw = conv2d's weight gradient with the roles of image and gradient exchanged
+
+Zeiler et al., "Deconvolutional networks", 2010; Long, Shelhamer and Darrell, "Fully convolutional networks
+for semantic segmentation", 2015.
 """
 
 from __future__ import annotations
@@ -80,6 +84,7 @@ def conv_transpose2d(
         bias: (O,) or None.
         stride, padding, output_padding, dilation: an int or a pair (vertical, horizontal); output_padding
             must be smaller than the stride or the dilation.
+        groups: input and output channels are divided into so many separate convolutions.
 
     Returns: (N, O, Ho, Wo), Ho = (H − 1)·stride − 2·padding + dilation·(kh − 1) + output_padding + 1.
 
@@ -112,8 +117,8 @@ def conv_transpose2d(
         raise ShapeError(f"{name}: bias has shape {bias.shape}, expected ({out_channels},)")
     if any(o >= max(s, d) for o, s, d in zip(output_padding, stride, dilation, strict=True)):
         raise ShapeError(
-            f"{name}: output_padding {output_padding} must be smaller than stride {stride} or dilation "
-            f"{dilation}"
+            f"{name}: output_padding {output_padding} must be smaller than "
+            f"stride {stride} or dilation {dilation}"
         )
     size = []
     for n, s, p, d, k, o in zip(

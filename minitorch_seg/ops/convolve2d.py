@@ -7,20 +7,25 @@ True convolution of an image x (m×n) with a kernel h (kh×kw), both zero outsid
 The kernel runs backwards; that makes the operation commutative and associative.  Flipping h turns it into the
 cross-correlation that frameworks call convolution:  x ∗ h = conv2d(x padded by kh − 1 and kw − 1, h flipped).
 
-The documented formula  y(x, y) = Σ x(i, j) · w(i, j) · h(x − i, y − j)  carries one more factor, a weight w
-for each pixel of the image.  Read literally (x and w both m×n, h zero outside its support) it is
+The source text, from whose formulas this project grew, writes
+
+    y(x, y) = Σ_{i,j} x(i, j) · w(i, j) · h(x − i, y − j)
+
+with one more factor, a weight w for each pixel of the image, and with two meanings for x and for y.  Read
+literally (x and w both m×n, h zero outside its support, X and Y for the place) it is
 
     y = (x ⊙ w) ∗ h        of size (m + kh − 1) × (n + kw − 1).
 
-Its gradients, with g = dL/dy and c = the valid correlation of g with h, c(i, j) = Σ g(X, Y) h(X − i, Y − j):
+Its gradients, with g = dL/dy and c the valid correlation of g with h:
 
-    dL/dx = w ⊙ c          dL/dw = x ⊙ c          dL/dh(a, b) = Σ_{i,j} g(i + a, j + b) · x(i, j) w(i, j)
+    c(i, j) = Σ_{X,Y} g(X, Y) · h(X − i, Y − j)
+    dL/dx = w ⊙ c          dL/dw = x ⊙ c          dL/dh(a, b) = Σ_{i,j} g(i + a, j + b) · x(i, j) · w(i, j)
 
 They need no code of their own: the operators below are differentiated one by one, and the chain rule gives
 just this.  Only for constant w does a shifted image give a shifted result; w belongs to places, not to
-patterns.  That is why the
-repaired formula moves the weights into the kernel:  y(X, Y) = Σ x(X + i, Y + j) w(i, j) + b,  which is
-`conv2d`.
+patterns.  That is why the repaired formula moves the weights into the kernel, and that is `conv2d`:
+
+    y(X, Y) = Σ_{i,j} x(X + i, Y + j) · w(i, j) + b
 """
 
 from __future__ import annotations

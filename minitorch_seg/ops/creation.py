@@ -1,7 +1,6 @@
-"""Creation: zeros, ones, full, arange, eye, zeros_like, ones_like, full_like, empty_like, rand, randn,
-from_numpy, as_tensor.
+"""Creation: zeros, ones, full, their _like forms, arange, eye, rand, randn, from_numpy, as_tensor.
 
-Four-dimensional ones are feature maps and lie channels-last in memory.
+Four-dimensional ones are feature maps (N, C, H, W) and lie channels-last in memory.
 """
 
 from __future__ import annotations

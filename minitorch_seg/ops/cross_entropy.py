@@ -1,17 +1,23 @@
 """cross_entropy and nll_loss: how surprised the model is by the true class, pixel by pixel.
 
-With logits x (K classes), p = softmax(x) and the true class t:
+With logits x (K classes), p = softmax(x), the true class t and its weight w_t (1 unless given):
 
     ℓ = −w_t log p_t = −w_t (x_t − log Σ_k e^{x_k})
 
-Backward: ∂(x_t − log Σ e^{x_k})/∂x_k = δ_kt − p_k, hence
+Backward, with g = dL/dℓ and δ_kt = 1 for k = t, else 0:  ∂(x_t − log Σ e^{x_k})/∂x_k = δ_kt − p_k, hence
 
     dL/dx_k = g w_t (p_k − δ_kt):        what was predicted minus what was true.
 
-Mean:   L = Σ ℓ / Σ w_t over the pixels that are not ignored (not over all pixels).
-Label smoothing ε mixes the truth with the uniform distribution: (1 − ε) ℓ + (ε/K) Σ_k −w_k log p_k, the mean
-still divided by Σ w_t.  A target of class probabilities q: ℓ = −Σ_k w_k q_k log p_k, the mean divided by the
-number of pixels.
+Mean:  L = Σ ℓ / Σ w_t over the pixels that are not ignored (not over all pixels).
+
+Label smoothing ε mixes the truth with the uniform distribution; the mean is still divided by Σ w_t:
+
+    (1 − ε) ℓ + (ε/K) Σ_k −w_k log p_k
+
+A target of class probabilities q:  ℓ = −Σ_k w_k q_k log p_k, the mean divided by the number of pixels.
+
+Bridle, "Probabilistic interpretation of feedforward classification network outputs", 1990; Szegedy et al.,
+"Rethinking the Inception architecture for computer vision", 2016 (label smoothing).
 """
 
 from __future__ import annotations
@@ -184,7 +190,13 @@ def nll_loss(
 ) -> Tensor:
     """−w_t · input_t: what cross_entropy does after its log_softmax.
 
-    Args: as cross_entropy; `input` holds log-probabilities (N, K, d₁, …).
+    Args:
+        input: log-probabilities (N, K, d₁, …) or (K,).
+        target, weight, ignore_index, reduction: as in cross_entropy; the target holds class indices.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.nll_loss(ms.tensor([[-0.25, -1.5]]), ms.tensor([1]))
+    tensor(1.5)
     """
     x, truth = as_tensor(input), as_tensor(target)
     _check("nll_loss", x, weight, reduction)

@@ -9,9 +9,10 @@ D is 1 for a perfect prediction and near 0 without any overlap.  A class of few 
 of many; that is why Dice goes well together with cross-entropy.  The smoothing s keeps an absent class from
 dividing by zero.
 
-Backward (by the operators it is composed of):  ∂D/∂p_i = (2 t_i − D) / (Σ p + Σ t + s).
+Backward, by the operators it is composed of; for pixel i:  ∂D/∂p_i = (2 t_i − D) / (Σ p + Σ t + s).
 
-Milletari, Navab and Ahmadi, "V-Net", 2016; Dice, 1945.
+Milletari, Navab and Ahmadi, "V-Net: fully convolutional neural networks for volumetric medical image
+segmentation", 2016; Dice, "Measures of the amount of ecologic association between species", 1945.
 """
 
 from __future__ import annotations
@@ -41,8 +42,7 @@ def one_hot_map(target: np.ndarray, classes: int, dtype: np.dtype) -> np.ndarray
 def class_probabilities(
     operator: str, input: Any, target: Any, ignore_index: int, from_logits: bool
 ) -> tuple[Tensor, Tensor]:
-    """Probabilities and truth (N, K, H, W), both zero where ignored; K = 1 means foreground against
-    background."""
+    """Probabilities and truth (N, K, H, W), both 0 where ignored; K = 1 is foreground against background."""
     x, truth = as_tensor(input), as_tensor(target)
     same_float_dtype(operator, input=x)
     if x.ndim != 4:
@@ -78,7 +78,7 @@ def dice_loss(
     from_logits: bool = True,
     reduction: str = "mean",
 ) -> Tensor:
-    """1 − Dice coefficient, soft, over the batch.
+    """1 − the Dice coefficient of probabilities ("soft"), over the whole batch.
 
     Args:
         input: logits (N, K, H, W), or probabilities with from_logits=False; K = 1 is foreground against

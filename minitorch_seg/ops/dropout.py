@@ -1,11 +1,12 @@
 """dropout and dropout2d: in training, numbers (or whole channels) are set to zero at random.
 
-    y = x · m / (1 − p),      m = 1 with probability 1 − p, else 0;        dL/dx = g · m / (1 − p)
+    y = x · m / (1 − p),      m = 1 with probability 1 − p, else 0
+    dL/dx = g · m / (1 − p),  g = dL/dy
 
 Dividing by 1 − p keeps the expected value, so nothing needs to be changed in evaluation, where y = x.
 
-Srivastava et al., "Dropout", 2014; dropout2d: Tompson et al., "Efficient object localization using
-convolutional networks", 2015.
+Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014; dropout2d:
+Tompson et al., "Efficient object localization using convolutional networks", 2015.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, generator: Genera
     """Each number is zero with probability p, else divided by 1 − p; without `training`, the input itself.
 
     Args:
+        input: float tensor of any shape.
+        p: between 0 and 1.
+        training: without it nothing happens.
         generator: where the random numbers come from; default: the one that ms.manual_seed seeds.
 
     >>> import minitorch_seg as ms
@@ -56,7 +60,15 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, generator: Genera
 def dropout2d(
     input: Any, p: float = 0.5, training: bool = True, generator: Generator | None = None
 ) -> Tensor:
-    """Each channel of each image (N, C, H, W) is zero with probability p, else divided by 1 − p."""
+    """Each channel of each image (N, C, H, W) is zero with probability p, else divided by 1 − p.
+
+    Arguments as dropout.
+
+    >>> import minitorch_seg as ms
+    >>> y = ms.functional.dropout2d(ms.ones(2, 8, 3, 3), generator=ms.Generator(0))
+    >>> bool((y.amax((2, 3)) == y.amin((2, 3))).all())
+    True
+    """
     _check_probability("dropout2d", p)
     x = as_tensor(input)
     same_float_dtype("dropout2d", input=x)

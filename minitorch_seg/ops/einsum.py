@@ -2,14 +2,19 @@
 
     y = einsum("ij,jk->ik", a, b):      y_ik = Σ_j a_ij b_jk
 
-Backward.  y is linear in each operand, so  dL/da = Σ over everything but a's letters of g times the other
-operands: again an einsum,
-with the letters of y and of the others on the left and a's on the right.  A letter of a that stands nowhere
-else was summed away alone, and its gradient is repeated along it.
+A letter that is missing on the right is summed over.  An operand in which a letter stands twice gives its
+diagonal first: "ii->i".  "..." stands for the dimensions without a letter, aligned from the right; a size of
+1 is broadcast.  Without "->" the output is "...", then the letters that occur once, in alphabetic order.
 
-An operand in which a letter stands twice gives its diagonal first: "ii->i".  "..." stands for the
-dimensions without a letter, aligned from the right; a size of 1 is broadcast.  Without "->" the output is
-"...", then the letters that occur once, in alphabetic order.
+Backward, with g = dL/dy.  y is linear in each operand, so dL/da is the sum, over everything but a's letters,
+of g times the other operands.  That is an einsum again, with the letters of y and of the other operands on
+the left and a's on the right:
+
+    dL/da = einsum("ik,jk->ij", g, b)      dL/db = einsum("ik,ij->jk", g, a)
+
+A letter of a that stands nowhere else was summed away alone, and its gradient is repeated along it.
+
+Einstein, "Die Grundlage der allgemeinen Relativitätstheorie", 1916 (the convention).
 """
 
 from __future__ import annotations
@@ -54,8 +59,10 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     """The sum of products that `equation` describes.
 
     Args:
-        equation: as "bij,bjk->bik": a term of letters for each operand, "->" and the output's letters.
-        operands: tensors of one dtype.
+        equation: such as "bij,bjk->bik": a term of letters for each operand, "->" and the output's letters.
+        operands: tensors of one dtype, each with as many dimensions as its term has letters.
+
+    Returns: a tensor with one dimension for each letter of the output.
 
     >>> import minitorch_seg as ms
     >>> a = ms.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -93,9 +100,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         )
     for k, (term, t) in enumerate(zip(terms, tensors, strict=True)):
         ones = [d for d, (c, n) in enumerate(zip(term, t.shape, strict=True)) if n == 1 and sizes[c] != 1]
-        terms[k] = "".join(
-            c for d, c in enumerate(term) if d not in ones
-        )  # broadcast: no letter, no dimension
+        # broadcast: no letter, no dimension
+        terms[k] = "".join(c for d, c in enumerate(term) if d not in ones)
         tensors[k] = t.reshape([n for d, n in enumerate(t.shape) if d not in ones]) if ones else t
     return Einsum.apply(terms, output, *tensors)
 

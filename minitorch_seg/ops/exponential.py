@@ -1,9 +1,11 @@
-"""exp, log, log1p, sqrt: elementwise functions that give their derivative back in terms of themselves.
+"""exp, log, log1p, sqrt, elementwise (g = dL/dy).
 
-y = eˣ            dL/dx = g y
-y = log x         dL/dx = g / x
-y = log(1 + x)    dL/dx = g / (1 + x)
-y = √x            dL/dx = g / 2y
+    y = eˣ            dL/dx = g y
+    y = log x         dL/dx = g / x
+    y = log(1 + x)    dL/dx = g / (1 + x)
+    y = √x            dL/dx = g / (2 y)
+
+exp and sqrt save their result, because it is what their derivative needs; the logarithms save x.
 """
 
 from __future__ import annotations
@@ -67,7 +69,12 @@ class Sqrt(Function):
 
 
 def exp(input: Any) -> Tensor:
-    """e to the power of input, elementwise."""
+    """e to the power of input, elementwise; integers give float32.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([0.0, 1.0]).exp()
+    tensor([1.    , 2.7183])
+    """
     return Exp.apply(to_float(input, "exp"))
 
 
@@ -82,10 +89,20 @@ def log(input: Any) -> Tensor:
 
 
 def log1p(input: Any) -> Tensor:
-    """log(1 + input), exact also for tiny input."""
+    """log(1 + input), elementwise, exact also for tiny input.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor(1e-20).log1p().item() > 0, ms.tensor(1 + 1e-20).log().item() > 0
+    (True, False)
+    """
     return Log1p.apply(to_float(input, "log1p"))
 
 
 def sqrt(input: Any) -> Tensor:
-    """The square root, elementwise; NaN below 0."""
+    """The square root, elementwise; NaN below 0.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([9.0, -1.0]).sqrt()
+    tensor([ 3., nan])
+    """
     return Sqrt.apply(to_float(input, "sqrt"))

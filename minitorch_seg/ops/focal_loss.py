@@ -2,10 +2,13 @@
 
     ℓ = (1 − p_t)^γ · (−w_t log p_t)
 
-p_t is the probability of the true class. γ = 0 is cross-entropy; with γ = 2 a pixel already at p_t = 0.9
-counts a hundred times less.  Background pixels, many and easy, no longer drown the few of a small object.
+p_t is the predicted probability of the true class t, w_t the weight of that class.  γ = 0 is cross-entropy;
+with γ = 2 a pixel already at p_t = 0.9 counts a hundred times less.  Background pixels, many and easy, no
+longer drown the few of a small object.
 
-Backward, by the operators it is composed of; in p_t:  dℓ/dp = w ( γ (1 − p)^{γ−1} log p − (1 − p)^γ / p ).
+Backward, by the operators it is composed of; with respect to p = p_t:
+
+    dℓ/dp = w_t ( γ (1 − p)^{γ−1} log p − (1 − p)^γ / p )
 
 Lin et al., "Focal loss for dense object detection", 2017.
 """

@@ -1,24 +1,33 @@
 """gru and lstm: recurrences with gates, which decide what is kept and what is forgotten.
 
-GRU.  With r (reset), z (update) and n (new state):
+σ is the sigmoid, ⊙ the product of elements; x_t is the input and h_t the state of step t = 1 … T.
 
-    r_t = σ(W_ir x_t + b_ir + W_hr h_{t−1} + b_hr) z_t = σ(W_iz x_t + b_iz + W_hz h_{t−1} + b_hz) n_t =
-    tanh(W_in x_t + b_in + r_t ⊙ (W_hn h_{t−1} + b_hn)) h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t−1}
+GRU, with the gates r (reset) and z (update) and the new state n:
+
+    r_t = σ(W_ir x_t + b_ir + W_hr h_{t−1} + b_hr)
+    z_t = σ(W_iz x_t + b_iz + W_hz h_{t−1} + b_hz)
+    n_t = tanh(W_in x_t + b_in + r_t ⊙ (W_hn h_{t−1} + b_hn))
+    h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t−1}
 
 b_hn stands inside the bracket that r_t multiplies, so unlike the other biases it cannot be added to its
 partner b_in: two bias vectors are needed.  (Cho et al.'s paper resets h before the product; this is the form
 of cuDNN and PyTorch.)
 
-LSTM.  With i (input), f (forget), g (candidate), o (output) and a cell c:
+LSTM, with the gates i (input), f (forget) and o (output), the candidate g and a cell c:
 
-    i_t, f_t, o_t = σ(W_i· x_t + b_i· + W_h· h_{t−1} + b_h·)          g_t = tanh(W_ig x_t + b_ig + W_hg
-    h_{t−1} + b_hg) c_t = f_t ⊙ c_{t−1} + i_t ⊙ g_t h_t = o_t ⊙ tanh(c_t)
+    i_t = σ(W_ii x_t + b_ii + W_hi h_{t−1} + b_hi)
+    f_t = σ(W_if x_t + b_if + W_hf h_{t−1} + b_hf)
+    g_t = tanh(W_ig x_t + b_ig + W_hg h_{t−1} + b_hg)
+    o_t = σ(W_io x_t + b_io + W_ho h_{t−1} + b_ho)
+    c_t = f_t ⊙ c_{t−1} + i_t ⊙ g_t
+    h_t = o_t ⊙ tanh(c_t)
 
-Backward: by the operators they are composed of.  Along c the gradient is only multiplied by f_t, and along h
-of the GRU by z_t: where a gate is near 1 it neither vanishes nor explodes.  That is what gates are for.
+Backward: by the operators they are composed of.  Along c the gradient is only multiplied by f_t, and along
+the direct way from h_t to h_{t−1} of the GRU by z_t: where a gate is near 1 it neither vanishes nor explodes.
+That is what gates are for.
 
-Shapes: x (T, N, C), h_0 (N, H); the weights of the gates lie on top of each other in PyTorch's order: W_ih
-(3H, C) for r, z, n and (4H, C) for i, f, g, o; W_hh (3H, H) or (4H, H); biases (3H,) or (4H,).
+Shapes: x (T, N, C), h_0 (N, H).  The weights of the gates lie on top of each other in PyTorch's order: W_ih
+is (3H, C) for r, z, n and (4H, C) for i, f, g, o; W_hh is (3H, H) or (4H, H); biases are (3H,) or (4H,).
 
 Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014; Hochreiter and Schmidhuber,
 "Long short-term memory", 1997; Gers, Schmidhuber and Cummins, "Learning to forget", 2000.
@@ -56,8 +65,8 @@ def _check(
     for name, t in weights.items():
         if t is not None and t.shape != expected[name]:
             raise ShapeError(
-                f"{operator}: {name} has shape {t.shape}, expected {expected[name]} for x {x.shape} and H = "
-                f"{hidden}"
+                f"{operator}: {name} has shape {t.shape}, "
+                f"expected {expected[name]} for x {x.shape} and H = {hidden}"
             )
     initial = []
     for name, state in states.items():
@@ -80,8 +89,10 @@ def gru(
     """All states h_1 … h_T of a gated recurrent unit, (T, N, H).
 
     Args:
-        x: (T, N, C).  h0: (N, H), None for zeros.
-        W_ih: (3H, C).  W_hh: (3H, H).  b_ih, b_hh: (3H,) or None; gates in the order r, z, n.
+        x: (T, N, C).
+        h0: (N, H), or None for zeros.
+        W_ih: (3H, C), W_hh: (3H, H): the weights of the gates r, z, n, in this order.
+        b_ih, b_hh: (3H,), or None.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.gru(ms.ones(2, 1, 4), None, ms.zeros(9, 4), ms.zeros(9, 3)).shape
@@ -113,8 +124,10 @@ def lstm(
     """All states h_1 … h_T of a long short-term memory (T, N, H), and the last cell c_T (N, H).
 
     Args:
-        x: (T, N, C).  h0, c0: (N, H), None for zeros.
-        W_ih: (4H, C).  W_hh: (4H, H).  b_ih, b_hh: (4H,) or None; gates in the order i, f, g, o.
+        x: (T, N, C).
+        h0, c0: (N, H), or None for zeros.
+        W_ih: (4H, C), W_hh: (4H, H): the weights of the gates i, f, g, o, in this order.
+        b_ih, b_hh: (4H,), or None.
 
     >>> import minitorch_seg as ms
     >>> h, c = ms.functional.lstm(ms.ones(2, 1, 4), None, None, ms.zeros(12, 4), ms.zeros(12, 3))

@@ -1,6 +1,6 @@
-"""Indexing: t[...] in all of NumPy's forms, gather, index_select.
+"""Indexing: t[...] in all of NumPy's forms, gather, index_select, and assignment to t[...].
 
-    y = x[index]      dL/dx = zeros, and each number of g added where its element was taken from
+    y = x[index]      dL/dx = zeros, and each number of g = dL/dy added where its element was taken from
 
 An element taken several times receives several gradients: they add up.  (Writing instead of adding is the
 classic mistake here.)
@@ -72,8 +72,7 @@ class PutItem(Function):
 
 
 def getitem(input: Tensor, index: Any) -> Tensor:
-    """input[index]: slices, ints, arrays or tensors of ints or bools, ..., None, in any mixture that NumPy
-    knows.
+    """input[index], with all that NumPy knows: slices, ints, arrays or tensors of ints or bools, ..., None.
 
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -84,7 +83,12 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
-    """input[index] = value, in place.  Refused where the graph would be wrong afterwards."""
+    """input[index] = value, in place.  Refused where the graph would be wrong afterwards.
+
+    >>> import minitorch_seg as ms
+    >>> x = ms.tensor([1, 2, 3]); x[1:] = 0; x
+    tensor([1, 0, 0])
+    """
     from minitorch_seg.autograd import is_grad_enabled
 
     recorded = input.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
@@ -98,6 +102,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
 
 class Gather(Function):
+    """y[i, j, …] = x[i, …, index[i, j, …], …], which is x at places written out by `_grid`."""
+
     @staticmethod
     def forward(ctx, x, dim, index):
         ctx.dim, ctx.index, ctx.shape = dim, index, x.shape
@@ -117,6 +123,11 @@ def _grid(index: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
 
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """y[i, j, …] = input[i, …, index[i, j, …], …], the index standing in dimension `dim`.
+
+    Args:
+        input: of any shape.
+        dim: the dimension to pick from; may be negative.
+        index: int64, with the input's number of dimensions, and no size larger except in `dim`.
 
     >>> import minitorch_seg as ms
     >>> ms.gather(ms.tensor([[1.0, 2.0], [3.0, 4.0]]), 1, ms.tensor([[0], [1]])).tolist()
@@ -141,7 +152,12 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 def index_select(input: Tensor, dim: int, index: Tensor | np.ndarray) -> Tensor:
-    """The slices number index[0], index[1], … of dimension `dim`."""
+    """The slices number index[0], index[1], … of dimension `dim`; the index is a vector of integers.
+
+    >>> import minitorch_seg as ms
+    >>> ms.index_select(ms.tensor([[1, 2, 3], [4, 5, 6]]), 1, ms.tensor([2, 0])).tolist()
+    [[3, 1], [6, 4]]
+    """
     dim = normalize_dim("index_select", dim, input.ndim)
     array = index.data if isinstance(index, Tensor) else np.asarray(index)
     if array.ndim > 1 or array.dtype.kind not in "iu":

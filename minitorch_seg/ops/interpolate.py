@@ -1,14 +1,20 @@
 """interpolate: a map resized, by nearest neighbour or bilinearly.
 
-Nearest:   y[Y] = x[⌊Y·H/Ho⌋].
-Bilinear:  pixels are squares, and output pixel Y has its centre at  u = (Y + ½)·H/Ho − ½  in the input's
-    coordinates
-           (clipped at 0); then  y[Y] = (1 − λ)·x[⌊u⌋] + λ·x[⌊u⌋ + 1]  with λ = u − ⌊u⌋, in both directions.
-           With align_corners=True the centres of the corner pixels are made to coincide:  u = Y·(H − 1)/(Ho
-           − 1).
+Nearest:
 
-Both are linear, y = A x, so  dL/dx = Aᵀ g: what was read is given back, weighted alike; and the gradient of
-the gradient is A again.
+    y[Y] = x[⌊Y·H/Ho⌋]
+
+Bilinear.  Pixels are squares, and output pixel Y has its centre at u in the input's coordinates; it takes its
+two neighbours, in both directions:
+
+    u = max( (Y + ½)·H/Ho − ½, 0 )
+    y[Y] = (1 − λ)·x[⌊u⌋] + λ·x[⌊u⌋ + 1]      with λ = u − ⌊u⌋ (beyond the last pixel that pixel is repeated)
+
+With align_corners=True the centres of the corner pixels are made to coincide:  u = Y·(H − 1)/(Ho − 1).
+Where a scale_factor is given, 1/scale_factor takes the place of H/Ho, as in PyTorch.
+
+Both are linear, y = A x, so  dL/dx = Aᵀ g  with g = dL/dy: what was read is given back, weighted alike; and
+the gradient of the gradient is A again.
 """
 
 from __future__ import annotations
@@ -80,11 +86,14 @@ def interpolate(
     """Resize maps (N, C, H, W) to `size`, or by `scale_factor` (then Ho = ⌊H · factor⌋).
 
     Args:
+        input: (N, C, H, W), float.
         size: an int or a pair (height, width); or
-        scale_factor: a number or a pair.  It is used as it is, unless recompute_scale_factor says to use
-            Ho/H.
+        scale_factor: a number or a pair.
         mode: "nearest" or "bilinear".
         align_corners: only for bilinear; default False.
+        recompute_scale_factor: take Ho/H for the ratio in place of the scale_factor given.
+
+    Returns: (N, C, Ho, Wo).
 
     >>> import minitorch_seg as ms
     >>> ms.functional.interpolate(ms.tensor([[[[1.0, 3.0]]]]), size=(1, 4), mode="bilinear")

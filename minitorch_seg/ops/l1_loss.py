@@ -1,12 +1,14 @@
-"""l1_loss, smooth_l1_loss, huber_loss: losses that an outlier does not rule.  With d = x − t:
+"""l1_loss, smooth_l1_loss, huber_loss: losses that an outlier does not rule.
 
-    l1          |d|                                                     dL/dx = g sign d
-    smooth l1   d² / 2β where |d| < β, else |d| − β/2                   dL/dx = g d/β  or  g sign d
-    huber       d² / 2  where |d| ≤ δ, else δ (|d| − δ/2)               dL/dx = g d    or  g δ sign d
+With d = x − t, the input minus the target, and g = dL/dℓ:
+
+    l1          ℓ = |d|                                                 dL/dx = g sign d
+    smooth l1   ℓ = d² / (2β) where |d| < β, else |d| − β/2             dL/dx = g d/β  or  g sign d
+    huber       ℓ = d² / 2  where |d| ≤ δ, else δ (|d| − δ/2)           dL/dx = g d    or  g δ sign d
 
 Huber is δ times smooth l1 with β = δ.  Near zero both are parabolas, so they have no kink there.
 
-Huber, "Robust estimation of a location parameter", 1964; Girshick, "Fast R-CNN", 2015.
+Huber, "Robust estimation of a location parameter", 1964; Girshick, "Fast R-CNN", 2015 (smooth l1).
 """
 
 from __future__ import annotations
@@ -32,6 +34,10 @@ def _difference(operator: str, input: Any, target: Any, reduction: str) -> Tenso
 def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """|input − target|, elementwise, reduced.
 
+    Args:
+        input, target: of one shape and dtype.
+        reduction: "mean", "sum" or "none".
+
     >>> import minitorch_seg as ms
     >>> ms.functional.l1_loss(ms.tensor([1.0, -2.0]), ms.tensor([0.0, 0.0]))
     tensor(1.5)
@@ -40,7 +46,7 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """A parabola for |d| < beta, a straight line beyond; beta = 0 is l1_loss.
+    """d²/(2·beta) for |d| < beta, |d| − beta/2 beyond, with d = input − target; beta = 0 is l1_loss.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.smooth_l1_loss(ms.tensor([1.0, 3.0]), ms.tensor([0.5, 0.0]), reduction="none")
@@ -55,7 +61,7 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
 
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Tensor:
-    """d²/2 for |d| ≤ delta, delta·(|d| − delta/2) beyond.
+    """d²/2 for |d| ≤ delta, delta·(|d| − delta/2) beyond, with d = input − target.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.huber_loss(ms.tensor([1.0, 3.0]), ms.tensor([0.5, 0.0]), reduction="none", delta=2.0)

@@ -7,11 +7,16 @@
     group norm      over H, W and the channels of one group, of each image
     layer norm      over the last dimensions, for each remaining index
 
-None of the three looks at other images of the batch, so training and evaluation are alike.  They are composed
-of operators; the gradient is batch norm's, with m the size of the set.
+None of the last three looks at other images of the batch, so training and evaluation are alike (unless
+instance norm is told to keep running statistics).
+
+Backward: by the operators they are composed of.  It is batch norm's, with means over the same sets as μ; with
+g = dL/dy and ĝ = γ g:
+
+    dL/dx = (ĝ − mean ĝ − x̂ · mean(ĝ x̂)) / √(σ² + ε)
 
 Ba, Kiros and Hinton, "Layer normalization", 2016; Wu and He, "Group normalization", 2018; Ulyanov, Vedaldi
-and Lempitsky, "Instance normalization", 2016.
+and Lempitsky, "Instance normalization: the missing ingredient for fast stylization", 2016.
 """
 
 from __future__ import annotations
@@ -44,6 +49,7 @@ def layer_norm(
         input: (…, *normalized_shape).
         normalized_shape: sizes of the dimensions to normalise over.
         weight, bias: γ and β of that shape.
+        eps: ε, added to the variance.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.layer_norm(ms.tensor([[1.0, 3.0]]), 2, eps=0.0)
@@ -71,6 +77,7 @@ def group_norm(
         input: (N, C, …).
         num_groups: must divide C.
         weight, bias: γ and β, (C,).
+        eps: ε, added to the variance.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.group_norm(ms.tensor([[[[1.0]], [[3.0]]]]), 1, eps=0.0).reshape(-1)
@@ -108,9 +115,14 @@ def instance_norm(
     """Standardise each channel of each image (N, C, H, W) (or (N, C, L)).
 
     Args:
-        running_mean, running_var: (C,); moved towards the mean of the images' statistics where
-            use_input_stats, else used in their place.
+        running_mean, running_var: (C,); with use_input_stats they are moved in place towards the mean of the
+            images' statistics, r ← (1 − momentum)·r + momentum·statistic; without, they are used.
         weight, bias: γ and β, (C,).
+        eps: ε, added to the variance.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.instance_norm(ms.tensor([[[1.0, 3.0], [5.0, 5.0]]]), eps=1e-20).tolist()
+    [[[-1.0, 1.0], [0.0, 0.0]]]
     """
     x = as_tensor(input)
     same_float_dtype("instance_norm", input=x, weight=weight, bias=bias)

@@ -8,6 +8,7 @@ REDUCTIONS = ("none", "mean", "sum")
 
 
 def check_reduction(operator: str, reduction: str) -> None:
+    """Refuse a reduction of another name."""
     if reduction not in REDUCTIONS:
         raise ValueError(f"{operator}: reduction {reduction!r} is unknown: use 'none', 'mean' or 'sum'")
 

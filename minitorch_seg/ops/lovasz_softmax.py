@@ -1,14 +1,17 @@
 """lovasz_softmax: a loss whose corners are the intersection over union itself.
 
-For class k let e_i be the error of pixel i: 1 − p_i where it belongs to the class, p_i elsewhere.  If every
-error were 0 or 1, the Jaccard loss 1 − IoU would be a set function Δ of the wrong pixels.  It is submodular,
-and its Lovász extension carries it to errors in between: sort the errors downwards, e_(1) ≥ e_(2) ≥ …, and
+With p_i the predicted probability of class k at pixel i, let the error e_i be 1 − p_i where the pixel belongs
+to the class and p_i elsewhere.  If every error were 0 or 1, the Jaccard loss 1 − IoU would be a function Δ of
+the set of wrong pixels.  It is submodular, and its Lovász extension carries it to errors in between: sort the
+errors downwards, e_(1) ≥ e_(2) ≥ …, and
 
     L = Σ_i e_(i) · ( Δ({1…i}) − Δ({1…i−1}) ),        Δ({1…i}) = 1 − (P − TP_i) / (P + FP_i)
 
-where P is the number of pixels of the class, TP_i how many of the first i belong to it, FP_i how many do not.
-The weights depend only on the order, so between two ties L is linear in e, with these weights as its
-gradient.
+where P is the number of pixels of the class, TP_i how many of the first i belong to it and FP_i how many do
+not: were just the first i pixels wrong, P − TP_i would be the intersection and P + FP_i the union.
+
+Backward, by the operators it is composed of.  The weights Δ({1…i}) − Δ({1…i−1}) depend only on the order, so
+as long as it stays L is linear in e, with these weights as its gradient.
 
 Berman, Rannen Triki and Blaschko, "The Lovász-Softmax loss", 2018.
 """
