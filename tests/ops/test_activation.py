@@ -91,3 +91,38 @@ def test_maps_stay_channels_last():
 
 def test_refuses():
     refuses(TypeError, "relu bool", lambda L: L.relu(L.tensor([True])))
+
+
+def test_small_negative_numbers_are_kept():
+    """e^x − 1 by subtraction would round −1e-9 to 0 in float32."""
+    x = np.array([-1e-5, -1e-9, -1e-30], np.float32)
+    np.testing.assert_allclose(OURS.elu(ms.tensor(x)).data, np.expm1(x), rtol=1e-6)
+
+
+def test_formulas():
+    special = pytest.importorskip("scipy.special")
+    x = np.linspace(-12, 12, 49)
+    against_numpy([x], lambda L, x: L.gelu(x), lambda x: x * special.ndtr(x))
+    against_numpy([x], lambda L, x: L.silu(x), lambda x: x * special.expit(x))
+    against_numpy([x], lambda L, x: L.elu(x, 1.5), lambda x: np.where(x > 0, x, 1.5 * np.expm1(x)))
+    against_numpy([x], lambda L, x: L.leaky_relu(x, 0.2), lambda x: np.maximum(x, 0.2 * x))
+    against_numpy([x], lambda L, x: L.softplus(x, 2.0), lambda x: np.logaddexp(0, 2 * x) / 2)
+    # the approximation stays within 5e-4 of the formula, and is not the formula
+    gap = np.abs(OURS.gelu(ms.tensor(x), "tanh").data - OURS.gelu(ms.tensor(x)).data)
+    assert 1e-4 < gap.max() < 5e-4
+
+
+def test_softplus_beyond_the_threshold_is_a_straight_line():
+    x = ms.tensor(np.array([1.4, 1.6]), requires_grad=True)
+    y = OURS.softplus(x, 2.0, 3.0)
+    (g,) = ms.grad(y.sum(), x)
+    assert y.data[1] == 1.6 and g.data[1] == 1 and y.data[0] > 1.4 and g.data[0] < 1
+
+
+@pytest.mark.parametrize("name", ["leaky_relu", "elu"])
+def test_at_the_kink_the_left_slope_counts(name):
+    against_torch([np.array([0.0, -0.0, 1.0])], lambda L, x: getattr(L, name)(x, 0.3))
+
+
+def test_refuses_an_unknown_approximation():
+    refuses(ValueError, "gelu 'erf' 'tanh'", lambda L: L.gelu(L.zeros(2), "erf"))

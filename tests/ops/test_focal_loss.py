@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 import minitorch_seg as ms
-from tests.helpers import against_numpy, against_torch, differentiable, refuses
+from tests.helpers import (
+    OURS,
+    against_numpy,
+    against_torch,
+    close,
+    differentiable,
+    draw,
+    refuses,
+    same_in_every_layout,
+)
 
 TARGET = np.array([[[0, 2, 1], [1, -100, 2]]])
 WEIGHT = np.array([0.5, 2.0, 1.25])
@@ -65,3 +74,45 @@ def test_refuses():
         lambda L: L.focal_loss(L.zeros(1, 2), L.tensor([0]), reduction="max"),
         torch_too=False,
     )
+
+
+def test_target_may_be_a_list():
+    x = ms.randn(2, 3)
+    assert OURS.focal_loss(x, [0, 1]).item() == OURS.focal_loss(x, ms.tensor([0, 1])).item()
+
+
+def test_without_gamma_and_weight_it_is_cross_entropy():
+    x, target = ms.tensor(draw([(1, 3, 2, 3)])[0]), ms.tensor(TARGET)
+    for reduction in ("mean", "sum", "none"):
+        expected = OURS.cross_entropy(x, target, reduction=reduction)
+        close(OURS.focal_loss(x, target, 0.0, reduction=reduction).data, expected.data)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_ignored_pixels_do_not_count(gamma):
+    x = ms.tensor(draw([(1, 3, 2, 3)])[0], requires_grad=True)
+    x.data[0, :, 1, 1] = 1e4  # an ignored pixel
+    OURS.focal_loss(x, ms.tensor(TARGET), gamma).backward()
+    ignored = np.broadcast_to((TARGET == -100)[:, None], x.shape)
+    assert not x.grad.data[ignored].any() and x.grad.data[~ignored].all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_everything_ignored_and_empty_batches_are_as_in_cross_entropy():
+    x, nothing = ms.randn(1, 3, 2, 2, requires_grad=True), ms.tensor(np.full((1, 2, 2), -100))
+    empty = ms.zeros(0, 3, 2, 2), ms.zeros(0, 2, 2, dtype="int64")
+    assert np.isnan(OURS.focal_loss(x, nothing).item()) and np.isnan(OURS.focal_loss(*empty).item())
+    total = OURS.focal_loss(x, nothing, reduction="sum")
+    total.backward()
+    assert total.item() == 0 and not x.grad.data.any()
+    assert OURS.focal_loss(*empty, reduction="sum").item() == 0
+
+
+def test_layouts_and_dimensions():
+    same_in_every_layout([(1, 3, 2, 3), TARGET], lambda L, x, t: L.focal_loss(x, t))
+    whole = OURS.focal_loss(ms.tensor(draw([(4, 3)])[0]), ms.tensor([0, 2, 1, 1]), reduction="none")
+    assert whole.shape == (4,)
+
+
+def test_refuses_what_cross_entropy_refuses():
+    refuses(ValueError, "target 3", lambda L: L.focal_loss(L.zeros(1, 3), L.tensor([3])), torch_too=False)

@@ -1,17 +1,27 @@
 """gru and lstm against the formulas in NumPy; gradients; refusals.  (PyTorch: tests/nn/test_rnn.py.)"""
 
+import numpy as np
 import pytest
 
 import minitorch_seg as ms
-from minitorch_seg.errors import ShapeError
-from tests.helpers import OURS, against_numpy, differentiable, refuses
+from minitorch_seg.errors import DTypeError, ShapeError
+from tests.helpers import (
+    OURS,
+    against_numpy,
+    against_torch,
+    close,
+    differentiable,
+    draw,
+    refuses,
+    same_in_every_layout,
+)
 
 GRU = [(4, 2, 3), (2, 2), (6, 3), (6, 2), (6,), (6,)]
 LSTM = [(4, 2, 3), (2, 2), (2, 2), (8, 3), (8, 2), (8,), (8,)]
 
 
 def gru_loop(x, h, w_ih, w_hh, b_ih, b_hh):
-    expit, np = pytest.importorskip("scipy.special").expit, pytest.importorskip("numpy")
+    expit = pytest.importorskip("scipy.special").expit
     states = []
     for step in x:
         u_r, u_z, u_n = np.split(step @ w_ih.T + b_ih, 3, axis=1)
@@ -23,7 +33,7 @@ def gru_loop(x, h, w_ih, w_hh, b_ih, b_hh):
 
 
 def lstm_loop(x, h, c, w_ih, w_hh, b_ih, b_hh):
-    expit, np = pytest.importorskip("scipy.special").expit, pytest.importorskip("numpy")
+    expit = pytest.importorskip("scipy.special").expit
     states = []
     for step in x:
         i, f, g, o = np.split(step @ w_ih.T + b_ih + h @ w_hh.T + b_hh, 4, axis=1)
@@ -67,3 +77,77 @@ def test_refuses():
         call("lstm", (4, 2, 3), None, None, (8, 3), (6, 2)),
         torch_too=False,
     )
+
+
+def torch_cell(name):
+    """PyTorch's own cell, step by step."""
+
+    def call(L, x, *rest):
+        if L is OURS:
+            return getattr(L, name)(x, *rest)
+        *states, w_ih, w_hh, b_ih, b_hh = rest
+        outputs = []
+        for step in x:
+            if name == "gru":
+                states = [L.gru_cell(step, states[0], w_ih, w_hh, b_ih, b_hh)]
+            else:
+                states = L.lstm_cell(step, states, w_ih, w_hh, b_ih, b_hh)
+            outputs.append(states[0])
+        return L.stack(outputs) if name == "gru" else (L.stack(outputs), states[1])
+
+    return call
+
+
+@pytest.mark.parametrize("name, specs", [("gru", GRU), ("lstm", LSTM)])
+def test_torch(name, specs):
+    against_torch(specs, torch_cell(name))
+    against_torch([(1, *specs[0][1:]), *specs[1:]], torch_cell(name))
+
+
+def test_a_gru_needs_two_biases():
+    """b_hn stands inside the bracket that r multiplies: moved to b_in it gives other states."""
+    x, h, w_ih, w_hh, b_ih, b_hh = (ms.tensor(a) for a in draw(GRU))
+    whole = OURS.gru(x, h, w_ih, w_hh, b_ih, b_hh).data
+    folded = OURS.gru(x, h, w_ih, w_hh, b_ih + b_hh, None).data
+    assert np.abs(whole - folded).max() > 0.01
+    both = np.concatenate([b_hh.data[:4], np.zeros(2)])  # r and z add up, n does not
+    rest = ms.tensor(b_hh.data - both)
+    np.testing.assert_allclose(OURS.gru(x, h, w_ih, w_hh, b_ih + ms.tensor(both), rest).data, whole)
+
+
+def test_a_closed_gate_keeps_the_state():
+    big = 1e3
+    x, h0, c0 = ms.randn(5, 1, 1), ms.tensor([[0.25]]), ms.tensor([[0.75]])
+    ones = ms.ones(3, 1), ms.ones(3, 1)
+    update = ms.tensor([0.0, big, 0.0])
+    assert (OURS.gru(x, h0, *ones, update, None).data == 0.25).all()
+    gates = ms.tensor([-big, big, 0.0, big])  # nothing in, nothing forgotten, everything shown
+    h, c = OURS.lstm(x, h0, c0, ms.ones(4, 1), ms.ones(4, 1), gates, None)
+    assert c.item() == 0.75
+    np.testing.assert_allclose(h.data, np.tanh(0.75), rtol=1e-6)
+
+
+def test_single_biases_missing_states_and_empty_batches():
+    x, h, w_ih, w_hh, b_ih, b_hh = (ms.tensor(a) for a in draw(GRU))
+    zero = ms.zeros(6, dtype="float64")
+    close(OURS.gru(x, h, w_ih, w_hh, b_ih).data, OURS.gru(x, h, w_ih, w_hh, b_ih, zero).data)
+    close(OURS.gru(x, h, w_ih, w_hh, None, b_hh).data, OURS.gru(x, h, w_ih, w_hh, zero, b_hh).data)
+    close(OURS.gru(x, None, w_ih, w_hh).data, OURS.gru(x, h * 0, w_ih, w_hh).data)
+    assert OURS.gru(x[:, :0], None, w_ih, w_hh).shape == (4, 0, 2)
+    states, cell = OURS.lstm(ms.zeros(0, 2, 3), None, None, ms.zeros(8, 3), ms.zeros(8, 2))
+    assert states.shape == (0, 2, 2) and cell.shape == (2, 2)
+
+
+def test_layouts():
+    same_in_every_layout(GRU, lambda L, *a: L.gru(*a))
+    same_in_every_layout(LSTM, lambda L, *a: L.lstm(*a))
+
+
+def test_refuses_unlike_dtypes_and_biases():
+    x, w_ih, w_hh = ms.zeros(4, 2, 3), ms.zeros(6, 3), ms.zeros(6, 2)
+    with pytest.raises(DTypeError, match=r"gru.*W_hh float64"):
+        OURS.gru(x, None, w_ih, w_hh.to("float64"))
+    with pytest.raises(ShapeError, match=r"gru: b_hh has shape \(2,\), expected \(6,\)"):
+        OURS.gru(x, None, w_ih, w_hh, None, ms.zeros(2))
+    with pytest.raises(ShapeError, match=r"lstm: c0 has shape \(1, 2\), expected \(2, 2\)"):
+        OURS.lstm(x, None, ms.zeros(1, 2), ms.zeros(8, 3), ms.zeros(8, 2))

@@ -52,3 +52,25 @@ def test_refuses():
     refuses(ShapeError, "pixel_shuffle (1, 3, 2, 2) 2", lambda L: L.pixel_shuffle(L.zeros(1, 3, 2, 2), 2))
     refuses(ShapeError, "pixel_unshuffle (1, 1, 3, 2) 2", lambda L: L.pixel_unshuffle(L.zeros(1, 1, 3, 2), 2))
     refuses(ShapeError, "pixel_shuffle 0", lambda L: L.pixel_shuffle(L.zeros(1, 4, 2, 2), 0))
+    refuses(ShapeError, "pixel_unshuffle 0", lambda L: L.pixel_unshuffle(L.zeros(1, 4, 2, 2), 0))
+    refuses(ShapeError, "pixel_shuffle (4, 2)", lambda L: L.pixel_shuffle(L.zeros(4, 2), 2))
+    refuses(
+        TypeError, "pixel_shuffle upscale_factor 2.0", lambda L: L.pixel_shuffle(L.zeros(1, 4, 2, 2), 2.0)
+    )
+
+
+def test_more_dimensions_and_empty_batches():
+    for lead in ((0,), (2, 3), ()):
+        full = 0 not in lead  # PyTorch has no gradient for an empty batch
+        against_torch([(*lead, 8, 2, 3)], lambda L, x: L.pixel_shuffle(x, 2), gradients=full)
+        against_torch([(*lead, 2, 4, 6)], lambda L, x: L.pixel_unshuffle(x, 2), gradients=full)
+    x = ms.zeros(0, 8, 2, 3, requires_grad=True)
+    (g,) = ms.grad(OURS.pixel_shuffle(x, 2).sum(), x)
+    assert g.shape == x.shape
+
+
+def test_unshuffle_numpy():
+    def oracle(x):
+        return np.stack([x[:, c, i::2, j::2] for c in range(2) for i in range(2) for j in range(2)], 1)
+
+    against_numpy([(2, 2, 4, 6)], lambda L, x: L.pixel_unshuffle(x, 2), oracle, tolerance=0)
