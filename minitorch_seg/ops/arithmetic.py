@@ -156,7 +156,7 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     tensor([9., 8.])
     """
     if any(isinstance(o, bool) or getattr(o, "dtype", None) == np.bool_ for o in (input, other)):
-        raise TypeError("sub: bools cannot be subtracted: use logical_xor, or convert with .int()")
+        raise TypeError("sub: bools cannot be subtracted: use ^ (exclusive or), or convert with .int()")
     a, b = promote(input, other)
     _broadcastable("sub", a, b)
     return Sub.apply(a, b if alpha == 1 else b * alpha)
