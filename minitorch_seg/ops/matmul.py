@@ -1,10 +1,14 @@
 """matmul and linear: products of matrices.
 
-    Y = A B             dL/dA = G Bᵀ          dL/dB = Aᵀ G
-    y = x Wᵀ + b        dL/dx = g W           dL/dW = gᵀ x        dL/db = Σ g
+    Y = A B             dL/dA = G Bᵀ          dL/dB = Aᵀ G            (G = dL/dY)
+    y = x Wᵀ + b        dL/dx = g W           dL/dW = Σ gᵀ x          dL/db = Σ g
 
-Derivation of the first: Y_ik = Σ_j A_ij B_jk, so ∂Y_ik/∂A_ij = B_jk, and dL/dA_ij = Σ_k G_ik B_jk = (G
-Bᵀ)_ij. Leading dimensions are a batch and are broadcast.
+Derivation of the first: Y_ik = Σ_j A_ij B_jk, so ∂Y_ik/∂A_ij = B_jk, and
+
+    dL/dA_ij = Σ_k G_ik B_jk = (G Bᵀ)_ij
+
+Leading dimensions of A and B are a batch and are broadcast.  In the second line x and g = dL/dy are rows, and
+the sums run over all of them.
 """
 
 from __future__ import annotations
@@ -35,10 +39,9 @@ class MatMul(Function):
 
 
 def matmul(input: Any, other: Any) -> Tensor:
-    """The matrix product over the last two dimensions; a vector counts as a row on the left, a column on the
-    right.
+    """The matrix product over the last two dimensions: (..., n, k) · (..., k, m) → (..., n, m).
 
-    Shapes: (..., n, k) · (..., k, m) → (..., n, m).
+    A vector counts as a row on the left and as a column on the right; that extra dimension is dropped again.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1.0, 2.0]]) @ ms.tensor([[3.0], [4.0]])
@@ -73,14 +76,26 @@ def matmul(input: Any, other: Any) -> Tensor:
 
 
 def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """y = x Wᵀ + b: input (..., in), weight (out, in), bias (out,) → (..., out)."""
+    """y = x Wᵀ + b, for each vector x along the last dimension of the input.
+
+    Args:
+        input: (..., in).
+        weight: W, (out, in).
+        bias: b, (out,), or None.
+
+    Returns: (..., out).
+
+    >>> import minitorch_seg as ms
+    >>> w = ms.tensor([[1.0, 10.0], [100.0, 0.0]])
+    >>> ms.functional.linear(ms.tensor([[2.0, 3.0]]), w)
+    tensor([[ 32., 200.]])
+    """
     x = as_tensor(input)
     same_float_dtype("linear", input=x, weight=weight, bias=bias)
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
         raise ShapeError(
-            f"linear: input of shape {x.shape} and weight of shape {weight.shape}: the input's last "
-            f"size must equal the "
-            "weight's last size (weight is (out, in))"
+            f"linear: input of shape {x.shape} and weight of shape {weight.shape}: "
+            "the input's last size must equal the weight's last size (weight is (out, in))"
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:1]}")

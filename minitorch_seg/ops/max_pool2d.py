@@ -2,12 +2,14 @@
 
     y[n, c, Y, X] = max_{i,j} x[n, c, s·Y + d·i − p, s·X + d·j − p],      outside the image −∞
 
-The documented form, y(x, y) = max over the neighbourhood N(x, y) of x(i, j), is the case stride 1: a grey
-dilation.  The smaller map that it promises needs the stride.
+s is the stride, p the padding, d the dilation; i < kh and j < kw run over the window.  The form of the source
+text, y(x, y) = max of x(i, j) over the neighbourhood N(x, y), is the case of stride 1: a grey dilation.  The
+smaller map that it promises needs the stride.
 
-Backward: y depends only on the winner of its window, so the winner receives the whole gradient:
+Backward, with g = dL/dy: y depends only on the winner of its window, so the winner receives the whole
+gradient:
 
-    dL/dx[i] = Σ g[Y] over the windows whose winner is i
+    dL/dx[i] = Σ g[Y] over the windows Y whose winner is i
 
 Windows that overlap can have one winner: their gradients add up.  Where two numbers are equally large the
 maximum has no derivative; the first in row-major order is declared the winner (any choice is a sub-gradient).
@@ -15,8 +17,8 @@ maximum has no derivative; the first in row-major order is declared the winner (
 The gradient is linear in g, and its adjoint picks the winners' numbers again (`MaxPool2dPick`), which gives
 derivatives of any order.
 
-Zhou and Chellappa, 1988; Scherer, Müller and Behnke, "Evaluation of pooling operations in convolutional
-architectures", 2010.
+Zhou and Chellappa, "Computation of optical flow using a neural network", 1988; Scherer, Müller and Behnke,
+"Evaluation of pooling operations in convolutional architectures for object recognition", 2010.
 """
 
 from __future__ import annotations
@@ -106,8 +108,8 @@ def max_pool2d(
         ceil_mode: let a last window hang over the edge, if it begins inside the input or its left padding.
         return_indices: also return where each winner stood, as row·W + column (int64).
 
-    Returns: (N, C, Ho, Wo), Ho = ⌊(H + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1; NaN where a
-        window holds a NaN.
+    Returns: (N, C, Ho, Wo), Ho = ⌊(H + 2·padding − dilation·(kernel_size − 1) − 1) / stride⌋ + 1; NaN where a
+        window holds a NaN.  With return_indices the pair (that, indices of the same shape).
 
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([[[[1.0, 5.0, 2.0, 0.0], [3.0, 4.0, 8.0, 7.0]]]])

@@ -1,13 +1,13 @@
 """max_unpool2d: each number goes back to where max_pool2d found it; zeros elsewhere.
 
-    y[indices[Y]] = x[Y]          dL/dx[Y] = g[indices[Y]]
+    y[indices[Y]] = x[Y]          dL/dx[Y] = g[indices[Y]],  g = dL/dy
 
 SegNet keeps the indices of its pooling layers and hands them to the decoder: no weights, and borders stay
 where they were.  Where pooling windows overlap, one place can receive several numbers, and the last in
 row-major order stays (PyTorch leaves it open).
 
-Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014; Badrinarayanan et al.,
-"SegNet", 2017.
+Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014; Badrinarayanan, Kendall and
+Cipolla, "SegNet", 2017.
 """
 
 from __future__ import annotations

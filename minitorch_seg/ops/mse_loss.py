@@ -1,12 +1,13 @@
 """mse_loss and reconstruction_loss: squared differences.
 
-    mse              ℓ = (x − t)²,  then mean, sum or none           dL/dx = 2 g (x − t) (/ n for the mean)
-    reconstruction   L = Σ_{x,y} ‖x − Q(y)‖²                         the documented objective of the
-    autoencoder
+    mse              ℓ = (x − t)², then mean, sum or none        dL/dx = 2 g (x − t)
+    reconstruction   L = Σ_{x,y} ‖x − Q(y)‖²                     dL/dx̂ = 2 (x̂ − x)
 
-In the documented objective x is the image, y its code and Q the decoder, so Q(y) is the reconstruction x̂;
-the sum runs over all pixels, ‖·‖² over the channels.  It is mse_loss with reduction="sum", under the name the
-source text gives it.
+x is the input, t the target and g = dL/dℓ: 1 for the sum, 1/n for the mean over n numbers.
+
+The second line is the source text's objective of an autoencoder: x is the image, y its code and Q the
+decoder, so Q(y) is the reconstruction x̂; the sum runs over all pixels, ‖·‖² over the channels.  It is
+mse_loss with reduction="sum", under the name the source text gives it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
 
 def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """(input − target)², elementwise, reduced.
+
+    Args:
+        input, target: of one shape and dtype.
+        reduction: "mean", "sum" or "none".
 
     >>> import minitorch_seg as ms
     >>> ms.functional.mse_loss(ms.tensor([1.0, 2.0]), ms.tensor([0.0, 0.0]))
@@ -39,7 +44,11 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
 
 
 def reconstruction_loss(x: Any, x_hat: Any) -> Tensor:
-    """Σ ‖x − x̂‖² over all pixels and channels: the documented objective, with x̂ = Q(y).
+    """Σ ‖x − x̂‖² over all pixels and channels: the source text's objective, with x̂ = Q(y).
+
+    Args:
+        x: the image, of any shape.
+        x_hat: its reconstruction, of the same shape and dtype.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.reconstruction_loss(ms.tensor([1.0, 2.0]), ms.tensor([0.0, 0.0]))

@@ -1,12 +1,12 @@
 """pad: a frame around the last dimensions; a negative width crops.
 
-    constant    … 0 0 | a b c d | 0 0 …         dL/dx = the part of g inside the frame
-    reflect     … c b | a b c d | c b …
-    replicate   … a a | a b c d | d d …
-    circular    … c d | a b c d | a b …
+    constant    … 0 0 | a b c d | 0 0 …         dL/dx = the part of g = dL/dy inside the frame
+    reflect     … c b | a b c d | c b …         r(i) = |(i + n − 1) mod (2n − 2) − (n − 1)|
+    replicate   … a a | a b c d | d d …         r(i) = min(max(i, 0), n − 1)
+    circular    … c d | a b c d | a b …         r(i) = i mod n
 
-In the last three each output reads one input, y[i] = x[r(i)], so the gradient adds up where several outputs
-read the same one.
+In the last three each output reads one input of the n, y[i] = x[r(i)], so the gradient adds up where several
+outputs read the same one.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0
     """Frame the last dimensions of `input`.
 
     Args:
-        input: any tensor; for reflect, replicate and circular (N, C, H, W) or (C, H, W), (N, C, L).
+        input: any tensor; for reflect, replicate and circular (N, C, H, W), (C, H, W) or (N, C, L).
         pad: widths from the last dimension backwards: (left, right, top, bottom, …); negative ones crop.
         mode: "constant", "reflect" (less than the size), "replicate", "circular" (at most the size).
         value: what a constant frame holds.

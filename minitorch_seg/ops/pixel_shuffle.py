@@ -1,11 +1,12 @@
-"""pixel_shuffle: channels become pixels, an up-sampling whose values a convolution has computed.
+"""pixel_shuffle and pixel_unshuffle: channels become pixels, and pixels channels.
 
-    y[n, c, r·Y + i, r·X + j] = x[n, c·r² + i·r + j, Y, X]
+    y[n, c, r·Y + i, r·X + j] = x[n, c·r² + i·r + j, Y, X]        with i, j < r
 
-Numbers only change places, so the gradient goes the same way back.
+It is an up-sampling by r whose values a convolution has computed.  Numbers only change places, so the
+gradient goes the same way back.
 
 Shi et al., "Real-time single image and video super-resolution using an efficient sub-pixel convolutional
-network", 2016.
+neural network", 2016.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from minitorch_seg.ops.cast import as_tensor
 
 
 def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
-    """(…, C·r², H, W) → (…, C, r·H, r·W).
+    """(…, C·r², H, W) → (…, C, r·H, r·W), with r = upscale_factor.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.pixel_shuffle(ms.tensor([[[[1.0]], [[2.0]], [[3.0]], [[4.0]]]]), 2).tolist()
@@ -39,7 +40,12 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
 
 
 def pixel_unshuffle(input: Any, downscale_factor: int) -> Tensor:
-    """(…, C, r·H, r·W) → (…, C·r², H, W): the inverse of pixel_shuffle."""
+    """(…, C, r·H, r·W) → (…, C·r², H, W), with r = downscale_factor: the inverse of pixel_shuffle.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.pixel_unshuffle(ms.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2).reshape(-1)
+    tensor([1., 2., 3., 4.])
+    """
     x, r = as_tensor(input), integer("pixel_unshuffle", "downscale_factor", downscale_factor)
     if r < 1 or x.ndim < 3 or x.shape[-1] % r or x.shape[-2] % r:
         raise ShapeError(

@@ -1,12 +1,16 @@
 """Reductions: sum, mean, var, std, max, min, amax, amin, argmax, argmin, logsumexp, cumsum.
 
-    y = Σ x            dL/dx = g, spread over what was summed
-    y = Σ x / n        dL/dx = g / n
-    y = amax x         the gradient goes to the largest element; equal ones share it
-    y = max x (dim)    the gradient goes to the first largest element, whose index is returned too
-    y_i = Σ_{j≤i} x_j  dL/dx_j = Σ_{i≥j} g_i
+    sum         y = Σ x                           dL/dx = g, spread over what was summed (g = dL/dy)
+    mean        y = Σ x / n                       dL/dx = g / n
+    var         y = Σ (x − mean)² / (n − c)       dL/dx = 2 g (x − mean) / (n − c)      (c: the correction)
+    std         y = √var                          dL/dx = g (x − mean) / ((n − c) y)
+    amax, amin  y = the largest (smallest) x      the gradient goes to it; equal ones share it
+    max, min    with a dim, the index too         the gradient goes to the first of equal ones
+    logsumexp   y = log Σ eˣ                      dL/dx = g softmax(x)
+    cumsum      y_i = Σ_{j≤i} x_j                 dL/dx_j = Σ_{i≥j} g_i
 
-`dim` counts like a Python index, may be a tuple where PyTorch allows it, and None means all dimensions.
+argmax and argmin give indices, which carry no gradient.  `dim` counts like a Python index, may be a tuple
+where PyTorch allows it, and None means all dimensions.
 """
 
 from __future__ import annotations
@@ -60,8 +64,12 @@ def sum(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def sum_to_size(input: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Sum over the dimensions that broadcasting `size` to the input's shape has repeated: the adjoint of
-    expand."""
+    """Sum over the dimensions that broadcasting repeated, back to `size`: the adjoint of expand.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1.0, 2.0], [3.0, 4.0]]).sum_to_size((2, 1)).tolist()
+    [[3.0], [7.0]]
+    """
     extra = input.ndim - len(size)
     repeated = tuple(range(extra)) + tuple(
         d + extra for d, n in enumerate(size) if n == 1 and input.shape[d + extra] != 1
@@ -70,7 +78,12 @@ def sum_to_size(input: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def mean(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The arithmetic mean over `dim`; of no elements NaN, as in PyTorch."""
+    """The arithmetic mean over `dim`; of no elements NaN, as in PyTorch.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(dim=0)
+    tensor([2., 4.])
+    """
     x = as_tensor(input)
     if x.dtype.kind != "f":
         raise DTypeError(f"mean: input is {x.dtype}, expected a float type: use .float()")
@@ -80,8 +93,16 @@ def mean(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def var(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """Σ (x − mean)² / (n − correction); correction 1 estimates a population's variance from a sample, 0 is
-    that of the numbers themselves (as batch normalisation uses it)."""
+    """Σ (x − mean)² / (n − correction) over `dim`.
+
+    Correction 1 estimates a population's variance from a sample of it; 0 gives the variance of the numbers
+    themselves, as batch normalisation uses it.
+
+    >>> import minitorch_seg as ms
+    >>> x = ms.tensor([1.0, 2.0, 3.0])
+    >>> x.var().item(), round(x.var(correction=0).item(), 4)
+    (1.0, 0.6667)
+    """
     x = to_float(input, "var")
     dims = normalize_dims("var", dim, x.ndim)
     count = int(np.prod([x.shape[d] for d in dims]))
@@ -90,7 +111,12 @@ def var(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False
 
 
 def std(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """The square root of `var`; its gradient is taken as 0 where it is 0 (there √ has none)."""
+    """The square root of `var`; its gradient is taken as 0 where it is 0 (there √ has none).
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1.0, 3.0], [5.0, 5.0]]).std(dim=1, correction=0)
+    tensor([1., 0.])
+    """
     variance = var(input, dim, correction, keepdim)
     constant = variance == 0
     return where(constant, 0.0, where(constant, 1.0, variance).sqrt())
@@ -118,13 +144,17 @@ class Amax(Function):
 
 
 def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The largest element along `dim`; equal ones share the gradient (max with a dim gives it to the
-    first)."""
+    """The largest element along `dim`; equal ones share the gradient (`max` with a dim: to the first alone).
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1.0, 5.0], [7.0, 2.0]]).amax(dim=1)
+    tensor([5., 7.])
+    """
     return _over_all("amax", as_tensor(input), dim, keepdim, np.max)
 
 
 def amin(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The smallest element along `dim`; equal ones share the gradient."""
+    """The smallest element along `dim`; equal ones share the gradient.  See amax."""
     return _over_all("amin", as_tensor(input), dim, keepdim, np.min)
 
 
@@ -146,7 +176,12 @@ def max(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 
 
 def min(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The smallest element of all; with `dim` the pair (values, indices) along it, ties to the first."""
+    """The smallest element of all; with `dim` the pair (values, indices) along it, ties to the first.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([3.0, 1.0, 2.0]).min().item()
+    1.0
+    """
     return _extremum(as_tensor(input), dim, keepdim, np.argmin, amin)
 
 
@@ -164,7 +199,12 @@ def _extremum(x: Tensor, dim: int | None, keepdim: bool, arg: Any, over_all: Any
 
 
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The index of the first largest element along `dim` (of the flattened tensor for None)."""
+    """The index of the first largest element along `dim` (of the flattened tensor for None).
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1.0, 5.0], [7.0, 2.0]]).argmax(dim=1)
+    tensor([1, 0])
+    """
     x, dim = _arg_dim("argmax", input, dim)
     if dim == 1 and x.ndim == 4:  # NumPy searches a strided axis slowly: compare the few classes in turn
         best = np.zeros((x.shape[0], *x.shape[2:]), np.int64)
@@ -178,7 +218,7 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The index of the first smallest element along `dim` (of the flattened tensor for None)."""
+    """The index of the first smallest element along `dim` (of the flattened tensor for None).  See argmax."""
     x, dim = _arg_dim("argmin", input, dim)
     return Tensor(np.asarray(np.argmin(x.data, axis=dim, keepdims=keepdim)))
 
@@ -195,6 +235,10 @@ def logsumexp(input: Any, dim: Dims, keepdim: bool = False) -> Tensor:
     """log Σ eˣ over `dim`, without overflow: m + log Σ eˣ⁻ᵐ with m the largest x.
 
     m is a constant for the derivative, which is the softmax either way.
+
+    >>> import minitorch_seg as ms
+    >>> round(ms.tensor([1000.0, 1000.0]).logsumexp(dim=0).item(), 2)
+    1000.69
     """
     x = to_float(input, "logsumexp")
     dims = normalize_dims("logsumexp", dim, x.ndim)
@@ -216,6 +260,11 @@ class Cumsum(Function):
 
 
 def cumsum(input: Any, dim: int) -> Tensor:
-    """The running sum along `dim`; of bools and integers as int64."""
+    """The running sum along `dim`; of bools and integers as int64.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([1.0, 2.0, 3.0]).cumsum(0)
+    tensor([1., 3., 6.])
+    """
     x = as_tensor(input)
     return Cumsum.apply(x, normalize_dim("cumsum", dim, x.ndim)) if x.ndim else x

@@ -1,25 +1,27 @@
-"""rnn: the documented recurrence.
+"""rnn: the source text's recurrence.
 
     h_t = f(W_hh h_{t−1} + W_xh x_t + b_h),      t = 1 … T
 
-x: (T, N, C), h_0: (N, H), W_xh: (H, C), W_hh: (H, H), b_h: (H,), f any differentiable function.  The source
-leaves h_0 open (zeros, unless given) and the reading of h_t (a model adds y_t = W_hy h_t + b_y).
+x is (T, N, C) for T steps of N sequences, h_0 (N, H), W_xh (H, C), W_hh (H, H), b_h (H,), and f any
+differentiable function.  The source leaves h_0 open (zeros, unless given), and what is read from h_t (a model
+adds y_t = W_hy h_t + b_y).
 
 Forward.  The part that does not wait for the past, u_t = W_xh x_t + b_h, is one matrix product over all
 steps.
 
-Backward through time.  h_t acts on the loss directly (g_t = dL/dh_t) and through h_{t+1}.  With a_t = u_t +
-W_hh h_{t−1} and δ_t = dL/da_t:
+Backward through time.  h_t acts on the loss directly (g_t = dL/dh_t) and through h_{t+1}.  With
+a_t = u_t + W_hh h_{t−1} and δ_t = dL/da_t:
 
     δ_t = f'(a_t) ⊙ ( g_t + W_hhᵀ δ_{t+1} ),        δ_{T+1} = 0
 
     dL/du_t = δ_t        dL/dW_hh = Σ_t δ_t h_{t−1}ᵀ        dL/dh_0 = W_hhᵀ δ_1
 
-(for tanh f' = 1 − h_t², for relu 1 where h_t > 0).  The carried term W_hhᵀ δ_{t+1} is all the memory a
-recurrent network has; the product of many W_hhᵀ and f' is why gradients vanish or explode.
+For tanh f' = 1 − h_t², for relu it is 1 where h_t > 0, else 0.  The gradients of x, W_xh and b_h follow from
+that of u (`linear`).  The carried term W_hhᵀ δ_{t+1} is all the memory a recurrent network has; the product
+of many W_hhᵀ and f' is why gradients vanish or explode.
 
-For tanh and relu the loop over time is one kernel; any other f is composed of operators (`rnn_composed`, the
-twin).
+For tanh and relu the loop over time is one kernel, with `rnn_composed` as its twin; any other f runs through
+`rnn_composed` itself.
 
 Elman, "Finding structure in time", 1990; Werbos, "Backpropagation through time", 1990.
 """
@@ -89,7 +91,9 @@ def rnn(
     Args:
         x: (T, N, C), or (T, C) for a single sequence.
         h0: (N, H) (or (H,)); None for zeros.
-        W_xh: (H, C).  W_hh: (H, H).  b_h: (H,) or None.
+        W_xh: (H, C).
+        W_hh: (H, H).
+        b_h: (H,), or None.
         f: "tanh", "relu", or any differentiable function of a tensor.
 
     Returns: (T, N, H) (or (T, H)).

@@ -1,8 +1,10 @@
-"""Selection: where, masked_fill, clamp, maximum, minimum.
+"""Selection: where, masked_fill, maximum, minimum, clamp, all elementwise (g = dL/dy).
 
-y = where(c, a, b)      dL/da = g where c, else 0       dL/db = 0 where c, else g
-y = max(a, b)           the gradient goes to the larger one; half to each at a tie (as in PyTorch)
-y = clamp(x, lo, hi)    dL/dx = g where lo ≤ x ≤ hi, else 0
+    y = where(c, a, b)      dL/da = g where c, else 0       dL/db = 0 where c, else g
+    y = maximum(a, b)       g goes to the larger one; half to each at a tie, as in PyTorch (minimum alike)
+    y = clamp(x, lo, hi)    dL/dx = g where lo ≤ x ≤ hi, else 0
+
+masked_fill is where, with a single number for a.
 """
 
 from __future__ import annotations
@@ -49,7 +51,13 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
 
 
 def masked_fill(input: Tensor, mask: Any, value: Any) -> Tensor:
-    """input with the one number `value` where mask is true, in the input's dtype."""
+    """input with the one number `value` where mask is true, in the input's dtype.
+
+    >>> import minitorch_seg as ms
+    >>> x = ms.tensor([1.0, 2.0, 3.0])
+    >>> x.masked_fill(x > 2, 0)
+    tensor([1., 2., 0.])
+    """
     number = cast(value, input.dtype) if isinstance(value, Tensor) else Tensor(np.asarray(value, input.dtype))
     if number.ndim:
         raise ShapeError(f"masked_fill: value must be a single number, found shape {number.shape}: use where")
@@ -57,18 +65,30 @@ def masked_fill(input: Tensor, mask: Any, value: Any) -> Tensor:
 
 
 def maximum(input: Any, other: Any) -> Tensor:
-    """The larger of the two, elementwise; NaN where either is NaN."""
+    """The larger of the two, elementwise; NaN where either is NaN.
+
+    >>> import minitorch_seg as ms
+    >>> ms.maximum(ms.tensor([1.0, 5.0]), ms.tensor([3.0, 2.0]))
+    tensor([3., 5.])
+    """
     a, b = promote(input, other)
     return _extreme(a, b, np.maximum)
 
 
 def minimum(input: Any, other: Any) -> Tensor:
-    """The smaller of the two, elementwise; NaN where either is NaN."""
+    """The smaller of the two, elementwise; NaN where either is NaN.
+
+    >>> import minitorch_seg as ms
+    >>> ms.minimum(ms.tensor([1.0, 5.0]), ms.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """
     a, b = promote(input, other)
     return _extreme(a, b, np.minimum)
 
 
 class Extreme(Function):
+    """maximum or minimum, as `pick` says; written once for both."""
+
     broadcasts = True
 
     @staticmethod

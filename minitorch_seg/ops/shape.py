@@ -1,10 +1,10 @@
-"""Shape: reshape, flatten, permute, transpose, squeeze, unsqueeze, expand, flip, roll.
+"""Shape: reshape, flatten, permute, transpose, squeeze, unsqueeze, expand, broadcast_to, flip, roll.
 
-Nothing is computed; numbers only change places (or are seen several times), so the gradient goes back the
-same way:
+Nothing is computed; numbers only change places (or are seen several times), so the gradient g = dL/dy goes
+back the same way:
 
-    y = reshape(x)        dL/dx = reshape(g) to x's shape
-    y = permute(x, p)     dL/dx = permute(g, p⁻¹)
+    y = reshape(x)        dL/dx = reshape(g) to x's shape      (flatten, squeeze and unsqueeze are reshapes)
+    y = permute(x, p)     dL/dx = permute(g, p⁻¹)              (transpose is one permutation)
     y = expand(x)         dL/dx = g summed over the repeated dimensions
     y = flip(x)           dL/dx = flip(g)
     y = roll(x, s)        dL/dx = roll(g, −s)
@@ -60,8 +60,12 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Dimensions start_dim … end_dim joined into one, in row-major order (C, H, W for a feature map, as in
-    PyTorch)."""
+    """Dimensions start_dim … end_dim joined into one, in row-major order (C, H, W for a feature map).
+
+    >>> import minitorch_seg as ms
+    >>> ms.zeros(2, 3, 4, 5).flatten(1).shape
+    (2, 60)
+    """
     start, end = (
         normalize_dim("flatten", start_dim, input.ndim),
         normalize_dim("flatten", end_dim, input.ndim),
@@ -102,7 +106,12 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    """The input with two dimensions swapped (a view)."""
+    """The input with two dimensions swapped (a view).
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1, 2], [3, 4]]).transpose(0, 1).tolist()
+    [[1, 3], [2, 4]]
+    """
     order = list(range(input.ndim))
     a, b = normalize_dim("transpose", dim0, input.ndim), normalize_dim("transpose", dim1, input.ndim)
     if order:
@@ -111,13 +120,23 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 def squeeze(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
-    """Without the dimensions of size 1 (all of them, or those in `dim`)."""
+    """The input without the dimensions of size 1 (all of them, or those in `dim`).
+
+    >>> import minitorch_seg as ms
+    >>> ms.zeros(1, 3, 1).squeeze().shape, ms.zeros(1, 3, 1).squeeze(0).shape
+    ((3,), (3, 1))
+    """
     dims = normalize_dims("squeeze", dim, input.ndim)
     return reshape(input, [n for d, n in enumerate(input.shape) if n != 1 or d not in dims])
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """With a new dimension of size 1 at `dim`."""
+    """The input with a new dimension of size 1 at `dim`.
+
+    >>> import minitorch_seg as ms
+    >>> ms.zeros(2, 3).unsqueeze(1).shape
+    (2, 1, 3)
+    """
     dim = normalize_dim("unsqueeze", dim, input.ndim + 1)
     return reshape(input, (*input.shape[:dim], 1, *input.shape[dim:]))
 
@@ -154,7 +173,12 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
 
 
 def broadcast_to(input: Tensor, size: Any) -> Tensor:
-    """The same as expand."""
+    """The input expanded to `size`: the same as expand.
+
+    >>> import minitorch_seg as ms
+    >>> ms.broadcast_to(ms.tensor([1, 2]), (2, 2)).tolist()
+    [[1, 2], [1, 2]]
+    """
     return expand(input, *_sizes((size,)))
 
 
@@ -170,7 +194,12 @@ class Flip(Function):
 
 
 def flip(input: Tensor, *dims: Any) -> Tensor:
-    """The order of the elements along `dims` reversed."""
+    """The input with the order of the elements along `dims` reversed.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1, 2], [3, 4]]).flip(1).tolist()
+    [[2, 1], [4, 3]]
+    """
     given = _sizes(dims)
     return Flip.apply(input, normalize_dims("flip", given, input.ndim)) if given else input
 
@@ -187,7 +216,12 @@ class Roll(Function):
 
 
 def roll(input: Tensor, shifts: int | tuple[int, ...], dims: int | tuple[int, ...]) -> Tensor:
-    """Elements moved by `shifts` along `dims`; what leaves at one end enters at the other."""
+    """Elements moved by `shifts` along `dims`; what leaves at one end enters at the other.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([1, 2, 3, 4]).roll(1, 0)
+    tensor([4, 1, 2, 3])
+    """
     steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
     axes = (dims,) if isinstance(dims, int) else tuple(dims)
     if len(steps) != len(axes):

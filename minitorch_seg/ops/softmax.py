@@ -1,12 +1,21 @@
 """softmax and log_softmax over one dimension (over the classes: dim=1 of (N, K, H, W)).
 
-Softmax:      p_k = e^{x_k} / Σ_j e^{x_j}.
-    Adding a number to every x changes nothing, so the largest one is subtracted first and no exponential
-    overflows. ∂p_k/∂x_j = p_k (δ_kj − p_j), hence dL/dx_j = Σ_k g_k p_k (δ_kj − p_j) = p_j (g_j − Σ_k g_k
-    p_k).
+With g = dL/dy, and δ_kj = 1 for k = j, else 0.
 
-Log-softmax:  y_k = x_k − log Σ_j e^{x_j}.
-    ∂y_k/∂x_j = δ_kj − p_j, hence  dL/dx_j = g_j − p_j Σ_k g_k.
+Softmax:
+
+    p_k = e^{x_k} / Σ_j e^{x_j}
+    ∂p_k/∂x_j = p_k (δ_kj − p_j),    hence   dL/dx_j = Σ_k g_k p_k (δ_kj − p_j) = p_j (g_j − Σ_k g_k p_k)
+
+Adding a number to every x changes nothing, so the largest one is subtracted first and no exponential
+overflows.
+
+Log-softmax:
+
+    y_k = x_k − log Σ_j e^{x_j} = log p_k
+    ∂y_k/∂x_j = δ_kj − p_j,          hence   dL/dx_j = g_j − p_j Σ_k g_k
+
+Bridle, "Probabilistic interpretation of feedforward classification network outputs", 1990.
 """
 
 from __future__ import annotations
@@ -21,7 +30,7 @@ from minitorch_seg.ops.reduction import logsumexp
 
 
 def softmax_composed(x: Tensor, dim: int) -> Tensor:
-    """The twin of `softmax`: exponentials, divided by their sum."""
+    """The twin of `softmax`: exponentials, divided by their sum (subtracted in the exponent)."""
     return (x - logsumexp(x, dim, keepdim=True)).exp()
 
 
@@ -75,7 +84,12 @@ def softmax(input: Any, dim: int) -> Tensor:
 
 
 def log_softmax(input: Any, dim: int) -> Tensor:
-    """log softmax(input, dim), accurate also where the probability underflows."""
+    """log softmax(input, dim), accurate also where the probability underflows.
+
+    >>> import minitorch_seg as ms
+    >>> ms.functional.log_softmax(ms.tensor([0.0, 1000.0]), dim=0)
+    tensor([-1000.,     0.])
+    """
     x = to_float(input, "log_softmax")
     same_float_dtype("log_softmax", input=x)
     return LogSoftmax.apply(x, normalize_dim("log_softmax", dim, x.ndim)) if x.ndim else x - x

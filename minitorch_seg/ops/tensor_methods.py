@@ -79,14 +79,12 @@ SIGNS = {
 
 
 def _max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The largest element; with an int the pair (values, indices) along it; with a tensor the larger of the
-    two."""
+    """t.max(): the largest element; t.max(dim): (values, indices) along it; t.max(other): as maximum."""
     return selection.maximum(input, dim) if isinstance(dim, Tensor) else reduction.max(input, dim, keepdim)
 
 
 def _min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The smallest element; with an int the pair (values, indices) along it; with a tensor the smaller of
-    the two."""
+    """t.min(): the smallest element; t.min(dim): (values, indices) along it; t.min(other): as minimum."""
     return selection.minimum(input, dim) if isinstance(dim, Tensor) else reduction.min(input, dim, keepdim)
 
 

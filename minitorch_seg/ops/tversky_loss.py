@@ -1,7 +1,9 @@
 """jaccard_loss and tversky_loss: two relatives of dice_loss.
 
-With TP = Σ p t, FP = Σ p (1 − t), FN = Σ (1 − p) t over all pixels of the batch that are not ignored, for
-each class:
+With p the predicted probability of a class and t its truth (0 or 1), let, for each class and over all pixels
+of the batch that are not ignored,
+
+    TP = Σ p t        FP = Σ p (1 − t)        FN = Σ (1 − p) t
 
     Dice     2 TP / (2 TP + FP + FN)
     Jaccard  TP / (TP + FP + FN)                  (soft intersection over union)
@@ -10,8 +12,13 @@ each class:
 Each loss is one minus the mean over the classes; a smoothing s is added above and below.  With β > α a missed
 pixel costs more than a false alarm, which helps small objects.
 
-Rahman and Wang, "Optimizing intersection-over-union in deep neural networks", 2016; Salehi, Erdogmus and
-Gholipour, "Tversky loss function for image segmentation", 2017.
+Backward, by the operators they are composed of; with T the index and D = TP + α FP + β FN + s, at pixel i:
+
+    ∂T/∂p_i = ( t_i − T (t_i + α (1 − t_i) − β t_i) ) / D
+
+Rahman and Wang, "Optimizing intersection-over-union in deep neural networks for image segmentation", 2016;
+Salehi, Erdogmus and Gholipour, "Tversky loss function for image segmentation using 3D fully convolutional
+deep networks", 2017.
 """
 
 from __future__ import annotations

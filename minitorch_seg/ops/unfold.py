@@ -1,14 +1,15 @@
 """unfold and fold: every window of an image as a column, and the adjoint.
 
-    unfold    y[n, (c, i, j), l] = x[n, c, s·Y + d·i − p, s·X + d·j − p],    l = Y·Wo + X,    zero outside
-    the image
+    unfold    y[n, (c, i, j), l] = x[n, c, s·Y + d·i − p, s·X + d·j − p],      l = Y·Wo + X
     fold      x[n, c, y, x] = Σ of the entries of all columns that unfold would have read from (y, x)
+
+s is the stride, p the padding, d the dilation, Ho × Wo the number of windows; outside the image x is zero.
 
 unfold turns a convolution into one matrix product ("im2col"): conv2d(x, w) = w.reshape(O, −1) @ unfold(x).
 It copies every pixel kh·kw times, which is why the kernels of this framework do it a little at a time.
 
-fold is the transpose of unfold, so each is the other's gradient. fold(unfold(x)) is not x: a pixel in several
-windows is added up several times.
+Backward: fold is the transpose of unfold, so each is the other's gradient.  fold(unfold(x)) is not x: a pixel
+in several windows is added up several times.
 
 Chellapilla, Puri and Simard, "High performance convolutional neural networks for document processing", 2006.
 """
@@ -90,7 +91,11 @@ def unfold(
     padding: int | tuple[int, int] = 0,
     stride: int | tuple[int, int] = 1,
 ) -> Tensor:
-    """All windows as columns: (N, C, H, W) → (N, C·kh·kw, Ho·Wo).
+    """All windows as columns: (N, C, H, W) → (N, C·kh·kw, Ho·Wo), without N for a single image.
+
+    Args:
+        input: (N, C, H, W), or (C, H, W).
+        kernel_size, dilation, padding, stride: an int or a pair (vertical, horizontal), as in conv2d.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.unfold(ms.tensor([[[[1.0, 2.0, 3.0]]]]), (1, 2)).tolist()
@@ -112,7 +117,12 @@ def fold(
     padding: int | tuple[int, int] = 0,
     stride: int | tuple[int, int] = 1,
 ) -> Tensor:
-    """Columns added up to an image: (N, C·kh·kw, L) → (N, C, H, W), the adjoint of unfold.
+    """Columns added up to an image: (N, C·kh·kw, Ho·Wo) → (N, C, H, W), the adjoint of unfold.
+
+    Args:
+        input: (N, C·kh·kw, Ho·Wo), or (C·kh·kw, Ho·Wo).
+        output_size: H and W of the image, an int or a pair.
+        kernel_size, dilation, padding, stride: those of the unfold whose adjoint this is.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.fold(ms.tensor([[[1.0, 2.0], [20.0, 30.0]]]), (1, 3), (1, 2)).tolist()
