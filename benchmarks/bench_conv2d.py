@@ -3,7 +3,8 @@
     python benchmarks/bench_conv2d.py [repeats]
 
 Results are compared with a float64 convolution before anything is timed.  Ours and PyTorch's (in both of its
-memory formats) run in turn, so that a busy machine troubles all alike; medians are printed.  GF: 10⁹ useful
+memory formats) run in turn, so that a busy machine troubles all alike; medians of
+processor time are printed.  GF: 10⁹ useful
 floating-point operations a second; ratio: the time of PyTorch's faster format divided by ours (above 1 we are
 faster).
 """
@@ -39,15 +40,15 @@ LAYERS = [
 
 
 def medians(contestants: dict, repeats: int) -> dict:
-    """Median seconds of each, run in turn."""
+    """Median seconds of processor time of each, run in turn."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for function in contestants.values():
         function()
     for _ in range(repeats):
         for name, function in contestants.items():
-            start = time.perf_counter()
+            start = time.process_time()
             function()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(time.process_time() - start)
     return {name: statistics.median(values) for name, values in times.items()}
 
 

@@ -1,0 +1,3 @@
+"""Faster convolutions: register tiles and Winograd's algorithm.  Everything works, only slower, without this
+folder.
+"""

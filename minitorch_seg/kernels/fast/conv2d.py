@@ -1,0 +1,104 @@
+"""Convolution and the gradient of its weight: chooses an algorithm by shape, `choose` says which and why.
+
+`winograd.py` has Winograd's algorithm, `direct.py` register tiles on the plain sum, `cpu/conv2d.py` the
+plain loops.
+"""
+
+import numpy as np
+
+from minitorch_seg.kernels import dispatch
+from minitorch_seg.kernels.cpu import conv2d as plain
+from minitorch_seg.kernels.cpu.passes import Pass
+from minitorch_seg.kernels.fast import direct, winograd
+from minitorch_seg.kernels.layout import contiguous, empty_map, pixels
+from minitorch_seg.kernels.sizes import Pair, window_counts
+
+FEWEST = 8  # channels in and out from which Winograd's fewer products outweigh its transforms
+FEWEST_OUTPUTS = 3  # outputs of a group from which a tile beats plain loops, though most of a vector is empty
+
+
+def choose(
+    channels: int, outputs: int, kernel: Pair, stride: Pair, dilation: Pair, groups: int
+) -> tuple[str, str]:
+    """("winograd", "direct" or "plain", and why) for a convolution from `channels` to `outputs`, or its
+    gradients.
+
+    >>> choose(16, 16, (3, 3), (1, 1), (1, 1), 1)[0], choose(16, 16, (3, 3), (2, 2), (1, 1), 1)[0]
+    ('winograd', 'direct')
+    """
+    fits = (kernel, stride, dilation, groups) == ((3, 3), (1, 1), (1, 1), 1)
+    wanted = dispatch.conv_algorithm()
+    if wanted == "direct":
+        return "direct", "it was chosen"
+    if wanted == "winograd":
+        return (
+            ("winograd", "it was chosen") if fits else ("direct", "Winograd needs 3×3, stride 1, one group")
+        )
+    if fits and min(channels, outputs) >= FEWEST:
+        return "winograd", f"3×3, stride 1, {FEWEST} channels or more: 36 products do the work of 144"
+    if outputs // groups < FEWEST_OUTPUTS and groups > 1:
+        return "plain", f"a group has fewer than {FEWEST_OUTPUTS} outputs, too few to fill a vector"
+    return "direct", "a register tile suits every other shape"
+
+
+def conv2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+) -> np.ndarray:
+    """x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O,) or None -> y (N, O, Ho, Wo)."""
+    o, part, kh, kw = weight.shape
+    algorithm, _ = choose(x.shape[1], o, (kh, kw), stride, dilation, groups)
+    size = window_counts(x.shape[2:], (kh, kw), stride, padding, dilation)
+    if algorithm == "plain" or 0 in (x.size, weight.size, *size):
+        return plain.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    y = empty_map((x.shape[0], o, *size), x.dtype)
+    source, result = pixels(x), y.transpose(0, 2, 3, 1)
+    shift = None if bias is None else contiguous(bias)
+    if algorithm == "winograd":
+        winograd.correlate(source, weight.transpose(2, 3, 1, 0), shift, result, padding)
+        return y
+    if (kh, kw, *stride, *padding) == (1, 1, 1, 1, 0, 0):  # no pixel sees another: one long row
+        source, result = source.reshape(1, 1, -1, x.shape[1]), result.reshape(1, 1, -1, o)
+    passes = _passes(result.shape[1:3], (kh, kw), stride, padding, dilation)
+    parts = weight.reshape(groups, o // groups, part, kh, kw).transpose(0, 3, 4, 2, 1)
+    direct.correlate(source, parts, shift, result, passes)
+    return y
+
+
+def conv2d_weight_gradient(
+    x: np.ndarray,
+    grad: np.ndarray,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+) -> np.ndarray:
+    """The gradient with respect to the weight, of shape (O, C/groups, kh, kw)."""
+    o, c = grad.shape[1], x.shape[1]
+    algorithm, _ = choose(c, o, kernel_size, stride, dilation, groups)
+    if algorithm == "plain" or 0 in (x.size, grad.size, *kernel_size):
+        return plain.conv2d_weight_gradient(x, grad, kernel_size, stride, padding, dilation, groups)
+    source, given = pixels(x), pixels(grad)
+    if algorithm == "winograd":
+        return np.ascontiguousarray(winograd.weight_gradient(source, given, padding).transpose(3, 2, 0, 1))
+    if (*kernel_size, *stride, *padding) == (1, 1, 1, 1, 0, 0):
+        source, given = source.reshape(1, 1, -1, c), given.reshape(1, 1, -1, o)
+    passes = _passes(given.shape[1:3], kernel_size, stride, padding, dilation)
+    dweight = direct.weight_gradient(source, given, groups, kernel_size, passes)
+    return np.ascontiguousarray(dweight.transpose(0, 4, 3, 1, 2)).reshape(o, c // groups, *kernel_size)
+
+
+def _passes(
+    size: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[list[Pass], list[Pass]]:
+    rows, columns = (
+        [Pass(tuple(range(k)), tuple(i * d - p for i in range(k)), s, 1, 0, n)]
+        for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
+    )
+    return rows, columns

@@ -1,0 +1,44 @@
+"""Transposed convolution, and so the gradient of a convolution with respect to its input."""
+
+import numpy as np
+
+from minitorch_seg.kernels.cpu import conv_transpose2d as plain
+from minitorch_seg.kernels.cpu.passes import transposed_passes
+from minitorch_seg.kernels.fast import direct, winograd
+from minitorch_seg.kernels.fast.conv2d import choose
+from minitorch_seg.kernels.layout import contiguous, empty_map, pixels
+from minitorch_seg.kernels.sizes import Pair
+
+
+def conv_transpose2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    output_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+) -> np.ndarray:
+    """x (N, C, h, w), weight (C, O/groups, kh, kw), bias (O,) or None -> y (N, O, *output_size)."""
+    c, part, *kernel = weight.shape
+    o = part * groups
+    algorithm, _ = choose(c, o, (kernel[0], kernel[1]), stride, dilation, groups)
+    if algorithm == "plain" or 0 in (x.size, weight.size, *output_size):
+        return plain.conv_transpose2d(x, weight, bias, output_size, stride, padding, dilation, groups)
+    y = empty_map((x.shape[0], o, *output_size), x.dtype)
+    source, result = pixels(x), y.transpose(0, 2, 3, 1)
+    shift = None if bias is None else contiguous(bias)
+    if algorithm == "winograd":  # at stride 1 it is the convolution with the kernel turned by 180°
+        turned = weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
+        winograd.correlate(source, turned, shift, result, (2 - padding[0], 2 - padding[1]))
+        return y
+    if (*kernel, *stride, *padding) == (1, 1, 1, 1, 0, 0) and tuple(output_size) == x.shape[2:]:
+        source, result = source.reshape(1, 1, -1, c), result.reshape(1, 1, -1, o)
+    rows, columns = (
+        transposed_passes(*axis)
+        for axis in zip(result.shape[1:3], kernel, stride, padding, dilation, strict=True)
+    )
+    parts = weight.reshape(groups, c // groups, part, *kernel).transpose(0, 3, 4, 1, 2)
+    direct.correlate(source, parts, shift, result, (rows, columns))
+    return y

@@ -1,0 +1,247 @@
+"""Products of whole panels, tile by tile: the only callers of the register tiles, and the range checks
+before them.
+
+Output channels are cut into *panels* of one to MOST vectors.  A packed weight holds, for each panel, its
+columns of the matrix with one row a term, so that a tile reads it from front to back.  The last panel is
+filled up with zeros.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from minitorch_seg.kernels.fast.tile_ir import (
+    REGISTERS,
+    VECTOR_BYTES,
+    multiply_tile,
+    outer_tile,
+)
+from minitorch_seg.kernels.jit import part
+
+MOST = 4 if REGISTERS == 32 else 2
+# Rows of a tile with one, two, three, four vectors: its sums, the vectors and one more fit the registers.
+ROWS_1, ROWS_2, ROWS_3, ROWS_4 = (12, 12, 8, 6) if REGISTERS == 32 else (8, 6, 6, 6)
+OUTER_1, OUTER_2, OUTER_3, OUTER_4 = (8, 8, 8, 6) if REGISTERS == 32 else (6, 6, 6, 6)
+SPARE_ROWS, OUTER_SPARE = 12, 8  # so many rows more than are wanted may be computed
+
+
+def lanes_of(dtype: np.dtype) -> int:
+    """Numbers in a vector."""
+    return VECTOR_BYTES // np.dtype(dtype).itemsize
+
+
+def padded(channels: int, dtype: np.dtype) -> int:
+    """Channels filled up to whole vectors."""
+    return -(-channels // lanes_of(dtype)) * lanes_of(dtype)
+
+
+def fill_up(values: np.ndarray, length: int) -> np.ndarray:
+    """A vector with zeros behind it."""
+    result = np.zeros(length, values.dtype)
+    result[: len(values)] = values
+    return result
+
+
+def panel_bounds(vectors: int) -> list[int]:
+    """Where panels begin and end, in vectors: as few panels as possible, of nearly equal width.
+
+    >>> panel_bounds(5)[0], panel_bounds(5)[-1]
+    (0, 5)
+    """
+    parts = max(-(-vectors // MOST), 1)
+    return [q * vectors // parts for q in range(parts + 1)]
+
+
+def pack(matrix: np.ndarray) -> np.ndarray:
+    """(terms, outputs) -> the packed weight, flat."""
+    terms, outputs = matrix.shape
+    width = lanes_of(matrix.dtype)
+    whole = np.zeros((terms, padded(outputs, matrix.dtype)), matrix.dtype)
+    whole[:, :outputs] = matrix
+    bounds = panel_bounds(whole.shape[1] // width)
+    parts = [whole[:, a * width : b * width].reshape(-1) for a, b in pairwise(bounds)]
+    return np.concatenate(parts)
+
+
+@part
+def multiply_panels(A, a_rows, starts, taps, terms, B, bias, C, c_rows, count, outputs, products):
+    """`products` matrix products; with (a, b, z, c, a_step, c_step) = starts, product m is
+
+    C[c + m·c_step + c_rows[i] + o] = bias[z + o]
+                                      + Σ_{t,k} A[a + m·a_step + a_rows[i] + taps[t] + k] · weight[t, k, o]
+
+    for i < count and o < outputs, and its packed weight is number m of those that begin at B[b].  Both
+    arrays of rows go on for SPARE_ROWS behind `count`.
+    """
+    a, b, z, c, a_step, c_step = starts
+    width = VECTOR_BYTES // C.itemsize
+    vectors = -(-outputs // width)
+    parts = -(-vectors // MOST)
+    end = min(len(a_rows), len(c_rows), count + SPARE_ROWS)
+    low_a = low_c = low_t = 2**62
+    high_a = high_c = high_t = -1
+    for i in range(end):
+        low_a, high_a = min(low_a, a_rows[i]), max(high_a, a_rows[i])
+        low_c, high_c = min(low_c, c_rows[i]), max(high_c, c_rows[i])
+    for t in range(len(taps)):
+        low_t, high_t = min(low_t, taps[t]), max(high_t, taps[t])
+    if (
+        end < count + SPARE_ROWS
+        or a + low_a + low_t < 0
+        or a + high_a + high_t + terms + (products - 1) * a_step > len(A)
+        or c + low_c < 0
+        or c + high_c + outputs + (products - 1) * c_step > len(C)
+        or min(b, a_step, c_step) < 0
+        or b + products * len(taps) * terms * vectors * width > len(B)
+        or z < 0
+        or z + vectors * width > len(bias)
+    ):
+        raise IndexError("a tile would leave its arrays")
+    for _ in range(products):
+        for q in range(parts):
+            begin, stop = q * vectors // parts, (q + 1) * vectors // parts
+            at = b + begin * width * terms * len(taps)
+            zq, cq = z + begin * width, c + begin * width
+            lanes = min(outputs - (stop - 1) * width, width)
+            if stop - begin == 1:
+                for r in range(0, count, ROWS_1):
+                    multiply_tile(
+                        ROWS_1, 1, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
+                    )
+            elif stop - begin == 2:
+                for r in range(0, count, ROWS_2):
+                    multiply_tile(
+                        ROWS_2, 2, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
+                    )
+            elif stop - begin == 3:
+                for r in range(0, count, ROWS_3):
+                    multiply_tile(
+                        ROWS_3, 3, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
+                    )
+            else:
+                for r in range(0, count, ROWS_4):
+                    multiply_tile(
+                        ROWS_4, 4, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
+                    )
+        a, b, c = a + a_step, b + len(taps) * terms * vectors * width, c + c_step
+
+
+@part
+def outer_panels(A, a_rows, rows, a_steps, B, b_steps, count, C, starts, outputs, read, products):
+    """`products` sums of outer products; with (a, b, c, a_step, b_step) = starts, sum m is
+
+    C[c + (m·height + i)·outputs + o] += Σ_p A[a + m·a_step + a_rows[i] + a_steps[p]]
+                                             · B[b + m·b_step + b_steps[p] + o]
+
+    for i < rows and p < count, where height = rows + OUTER_SPARE.  `outputs` is a multiple of the vector's
+    width; of B only the places o < read are read, the others count as zero.  `a_rows` goes on for OUTER_SPARE
+    behind `rows`.
+    """
+    a, b, c, a_step, b_step = starts
+    width = VECTOR_BYTES // C.itemsize
+    vectors = outputs // width
+    parts = -(-vectors // MOST)
+    end = min(len(a_rows), rows + OUTER_SPARE)
+    low_r = low_a = low_b = 2**62
+    high_r = high_a = high_b = -1
+    for i in range(end):
+        low_r, high_r = min(low_r, a_rows[i]), max(high_r, a_rows[i])
+    for p in range(min(count, len(a_steps), len(b_steps))):
+        low_a, high_a = min(low_a, a_steps[p]), max(high_a, a_steps[p])
+        low_b, high_b = min(low_b, b_steps[p]), max(high_b, b_steps[p])
+    if (
+        end < rows + OUTER_SPARE
+        or min(len(a_steps), len(b_steps)) < count
+        or outputs != vectors * width
+        or read > outputs
+        or read <= outputs - width
+        or a + low_r + low_a < 0
+        or a + high_r + high_a + (products - 1) * a_step >= len(A)
+        or b + low_b < 0
+        or b + high_b + read + (products - 1) * b_step > len(B)
+        or min(c, a_step, b_step) < 0
+        or c + products * (rows + OUTER_SPARE) * outputs > len(C)
+    ):
+        raise IndexError("a tile would leave its arrays")
+    for _ in range(products):
+        for q in range(parts):
+            begin, stop = q * vectors // parts, (q + 1) * vectors // parts
+            bq, cq = b + begin * width, c + begin * width
+            lanes = min(read - (stop - 1) * width, width)
+            if stop - begin == 1:
+                for r in range(0, rows, OUTER_1):
+                    outer_tile(
+                        OUTER_1,
+                        1,
+                        A,
+                        a,
+                        a_rows,
+                        r,
+                        a_steps,
+                        B,
+                        bq,
+                        b_steps,
+                        count,
+                        C,
+                        cq + r * outputs,
+                        outputs,
+                        lanes,
+                    )
+            elif stop - begin == 2:
+                for r in range(0, rows, OUTER_2):
+                    outer_tile(
+                        OUTER_2,
+                        2,
+                        A,
+                        a,
+                        a_rows,
+                        r,
+                        a_steps,
+                        B,
+                        bq,
+                        b_steps,
+                        count,
+                        C,
+                        cq + r * outputs,
+                        outputs,
+                        lanes,
+                    )
+            elif stop - begin == 3:
+                for r in range(0, rows, OUTER_3):
+                    outer_tile(
+                        OUTER_3,
+                        3,
+                        A,
+                        a,
+                        a_rows,
+                        r,
+                        a_steps,
+                        B,
+                        bq,
+                        b_steps,
+                        count,
+                        C,
+                        cq + r * outputs,
+                        outputs,
+                        lanes,
+                    )
+            else:
+                for r in range(0, rows, OUTER_4):
+                    outer_tile(
+                        OUTER_4,
+                        4,
+                        A,
+                        a,
+                        a_rows,
+                        r,
+                        a_steps,
+                        B,
+                        bq,
+                        b_steps,
+                        count,
+                        C,
+                        cq + r * outputs,
+                        outputs,
+                        lanes,
+                    )
+        a, b, c = a + a_step, b + b_step, c + (rows + OUTER_SPARE) * outputs

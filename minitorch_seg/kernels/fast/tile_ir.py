@@ -1,0 +1,366 @@
+"""Register tiles, written as LLVM vector instructions: the innermost loops of the fast convolutions.
+
+A processor multiplies and adds a whole vector (16 float32 with AVX-512, 8 with AVX2, 4 with SSE or NEON) in
+one instruction, twice in each cycle, but it can load only two vectors in the same time.  So numbers must be
+used many times once they are loaded.  A *register tile* keeps rows × vectors sums in registers; each step
+loads `vectors` vectors of B and `rows` single numbers of A, and makes rows·vectors products of them:
+
+    sums[i][j] += A[i] · B[j]                          an outer product
+
+A tile of 6 rows × 4 vectors does 24 multiplications for 10 loads.  Compilers do not find this by themselves;
+therefore the tiles are built here, instruction by instruction: `_loop` makes a loop, `Vector` a vector value
+with Python's operators.
+
+Tiles work on plain memory and check nothing: their callers check ranges first.  Each has a twin in plain
+Python with the same arguments; with NUMBA_DISABLE_JIT=1 the twins run instead.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import config, types
+from numba.core import cgutils
+from numba.core.registry import cpu_target
+from numba.extending import intrinsic
+
+from minitorch_seg.kernels.fast import transforms
+
+_TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()[:3]
+_FEATURES = _FEATURES.split(",")
+#: Bytes of a vector register, and how many registers there are.
+VECTOR_BYTES = 64 if "+avx512f" in _FEATURES else 32 if "+avx2" in _FEATURES else 16
+REGISTERS = 32 if VECTOR_BYTES == 64 or _TRIPLE.startswith(("aarch64", "arm64")) else 16
+
+_INT = ir.IntType(64)
+
+
+class Vector:
+    """A value in a vector register while instructions are built: +, − and multiplication by a number."""
+
+    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
+        self.builder, self.value = builder, value
+
+    def __add__(self, other: "Vector") -> "Vector":
+        return Vector(self.builder, self.builder.fadd(self.value, other.value, flags=("contract",)))
+
+    def __sub__(self, other: "Vector") -> "Vector":
+        return Vector(self.builder, self.builder.fsub(self.value, other.value, flags=("contract",)))
+
+    def __rmul__(self, number: float) -> "Vector":
+        kind = self.value.type
+        constant = ir.Constant(kind, [float(number)] * kind.count)
+        return Vector(self.builder, self.builder.fmul(self.value, constant, flags=("contract",)))
+
+
+class _Memory:
+    """The numbers of a flat array, as single numbers or vectors."""
+
+    def __init__(self, context: Any, builder: ir.IRBuilder, kind: types.Array, array: ir.Value) -> None:
+        self.builder = builder
+        self.data = context.make_array(kind)(context, builder, array).data
+        self.number = context.get_data_type(kind.dtype)
+        self.bytes = kind.dtype.bitwidth // 8
+        self.vector = ir.VectorType(self.number, VECTOR_BYTES // self.bytes)
+
+    def at(self, offset: ir.Value) -> ir.Value:
+        return self.builder.gep(self.data, [offset], source_etype=self.number)
+
+    def load(self, offset: ir.Value) -> ir.Value:
+        return self.builder.load(self.at(offset), typ=self.number)
+
+    def load_vector(self, pointer: ir.Value) -> ir.Value:
+        pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
+        return self.builder.load(pointer, align=self.bytes, typ=self.vector)
+
+    def store_vector(self, value: ir.Value, pointer: ir.Value) -> None:
+        pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
+        self.builder.store(value, pointer, align=self.bytes)
+
+    def everywhere(self, number: ir.Value) -> ir.Value:
+        """A vector of equal numbers."""
+        none, zero = ir.Constant(self.vector, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+        places = ir.Constant(ir.VectorType(ir.IntType(32), self.vector.count), None)
+        return self.builder.shuffle_vector(self.builder.insert_element(none, number, zero), none, places)
+
+    def first(self, lanes: ir.Value) -> ir.Value:
+        """A mask that is true in the first `lanes` places of a vector."""
+        count = self.vector.count
+        wanted = ir.VectorType(ir.IntType(32), count)
+        lanes = self.builder.trunc(lanes, ir.IntType(32))
+        none, zero = ir.Constant(wanted, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+        places = ir.Constant(ir.VectorType(ir.IntType(32), count), None)
+        limit = self.builder.shuffle_vector(self.builder.insert_element(none, lanes, zero), none, places)
+        return self.builder.icmp_signed("<", ir.Constant(wanted, list(range(count))), limit)
+
+    def load_some(self, pointer: ir.Value, mask: ir.Value) -> ir.Value:
+        """Loads the places where the mask is true; the others are zero, and their memory is not touched."""
+        pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
+        arguments = [pointer, ir.IntType(32)(self.bytes), mask, ir.Constant(self.vector, None)]
+        return self._masked("load", self.vector, arguments)
+
+    def store_some(self, value: ir.Value, pointer: ir.Value, mask: ir.Value) -> None:
+        pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
+        self._masked("store", ir.VoidType(), [value, pointer, ir.IntType(32)(self.bytes), mask])
+
+    def _masked(self, verb: str, result: ir.Type, arguments: list) -> ir.Value:
+        name = f"llvm.masked.{verb}.v{self.vector.count}f{8 * self.bytes}.p0"
+        kind = ir.FunctionType(result, [a.type for a in arguments])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, arguments)
+
+    def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        """a·b + c in one instruction where there is one (`fmuladd`), else in two."""
+        name = f"llvm.fmuladd.v{self.vector.count}f{8 * self.bytes}"
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [a, b, c])
+
+
+def _loop(builder: ir.IRBuilder, start: Any, stop: Any, values: list, body: Any) -> list:
+    """for i in range(start, stop): values = body(i, values).  Returns the last values."""
+    entry, function = builder.block, builder.function
+    head, inside, after = (
+        function.append_basic_block(f"tile_{name}") for name in ("head", "inside", "after")
+    )
+    builder.branch(head)
+    builder.position_at_end(head)
+    i, carried = builder.phi(_INT), [builder.phi(v.type) for v in values]
+    for phi, value in zip([i, *carried], [start, *values], strict=True):
+        phi.add_incoming(value, entry)
+    builder.cbranch(builder.icmp_signed("<", i, stop), inside, after)
+    builder.position_at_end(inside)
+    new = body(i, carried)
+    for phi, value in zip([i, *carried], [builder.add(i, _INT(1)), *new], strict=True):
+        phi.add_incoming(value, builder.block)
+    builder.branch(head)
+    builder.position_at_end(after)
+    return carried
+
+
+def _literals(*arguments: Any) -> list[int] | None:
+    """Tile sizes must be known while compiling; None makes Numba try again with literal types."""
+    if all(isinstance(a, types.IntegerLiteral) for a in arguments):
+        return [a.literal_value for a in arguments]
+    return None
+
+
+@intrinsic(prefer_literal=True)
+def _multiply_tile(typing, ROWS, VECTORS, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, lanes):
+    sizes = _literals(ROWS, VECTORS)
+    if sizes is None:
+        return None
+    rows, vectors = sizes
+    n = types.intp
+    signature = types.void(ROWS, VECTORS, A, a_rows, n, taps, n, B, n, bias, n, C, c_rows, n, n, n)
+
+    def codegen(context, builder, signature, arguments):
+        arrays = {
+            k: _Memory(context, builder, signature.args[k], arguments[k]) for k in (2, 3, 5, 7, 9, 11, 12)
+        }
+        A, a_rows, taps, B, bias, C, c_rows = arrays.values()
+        a, terms, b, z, c, r, lanes = (arguments[k] for k in (4, 6, 8, 10, 13, 14, 15))
+        width = A.vector.count
+        starts = [A.at(builder.add(a, a_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
+        first = [bias.load_vector(bias.at(builder.add(z, _INT(j * width)))) for j in range(vectors)]
+        count = builder.extract_value(builder.extract_value(arguments[5], 5), 0)
+
+        def step(k, row_pointers, b_pointer, sums):
+            """The outer product number k."""
+            b_pointer = builder.gep(b_pointer, [builder.mul(k, _INT(vectors * width))], source_etype=B.number)
+            loaded = [
+                B.load_vector(builder.gep(b_pointer, [_INT(j * width)], source_etype=B.number))
+                for j in range(vectors)
+            ]
+            new = []
+            for i, pointer in enumerate(row_pointers):
+                number = builder.load(builder.gep(pointer, [k], source_etype=A.number), typ=A.number)
+                spread = A.everywhere(number)
+                for j in range(vectors):
+                    new.append(A.multiply_add(spread, loaded[j], sums[i * vectors + j]))
+            return new
+
+        def tap(t, sums):
+            shift = taps.load(t)
+            pointers = [builder.gep(s, [shift], source_etype=A.number) for s in starts]
+            b_pointer = B.at(builder.add(b, builder.mul(t, builder.mul(terms, _INT(vectors * width)))))
+
+            return _loop(builder, _INT(0), terms, sums, lambda k, sums: step(k, pointers, b_pointer, sums))
+
+        sums = _loop(builder, _INT(0), count, first * rows, tap)
+        mask = C.first(lanes)
+        for i in range(rows):
+            target = C.at(builder.add(c, c_rows.load(builder.add(r, _INT(i)))))
+            for j in range(vectors):
+                pointer = builder.gep(target, [_INT(j * width)], source_etype=C.number)
+                if j == vectors - 1:
+                    C.store_some(sums[i * vectors + j], pointer, mask)
+                else:
+                    C.store_vector(sums[i * vectors + j], pointer)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic(prefer_literal=True)
+def _outer_tile(typing, ROWS, VECTORS, A, a, a_rows, r, a_steps, B, b, b_steps, count, C, c, c_row, lanes):
+    sizes = _literals(ROWS, VECTORS)
+    if sizes is None:
+        return None
+    rows, vectors = sizes
+    n = types.intp
+    signature = types.void(ROWS, VECTORS, A, n, a_rows, n, a_steps, B, n, b_steps, n, C, n, n, n)
+
+    def codegen(context, builder, signature, arguments):
+        arrays = {k: _Memory(context, builder, signature.args[k], arguments[k]) for k in (2, 4, 6, 7, 9, 11)}
+        A, a_rows, a_steps, B, b_steps, C = arrays.values()
+        a, r, b, count, c, c_row, lanes = (arguments[k] for k in (3, 5, 8, 10, 12, 13, 14))
+        width = A.vector.count
+        starts = [A.at(builder.add(a, a_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
+        targets = [
+            builder.gep(
+                C.at(builder.add(c, builder.mul(c_row, _INT(i)))), [_INT(j * width)], source_etype=C.number
+            )
+            for i in range(rows)
+            for j in range(vectors)
+        ]
+        mask = B.first(lanes)
+
+        def step(p, sums):
+            shift, place = a_steps.load(p), B.at(builder.add(b, b_steps.load(p)))
+            loaded = []
+            for j in range(vectors):
+                pointer = builder.gep(place, [_INT(j * width)], source_etype=B.number)
+                last = j == vectors - 1
+                loaded.append(B.load_some(pointer, mask) if last else B.load_vector(pointer))
+            new = []
+            for i, start in enumerate(starts):
+                number = builder.load(builder.gep(start, [shift], source_etype=A.number), typ=A.number)
+                spread = A.everywhere(number)
+                new += [A.multiply_add(spread, loaded[j], sums[i * vectors + j]) for j in range(vectors)]
+            return new
+
+        before = [C.load_vector(target) for target in targets]
+        sums = _loop(builder, _INT(0), count, before, step)
+        for value, target in zip(sums, targets, strict=True):
+            C.store_vector(value, target)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic(prefer_literal=True)
+def _transform_tile(
+    typing, KIND, CLIPPED, S, s, s_row, s_column, s_lanes, D, d, d_row, d_column, d_lanes, window, bias, z
+):
+    if _literals(KIND, CLIPPED) is None:
+        return None
+    n = types.intp
+    kind, clipped = KIND.literal_value, bool(CLIPPED.literal_value)
+    signature = types.void(KIND, CLIPPED, S, n, n, n, n, D, n, n, n, n, types.UniTuple(n, 4), bias, n)
+    transform, size, made = transforms.KINDS[kind]
+
+    def codegen(context, builder, signature, arguments):
+        S, D, bias = (_Memory(context, builder, signature.args[k], arguments[k]) for k in (2, 7, 13))
+        s, s_row, s_column, s_lanes, d, d_row, d_column, d_lanes, z = (
+            arguments[k] for k in (3, 4, 5, 6, 8, 9, 10, 11, 14)
+        )
+        first_row, last_row, first_column, last_column = cgutils.unpack_tuple(builder, arguments[12], 4)
+
+        def between(i, first, last):
+            return builder.and_(
+                builder.icmp_signed(">=", _INT(i), first), builder.icmp_signed("<", _INT(i), last)
+            )
+
+        def places(memory, start, row, column, lanes, size, clipped):
+            """Where each vector of a square lies, and a mask of its places that exist."""
+            mask = memory.first(lanes)
+            none = ir.Constant(mask.type, None)
+            rows = [between(i, first_row, last_row) for i in range(size)]
+            columns = [between(j, first_column, last_column) for j in range(size)]
+            for i in range(size):
+                for j in range(size):
+                    shift = builder.add(builder.mul(row, _INT(i)), builder.mul(column, _INT(j)))
+                    here = builder.select(builder.and_(rows[i], columns[j]), mask, none) if clipped else mask
+                    yield memory.at(builder.add(start, shift)), here
+
+        sources = places(S, s, s_row, s_column, s_lanes, size, clipped and kind != transforms.OUTPUT)
+        values = [Vector(builder, S.load_some(*place)) for place in sources]
+        square = transforms.on_both_axes(transform, [values[i * size : (i + 1) * size] for i in range(size)])
+        results = [value for row in square for value in row]
+        if kind == transforms.OUTPUT:
+            shift = Vector(builder, bias.load_vector(bias.at(z)))
+            results = [value + shift for value in results]
+        targets = places(D, d, d_row, d_column, d_lanes, made, clipped and kind == transforms.OUTPUT)
+        for value, (pointer, mask) in zip(results, targets, strict=True):
+            D.store_some(value.value, pointer, mask)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def multiply_twin(rows, vectors, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, lanes):
+    """C[c + c_rows[r + i] + j] = bias[z + j]
+                               + Σ_{t,k} A[a + a_rows[r + i] + taps[t] + k] · B[b + (t·terms + k)·columns + j]
+
+    for i < rows and the columns = vectors·W places j, W numbers a vector; of the last vector only the first
+    `lanes` are stored.
+    """
+    width = VECTOR_BYTES // C.itemsize
+    columns = vectors * width
+    stored = columns - width + lanes
+    matrix = B[b : b + len(taps) * terms * columns].reshape(-1, columns)
+    for i in range(rows):
+        start = a + a_rows[r + i]
+        row = np.concatenate([A[start + t : start + t + terms] for t in taps])
+        target = c + c_rows[r + i]
+        C[target : target + stored] = (bias[z : z + columns] + row @ matrix)[:stored]
+
+
+def outer_twin(rows, vectors, A, a, a_rows, r, a_steps, B, b, b_steps, count, C, c, c_row, lanes):
+    """C[c + i·c_row + j] += Σ_{p < count} A[a + a_rows[r + i] + a_steps[p]] · B[b + b_steps[p] + j]
+
+    for i < rows and the vectors·W places j; of the last vector of B only the first `lanes` are read, the
+    others count as zero.
+    """
+    width = VECTOR_BYTES // C.itemsize
+    columns = vectors * width
+    for p in range(count):
+        row = np.zeros(columns, C.dtype)
+        start = b + b_steps[p]
+        row[: columns - width + lanes] = B[start : start + columns - width + lanes]
+        for i in range(rows):
+            C[c + i * c_row : c + i * c_row + columns] += A[a + a_rows[r + i] + a_steps[p]] * row
+
+
+def transform_twin(
+    kind, clipped, S, s, s_row, s_column, s_lanes, D, d, d_row, d_column, d_lanes, window, bias, z
+):
+    """Applies transforms.KINDS[kind] to a square of vectors.
+
+    Vector (i, j) begins at S[s + i·s_row + j·s_column], result (i, j) at D[d + i·d_row + j·d_column].
+
+    Lanes beyond s_lanes count as zero, those beyond d_lanes are not stored.  OUTPUT adds the vector bias[z].
+    Where `clipped`, only the vectors of `window` exist (first row <= i < last row, first column <= j < last
+    column): others count as zero or, for OUTPUT, are not stored.
+    """
+    transform, size, made = transforms.KINDS[kind]
+    width = VECTOR_BYTES // D.itemsize
+    top, bottom, left, right = window if clipped else (0, 6, 0, 6)
+    square = [[np.zeros(width, D.dtype) for _ in range(size)] for _ in range(size)]
+    for i in range(size):
+        for j in range(size):
+            if kind == transforms.OUTPUT or (top <= i < bottom and left <= j < right):
+                start = s + i * s_row + j * s_column
+                square[i][j][:s_lanes] = S[start : start + s_lanes]
+    results = transforms.on_both_axes(transform, square)
+    for i in range(made):
+        for j in range(made):
+            if kind != transforms.OUTPUT or (top <= i < bottom and left <= j < right):
+                value = results[i][j] + bias[z : z + width] if kind == transforms.OUTPUT else results[i][j]
+                start = d + i * d_row + j * d_column
+                D[start : start + d_lanes] = value[:d_lanes]
+
+
+multiply_tile = multiply_twin if config.DISABLE_JIT else _multiply_tile
+outer_tile = outer_twin if config.DISABLE_JIT else _outer_tile
+transform_tile = transform_twin if config.DISABLE_JIT else _transform_tile

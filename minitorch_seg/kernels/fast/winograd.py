@@ -1,0 +1,256 @@
+"""3×3 convolution with stride 1 by Winograd's algorithm; `transforms.py` explains why it works.
+
+The outputs are cut into tiles of 4×4.  The 6×6 inputs under a tile are transformed, V = Bᵀ X B, for every
+input channel; so are the weights once, U = G w Gᵀ.  Then each of the 36 numbers of a tile is a sum over
+channels,
+
+    M[tile, k, o] = Σ_c V[tile, k, c] · U[k, c, o]         k = 0 … 35
+
+which is 36 matrix products for many tiles together; and Y = Aᵀ M A.  The gradient of the weight runs the
+other way:  D = A dY Aᵀ,  dU[k, c, o] = Σ_tiles V[tile, k, c] · D[tile, k, o],  dw = Gᵀ dU G.
+
+A chunk of tiles is transformed, multiplied and transformed back before the next one is begun, so V and M
+stay in the cache.  NaN and infinity reach the whole tile that sees them, and the last bits differ from those
+of a sum over taps.
+"""
+
+import numpy as np
+
+from minitorch_seg.kernels.fast.panels import (
+    MOST,
+    OUTER_SPARE,
+    SPARE_ROWS,
+    fill_up,
+    multiply_panels,
+    outer_panels,
+    padded,
+)
+from minitorch_seg.kernels.fast.tile_ir import VECTOR_BYTES, transform_tile
+from minitorch_seg.kernels.fast.transforms import GRADIENT, INPUT, OUTPUT, WEIGHT, WEIGHT_GRADIENT
+from minitorch_seg.kernels.jit import kernel, part
+from minitorch_seg.kernels.parallel import parallel_for
+from minitorch_seg.kernels.sizes import Pair
+
+BLOCK = 24  # tiles transformed together, at least
+LONGEST_SUM = 256  # tiles whose products are added up in one running sum of a weight gradient
+SUMS = 2**24  # numbers in all these sums together, at most about
+
+
+def correlate(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, y: np.ndarray, padding: Pair
+) -> None:
+    """Fills y (N, Ho, Wo, O) from x (N, H, W, C) and weight (3, 3, C, O); x is zero outside the image."""
+    channels, outputs = x.shape[3], y.shape[3]
+    wide = padded(outputs, y.dtype)
+    packed = np.empty(36 * channels * wide, y.dtype)
+    shift = np.zeros(wide, y.dtype) if bias is None else fill_up(bias, wide)
+    parallel_for(_pack_weight, channels, np.ascontiguousarray(weight).reshape(-1), channels, outputs, packed)
+    tiles = y.shape[0] * -(-y.shape[1] // 4) * -(-y.shape[2] // 4)
+    # A chunk has at least so many tiles that V and M together are as large as U, which is read once a chunk.
+    chunks = -(-tiles // max(channels * outputs // (channels + outputs), BLOCK))
+    most = -(-tiles // chunks) + SPARE_ROWS
+    a_rows, c_rows = (36 * padded(n, y.dtype) * np.arange(most) for n in (channels, outputs))
+    taps, nothing = np.zeros(1, np.int64), np.zeros(wide, y.dtype)
+    shape, padding = (*x.shape, *y.shape[1:]), (int(padding[0]), int(padding[1]))
+    parallel_for(
+        _correlate, chunks, chunks, x.reshape(-1), packed, shift, y.reshape(-1), shape, padding,
+        a_rows, c_rows, taps, nothing,
+    )  # fmt: skip
+
+
+def weight_gradient(x: np.ndarray, grad: np.ndarray, padding: Pair) -> np.ndarray:
+    """Σ over all outputs of grad times what each tap sees: (3, 3, C, O)."""
+    channels, outputs = x.shape[3], grad.shape[3]
+    size = 36 * (channels + OUTER_SPARE) * padded(outputs, x.dtype)
+    tiles = grad.shape[0] * -(-grad.shape[1] // 4) * -(-grad.shape[2] // 4)
+    chunks = max(-(-tiles // LONGEST_SUM), min(4, -(-tiles // BLOCK)))
+    chunks = max(min(chunks, SUMS // size), min(2, tiles))
+    sums = np.zeros((chunks, size), x.dtype)
+    a_steps, b_steps = (36 * padded(n, x.dtype) * np.arange(BLOCK) for n in (channels, outputs))
+    a_rows = np.minimum(np.arange(channels + OUTER_SPARE), channels - 1)
+    shape, padding = (*x.shape, *grad.shape[1:]), (int(padding[0]), int(padding[1]))
+    parallel_for(
+        _weight_gradient,
+        chunks,
+        x.reshape(-1),
+        grad.reshape(-1),
+        sums,
+        shape,
+        padding,
+        a_rows,
+        a_steps,
+        b_steps,
+    )
+    total = np.empty((3, 3, channels, outputs), x.dtype)
+    parallel_for(_unpack_gradient, channels, sums, channels, outputs, total.reshape(-1))
+    return total
+
+
+@kernel
+def _pack_weight(first, last, weight, channels, outputs, packed):
+    """U = G w Gᵀ for the input channels first … last − 1, each of the 36 packed in panels."""
+    width = VECTOR_BYTES // packed.itemsize
+    vectors = -(-outputs // width)
+    parts = -(-vectors // MOST)
+    row, plane = 3 * channels * outputs, channels * vectors * width
+    whole = (0, 3, 0, 3)
+    for c in range(first, last):
+        for q in range(parts):
+            begin, stop = q * vectors // parts, (q + 1) * vectors // parts
+            for v in range(begin, stop):
+                lanes = min(outputs - v * width, width)
+                start = c * outputs + v * width
+                target = (begin * channels + c * (stop - begin) + v - begin) * width
+                _check(len(weight), start, row, row // 3, lanes, whole)
+                _check(len(packed), target, 6 * plane, plane, width, (0, 6, 0, 6))
+                transform_tile(
+                    WEIGHT, 0, weight, start, row, row // 3, lanes,
+                    packed, target, 6 * plane, plane, width, whole, packed, 0,
+                )  # fmt: skip
+
+
+@kernel
+def _correlate(first, last, chunks, x, packed, bias, y, shape, padding, a_rows, c_rows, taps, nothing):
+    images, height, breadth, channels, rows, columns, outputs = shape
+    width = VECTOR_BYTES // y.itemsize
+    deep, wide = -(-channels // width) * width, -(-outputs // width) * width
+    down, across = -(-rows // 4), -(-columns // 4)
+    tiles = images * down * across
+    buffer = np.empty(len(a_rows) * 36 * (deep + wide), y.dtype)
+    seen, made = buffer[: len(a_rows) * 36 * deep], buffer[len(a_rows) * 36 * deep :]
+    for chunk in range(first, last):
+        begin, end = chunk * tiles // chunks, (chunk + 1) * tiles // chunks
+        _transform(INPUT, 6, x, (height, breadth, channels), (down, across), begin, end, padding, seen)
+        starts = 0, 0, 0, 0, deep, wide
+        multiply_panels(
+            seen, a_rows, starts, taps, channels, packed, nothing, made, c_rows, end - begin, wide, 36
+        )
+        for tile in range(begin, end):
+            image, place = tile // (down * across), tile % (down * across)
+            top, left = place // across * 4, place % across * 4
+            window = 0, min(rows - top, 4), 0, min(columns - left, 4)
+            start = ((image * rows + top) * columns + left) * outputs
+            inside = window[1] == 4 and window[3] == 4
+            for c in range(0, outputs, width):
+                lanes = min(outputs - c, width)
+                source = (tile - begin) * 36 * wide + c
+                _check(len(made), source, 6 * wide, wide, width, (0, 6, 0, 6))
+                _check(len(y), start + c, columns * outputs, outputs, lanes, window)
+                if inside:
+                    transform_tile(
+                        OUTPUT, 0, made, source, 6 * wide, wide, width,
+                        y, start + c, columns * outputs, outputs, lanes, window, bias, c,
+                    )  # fmt: skip
+                else:
+                    transform_tile(
+                        OUTPUT, 1, made, source, 6 * wide, wide, width,
+                        y, start + c, columns * outputs, outputs, lanes, window, bias, c,
+                    )  # fmt: skip
+
+
+@kernel
+def _weight_gradient(first, last, x, grad, sums, shape, padding, a_rows, a_steps, b_steps):
+    images, height, breadth, channels, rows, columns, outputs = shape
+    width = VECTOR_BYTES // sums.itemsize
+    deep, wide = -(-channels // width) * width, -(-outputs // width) * width
+    down, across = -(-rows // 4), -(-columns // 4)
+    tiles, chunks = images * down * across, len(sums)
+    buffer = np.empty(BLOCK * 36 * (deep + wide), x.dtype)
+    seen, given = buffer[: BLOCK * 36 * deep], buffer[BLOCK * 36 * deep :]
+    for chunk in range(first, last):
+        total = sums[chunk]
+        stop = (chunk + 1) * tiles // chunks
+        for begin in range(chunk * tiles // chunks, stop, BLOCK):
+            end = min(begin + BLOCK, stop)
+            _transform(INPUT, 6, x, (height, breadth, channels), (down, across), begin, end, padding, seen)
+            _transform(GRADIENT, 4, grad, (rows, columns, outputs), (down, across), begin, end, (0, 0), given)
+            starts = 0, 0, 0, deep, wide
+            outer_panels(
+                seen, a_rows, channels, a_steps, given, b_steps, end - begin, total, starts, wide, wide, 36
+            )
+
+
+@kernel
+def _unpack_gradient(first, last, sums, channels, outputs, dweight):
+    """dw = Gᵀ dU G for the input channels first … last − 1, where dU is the sum of all chunks' sums."""
+    width = VECTOR_BYTES // sums.itemsize
+    wide = -(-outputs // width) * width
+    row = 3 * channels * outputs
+    total = np.empty(36 * wide, sums.dtype)
+    whole = (0, 3, 0, 3)
+    for c in range(first, last):
+        for k in range(36):
+            start = (k * (channels + OUTER_SPARE) + c) * wide
+            part = total[k * wide : (k + 1) * wide]
+            for chunk in range(len(sums)):
+                more = sums[chunk, start : start + wide]
+                for o in range(wide):
+                    part[o] = more[o] + (part[o] if chunk else 0)
+        for o in range(0, outputs, width):
+            lanes = min(outputs - o, width)
+            _check(len(total), o, 6 * wide, wide, width, (0, 6, 0, 6))
+            _check(len(dweight), c * outputs + o, row, row // 3, lanes, whole)
+            transform_tile(
+                WEIGHT_GRADIENT, 0, total, o, 6 * wide, wide, width,
+                dweight, c * outputs + o, row, row // 3, lanes, whole, total, 0,
+            )  # fmt: skip
+
+
+@part
+def _transform(kind, size, x, shape, tiles, begin, end, padding, seen):
+    """Transforms the size×size pixels under the tiles begin … end − 1, which may lie partly outside the
+    image.
+    """
+    height, breadth, channels = shape
+    down, across = tiles
+    width = VECTOR_BYTES // seen.itemsize
+    deep = -(-channels // width) * width
+    row = breadth * channels
+    for tile in range(begin, end):
+        image, place = tile // (down * across), tile % (down * across)
+        top, left = place // across * 4 - padding[0], place % across * 4 - padding[1]
+        window = (
+            min(max(-top, 0), size), max(min(height - top, size), 0),
+            min(max(-left, 0), size), max(min(breadth - left, size), 0),
+        )  # fmt: skip
+        inside = window[0] == 0 and window[1] == size and window[2] == 0 and window[3] == size
+        start = ((image * height + top) * breadth + left) * channels
+        for c in range(0, channels, width):
+            lanes = min(channels - c, width)
+            target = (tile - begin) * 36 * deep + c
+            _check(len(x), start + c, row, channels, lanes, window)
+            _check(len(seen), target, 6 * deep, deep, width, (0, 6, 0, 6))
+            if kind == INPUT:
+                if inside:
+                    transform_tile(
+                        INPUT, 0, x, start + c, row, channels, lanes,
+                        seen, target, 6 * deep, deep, width, window, seen, 0,
+                    )  # fmt: skip
+                else:
+                    transform_tile(
+                        INPUT, 1, x, start + c, row, channels, lanes,
+                        seen, target, 6 * deep, deep, width, window, seen, 0,
+                    )  # fmt: skip
+            elif inside:
+                transform_tile(
+                    GRADIENT, 0, x, start + c, row, channels, lanes,
+                    seen, target, 6 * deep, deep, width, window, seen, 0,
+                )  # fmt: skip
+            else:
+                transform_tile(
+                    GRADIENT, 1, x, start + c, row, channels, lanes,
+                    seen, target, 6 * deep, deep, width, window, seen, 0,
+                )  # fmt: skip
+
+
+@part
+def _check(length, start, row, column, lanes, window):
+    """That a square of vectors of which `lanes` places are used lies inside a flat array, as far as it
+    exists.
+    """
+    top, bottom, left, right = window
+    if top < bottom and left < right:
+        low = start + top * row + left * column
+        high = start + (bottom - 1) * row + (right - 1) * column + lanes
+        if low < 0 or high > length:
+            raise IndexError("a transform would leave its arrays")

@@ -1,0 +1,139 @@
+"""Register tiles and Winograd's transforms: against plain formulas, their twins, and with bounds that do not
+fit.
+"""
+
+import numpy as np
+import pytest
+
+from minitorch_seg.kernels.fast import panels, tile_ir, transforms
+from minitorch_seg.kernels.jit import kernel
+
+DTYPES = ["float32", "float64"]
+
+
+@kernel
+def multiply(A, a_rows, starts, taps, terms, B, bias, C, c_rows, count, outputs, products):
+    panels.multiply_panels(A, a_rows, starts, taps, terms, B, bias, C, c_rows, count, outputs, products)
+
+
+@kernel
+def outer(A, a_rows, rows, a_steps, B, b_steps, count, C, starts, outputs, read, products):
+    panels.outer_panels(A, a_rows, rows, a_steps, B, b_steps, count, C, starts, outputs, read, products)
+
+
+@kernel
+def transform(S, D, window, bias):
+    tile_ir.transform_tile(0, 1, S, 3, 90, 15, 2, D, 1, 120, 20, 2, window, bias, 0)
+
+
+@pytest.mark.parametrize("outputs", [1, 5, 16, 17, 40, 64, 70])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_product_of_panels_is_a_matrix_product(outputs, dtype):
+    """Two products at once; rows, taps and outputs lie scattered in memory; nothing else is touched."""
+    rng = np.random.default_rng(0)
+    count, terms, shifts = 13, 7, [4, 90, 31]
+    A = rng.standard_normal(2000).astype(dtype)
+    matrices = [rng.standard_normal((len(shifts) * terms, outputs)).astype(dtype) for _ in range(2)]
+    B = np.concatenate([panels.pack(m) for m in matrices])
+    bias = panels.fill_up(rng.standard_normal(outputs).astype(dtype), panels.padded(outputs, dtype))
+    a_rows = rng.integers(0, 1500, count + panels.SPARE_ROWS)
+    c_rows = np.minimum(np.arange(count + panels.SPARE_ROWS), count - 1) * (outputs + 3)
+    a_rows[count:] = a_rows[count - 1]
+    second = count * (outputs + 3)
+    C = np.full(2 * second + 5, 99, dtype)
+    starts = 11, 0, 0, 5, 200, second
+    multiply(A, a_rows, starts, np.array(shifts), terms, B, bias, C, c_rows, count, outputs, 2)
+    made = C[5:].reshape(2, count, outputs + 3)
+    for m in range(2):
+        for i in range(count):
+            where = 11 + m * 200 + a_rows[i]
+            row = np.concatenate([A[where + t : where + t + terms] for t in shifts]).astype("float64")
+            expected = bias[:outputs] + row @ matrices[m]
+            np.testing.assert_allclose(made[m, i, :outputs], expected, rtol=0, atol=1e-5)
+    assert (made[:, :, outputs:] == 99).all() and (C[:5] == 99).all()
+
+
+@pytest.mark.parametrize("read", [1, 16, 19, 40, 64, 70])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_sum_of_outer_products(read, dtype):
+    rng = np.random.default_rng(1)
+    rows, count, outputs = 11, 9, panels.padded(read, dtype)
+    A, B = rng.standard_normal(400).astype(dtype), rng.standard_normal(900).astype(dtype)
+    a_rows = rng.integers(0, 200, rows + panels.OUTER_SPARE)
+    a_steps, b_steps = rng.integers(0, 90, count), rng.integers(0, 900 - read - 3, count)
+    C = np.ones(((rows + panels.OUTER_SPARE) * outputs), dtype)
+    outer(A, a_rows, rows, a_steps, B, b_steps, count, C, (7, 3, 0, 0, 0), outputs, read, 1)
+    expected = 1 + sum(
+        np.outer(A[7 + a_rows[:rows] + a_steps[p]].astype("float64"), B[3 + b_steps[p] :][:read])
+        for p in range(count)
+    )
+    np.testing.assert_allclose(C.reshape(-1, outputs)[:rows, :read], expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", ["a", "b", "c", "bias", "rows"])
+def test_a_tile_that_would_leave_its_arrays_is_refused(wrong):
+    sizes = {"a": 20, "b": 2 * 16 * 4, "c": 16, "bias": 16, "rows": 1 + panels.SPARE_ROWS}
+    sizes[wrong] -= 1
+    width = tile_ir.VECTOR_BYTES // 4
+    sizes["b"], sizes["bias"] = sizes["b"] // 16 * width if wrong != "b" else 3, min(sizes["bias"], width)
+    if wrong == "bias":
+        sizes["bias"] = width - 1
+    A, B, C, bias = (np.zeros(sizes[k], "float32") for k in ("a", "b", "c", "bias"))
+    rows = np.zeros(sizes["rows"], np.int64)
+    count = min(16, width)
+    starts = 12, 0, 0, 16 - count, 0, 0
+    with pytest.raises(IndexError, match="would leave"):
+        multiply(A, rows, starts, np.zeros(1, np.int64), 8, B, bias, C, rows, 1, count, 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("window", [(0, 6, 0, 6), (1, 6, 0, 4), (2, 3, 5, 6), (3, 3, 0, 6)])
+def test_a_transform_equals_its_twin(dtype, window):
+    rng = np.random.default_rng(2)
+    S = rng.standard_normal(3 + 6 * 105 + 20).astype(dtype)
+    bias = np.zeros(tile_ir.VECTOR_BYTES // np.dtype(dtype).itemsize, dtype)
+    found, expected = np.full(800, 7, dtype), np.full(800, 7, dtype)
+    transform(S, found, window, bias)
+    tile_ir.transform_twin(0, 1, S, 3, 90, 15, 2, expected, 1, 120, 20, 2, window, bias, 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    assert (found != 7).sum() == 72 or window[0] == window[1]
+
+
+def test_winograds_identity():
+    """Aᵀ[(G w) ∘ (Bᵀ x)] is the correlation of six inputs with three weights, and in 2-D that of 6×6 with
+    3×3.
+    """
+    from scipy.signal import correlate2d
+
+    rng = np.random.default_rng(3)
+    x, w = rng.standard_normal((6, 6)), rng.standard_normal((3, 3))
+    row = transforms.output_transform(
+        *np.multiply(transforms.input_transform(*x[0]), transforms.weight_transform(*w[0]))
+    )
+    np.testing.assert_allclose(row, np.correlate(x[0], w[0], "valid"), atol=1e-12)
+    v, u = (
+        np.array(transforms.on_both_axes(t, a))
+        for t, a in ((transforms.input_transform, x), (transforms.weight_transform, w))
+    )
+    found = np.array(transforms.on_both_axes(transforms.output_transform, v * u))
+    np.testing.assert_allclose(found, correlate2d(x, w, "valid"), atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    "there, back", [(transforms.OUTPUT, transforms.GRADIENT), (transforms.WEIGHT, transforms.WEIGHT_GRADIENT)]
+)
+def test_gradients_use_the_adjoint_transforms(there, back):
+    forward, inputs, outputs = transforms.KINDS[there]
+    backward, back_inputs, back_outputs = transforms.KINDS[back]
+    assert (back_inputs, back_outputs) == (outputs, inputs)
+    rng = np.random.default_rng(4)
+    a, b = rng.standard_normal(inputs), rng.standard_normal(outputs)
+    assert np.dot(forward(*a), b) == pytest.approx(np.dot(a, backward(*b)), rel=1e-12)
+
+
+def test_the_matrices_in_the_docstring():
+    identity = np.eye(6)
+    B = np.array([transforms.input_transform(*e) for e in identity]).T
+    assert B[0].tolist() == [4, 0, -5, 0, 1, 0] and B[3].tolist() == [0, -2, -1, 2, 1, 0]
+    A = np.array([transforms.output_transform(*e) for e in identity]).T
+    assert A[3].tolist() == [0, 1, -1, 8, -8, 1]
