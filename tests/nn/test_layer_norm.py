@@ -18,6 +18,8 @@ from tests.helpers import modules_agree
         lambda nn: nn.GroupNorm(6, 6, affine=False),
         lambda nn: nn.InstanceNorm2d(6),
         lambda nn: nn.InstanceNorm2d(6, affine=True, track_running_stats=True),
+        lambda nn: nn.InstanceNorm2d(6, momentum=0.5, track_running_stats=True),
+        lambda nn: nn.InstanceNorm2d(6, momentum=None, track_running_stats=True),
     ],
 )
 def test_torch(make):
@@ -29,3 +31,13 @@ def test_refuses():
         ms.nn.GroupNorm(4, 6)
     with pytest.raises(ShapeError, match="InstanceNorm2d"):
         ms.nn.InstanceNorm2d(3)(ms.zeros(1, 2, 4, 4))
+
+
+def test_a_single_image():
+    modules_agree(lambda nn: nn.InstanceNorm2d(6, affine=True, track_running_stats=True), (6, 4, 5))
+
+
+def test_without_momentum_the_statistics_stay():
+    layer = ms.nn.InstanceNorm2d(2, momentum=None, track_running_stats=True)
+    layer(5 + ms.randn(2, 2, 3, 3))
+    assert layer.running_mean.tolist() == [0, 0] and layer.running_var.tolist() == [1, 1]

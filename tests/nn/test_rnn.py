@@ -1,10 +1,11 @@
 """RNN, GRU, LSTM against torch.nn: layers, directions, batch_first, states, single sequences; refusals."""
 
+import numpy as np
 import pytest
 
 import minitorch_seg as ms
 from minitorch_seg.errors import ShapeError
-from tests.helpers import OURS, modules_agree, refuses
+from tests.helpers import OURS, close, draw, modules_agree, refuses, theirs
 
 OPTIONS = [
     {},
@@ -66,3 +67,49 @@ def test_refuses_wrong_states_and_functions():
         ms.nn.LSTM(3, 5)(ms.zeros(4, 2, 3), (ms.zeros(1, 2, 5), ms.zeros(1, 3, 5)))
     with pytest.raises(ValueError, match="'gelu'"):
         ms.nn.RNN(3, 5, nonlinearity="gelu")
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_gru_from_a_state(options):
+    states = options.get("num_layers", 1) * (1 + options.get("bidirectional", False))
+    batch = 4 if options.get("batch_first") else 2
+    modules_agree(lambda nn: nn.GRU(3, 5, **options), (4, 2, 3), (states, batch, 5), modes=["train"], steps=1)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"num_layers": 2, "bidirectional": True, "batch_first": True}], ids=str
+)
+def test_lstm_from_states(options):
+    torch = theirs().modules[1]
+    expected, ours = torch.nn.LSTM(3, 5, **options), ms.nn.LSTM(3, 5, **options)
+    ours.load_state_dict(expected.state_dict())
+    states = options.get("num_layers", 1) * (1 + options.get("bidirectional", False))
+    for batch in ((2,), ()):  # a batch, and a single sequence
+        x = draw([(*batch, 4, 3) if options.get("batch_first") else (4, *batch, 3)], "float32")[0]
+        start = draw([(states, *batch, 5)] * 2, "float32", 1)
+        h, last = ours(ms.tensor(x), tuple(ms.tensor(a) for a in start))
+        their_h, their_last = expected(torch.tensor(x), tuple(torch.tensor(a) for a in start))
+        for f, e in zip((h, *last), (their_h, *their_last), strict=True):
+            close(f.data, e.detach().numpy())
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_the_last_states_are_the_ends_of_the_output(name):
+    layer = getattr(ms.nn, name)(3, 5, num_layers=2, bidirectional=True)
+    output, last = layer(ms.randn(4, 2, 3))
+    h_n = last[0] if name == "LSTM" else last
+    np.testing.assert_array_equal(output.data[-1, :, :5], h_n.data[2])
+    np.testing.assert_array_equal(output.data[0, :, 5:], h_n.data[3])
+    empty, _ = layer(ms.zeros(4, 0, 3))
+    assert empty.shape == (4, 0, 10)
+
+
+def test_refuses_a_wrong_number_of_states_and_dropout():
+    x, h = ms.zeros(4, 2, 3), ms.zeros(1, 2, 5)
+    for start in (h, (h,), (h, h, h)):
+        with pytest.raises(ShapeError, match=r"LSTM.*h_0 and c_0"):
+            ms.nn.LSTM(3, 5)(x, start)
+    with pytest.raises(ShapeError, match=r"GRU.*h_0.*tuple"):
+        ms.nn.GRU(3, 5)(x, (h,))
+    for name in ("RNN", "GRU", "LSTM"):
+        refuses(ValueError, f"{name} dropout 1.5", lambda L, n=name: getattr(L.nn, n)(3, 5, 2, dropout=1.5))
