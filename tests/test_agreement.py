@@ -30,7 +30,7 @@ def try_case(name: str, number: int) -> str:
     return "equal"
 
 
-@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 def test_agreement_with_pytorch():
     theirs()
     counts, failures = Counter(), []

@@ -124,7 +124,7 @@ def test_std_of_equal_numbers_has_gradient_zero():
     against_torch([np.array([[2.0, 2.0, 2.0], [1.0, 2.0, 4.0]])], lambda L, x: x.std(dim=1))
 
 
-@pytest.mark.filterwarnings("ignore:std|ignore:var")
+@pytest.mark.filterwarnings("ignore:std", "ignore:var")
 def test_one_number_has_no_variance():
     against_torch([(1,)], lambda L, x: x.var(), gradients=False)
 
