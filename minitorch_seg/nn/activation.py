@@ -1,4 +1,4 @@
-"""Activations and dropout as modules."""
+"""Activations and dropout as modules; formulas in ops/activation.py, ops/softmax.py and ops/dropout.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from minitorch_seg.nn.module import Module
 
 
 class ReLU(Module):
-    """max(x, 0)."""
+    """max(x, 0).
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.ReLU()(ms.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x)
@@ -55,7 +60,7 @@ class SiLU(Module):
 
 
 class Softplus(Module):
-    """log(1 + e^(beta·x)) / beta, a straight line beyond the threshold."""
+    """log(1 + e^(beta·x)) / beta; x itself where beta·x > threshold."""
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
         super().__init__()
@@ -87,7 +92,7 @@ class Tanh(Module):
 
 
 class Softmax(Module):
-    """e^x / Σ e^x over `dim`."""
+    """eˣ / Σ eˣ over `dim`."""
 
     def __init__(self, dim: int):
         super().__init__()
@@ -109,7 +114,12 @@ class LogSoftmax(Module):
 
 
 class Dropout(Module):
-    """In training each number is zero with probability p; nothing happens in evaluation."""
+    """In training each number is zero with probability p, else divided by 1 − p; in evaluation y = x.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Dropout(0.3).eval()(ms.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
 
     def __init__(self, p: float = 0.5):
         super().__init__()
@@ -123,7 +133,7 @@ class Dropout(Module):
 
 
 class Dropout2d(Dropout):
-    """In training each channel is zero with probability p; nothing happens in evaluation."""
+    """In training each channel is zero with probability p, else divided by 1 − p; in evaluation y = x."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.dropout2d(x, self.p, self.training)

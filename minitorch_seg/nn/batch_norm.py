@@ -11,8 +11,7 @@ from minitorch_seg.nn.module import Module, Parameter
 
 
 class BatchNorm2d(Module):
-    """Normalise each channel of (N, C, H, W): by the batch's statistics in training, by the running ones in
-    evaluation.
+    """Normalise each channel of (N, C, H, W): in training by the batch's statistics, else by running ones.
 
     Args:
         num_features: C.
@@ -20,6 +19,13 @@ class BatchNorm2d(Module):
         momentum: weight of a new batch in the running statistics; None averages all batches alike.
         affine: learn `weight` (γ) and `bias` (β).
         track_running_stats: keep `running_mean` and `running_var`; without them every mode uses the batch.
+
+    Formula and derivation: ops/batch_norm.py (Ioffe and Szegedy, 2015).
+
+    >>> import minitorch_seg as ms
+    >>> norm = ms.nn.BatchNorm2d(1)
+    >>> norm(ms.tensor([[[[1.0, 3.0]]]])).detach(), norm.running_mean
+    (tensor([[[[-1.,  1.]]]]), tensor([0.2]))
     """
 
     def __init__(

@@ -10,7 +10,13 @@ from minitorch_seg.nn.module import Module
 
 
 class ModuleList(Module):
-    """A list of modules, whose parameters are found."""
+    """A list of modules, whose parameters are found by `parameters()` (those in a Python list are not).
+
+    >>> import minitorch_seg as ms
+    >>> layers = ms.nn.ModuleList(ms.nn.Linear(2, 2) for _ in range(3))
+    >>> len(layers), len(list(layers.parameters()))
+    (3, 6)
+    """
 
     def __init__(self, modules: Iterable[Module] = ()):
         super().__init__()

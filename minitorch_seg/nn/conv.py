@@ -24,8 +24,8 @@ class _Convolution(Module):
         name = type(self).__name__
         if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
             raise ShapeError(
-                f"{name}: in_channels={in_channels} and out_channels={out_channels} must be positive and "
-                f"divisible by groups={groups}"
+                f"{name}: in_channels={in_channels} and out_channels={out_channels} "
+                f"must be positive and divisible by groups={groups}"
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = pair(name, "kernel_size", kernel_size, 1)
@@ -43,6 +43,8 @@ class _Convolution(Module):
 
 class Conv2d(_Convolution):
     """y = conv2d(x, weight, bias); weight (out_channels, in_channels/groups, kh, kw).
+
+    Arguments as functional.conv2d; bias=False does without one.
 
     >>> import minitorch_seg as ms
     >>> ms.nn.Conv2d(3, 8, kernel_size=3, padding=1)(ms.zeros(2, 3, 10, 12)).shape
@@ -78,6 +80,8 @@ class Conv2d(_Convolution):
 
 class ConvTranspose2d(_Convolution):
     """y = conv_transpose2d(x, weight, bias); weight (in_channels, out_channels/groups, kh, kw).
+
+    Arguments as functional.conv_transpose2d; bias=False does without one.
 
     >>> import minitorch_seg as ms
     >>> ms.nn.ConvTranspose2d(8, 4, kernel_size=2, stride=2)(ms.zeros(1, 8, 5, 6)).shape

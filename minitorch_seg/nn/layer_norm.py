@@ -19,7 +19,17 @@ def _affine(module: Module, shape: tuple[int, ...], weight: bool, bias: bool) ->
 
 
 class LayerNorm(Module):
-    """Standardise over the last dimensions, then scale and shift."""
+    """Standardise over the last dimensions, then scale and shift.
+
+    Args:
+        normalized_shape: the sizes of those dimensions, an int for one.
+        eps: added to the variance.
+        elementwise_affine: learn `weight` (γ) and, with `bias`, `bias` (β), of normalized_shape.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.LayerNorm(2, elementwise_affine=False)(ms.tensor([[1.0, 3.0]]))
+    tensor([[-1.,  1.]])
+    """
 
     def __init__(
         self,
@@ -41,7 +51,18 @@ class LayerNorm(Module):
 
 
 class GroupNorm(Module):
-    """Standardise each group of channels of each image, then scale and shift each channel."""
+    """Standardise each group of channels of each image, then scale and shift each channel.
+
+    Args:
+        num_groups: must divide num_channels.
+        num_channels: C of (N, C, …).
+        eps: added to the variance.
+        affine: learn `weight` (γ) and `bias` (β), (C,).
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.GroupNorm(2, 4)(ms.zeros(1, 4, 5, 6)).shape
+    (1, 4, 5, 6)
+    """
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True):
         super().__init__()

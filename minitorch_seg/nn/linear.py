@@ -1,4 +1,4 @@
-"""Linear and Flatten: the dense layer and the door to it."""
+"""Linear, the dense layer; Flatten, the door to it; and Identity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from minitorch_seg.nn.module import Module, Parameter
 
 
 class Linear(Module):
-    """y = x Wᵀ + b; weight (out_features, in_features)."""
+    """y = x Wᵀ + b; weight (out_features, in_features).
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Linear(4, 3)(ms.zeros(5, 4)).shape
+    (5, 3)
+    """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True):
         super().__init__()
@@ -35,7 +40,12 @@ class Linear(Module):
 
 
 class Flatten(Module):
-    """Dimensions start_dim … end_dim joined, in C, H, W order."""
+    """Dimensions start_dim … end_dim joined, in C, H, W order.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Flatten()(ms.zeros(2, 3, 4, 5)).shape
+    (2, 60)
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
         super().__init__()

@@ -10,7 +10,12 @@ from minitorch_seg.nn.module import Module
 
 
 class CrossEntropyLoss(Module):
-    """functional.cross_entropy: logits against class indices or probabilities."""
+    """functional.cross_entropy: logits against class indices or probabilities.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.CrossEntropyLoss()(ms.tensor([[2.0, 0.0]]), ms.tensor([0]))
+    tensor(0.1269)
+    """
 
     def __init__(
         self,
@@ -42,7 +47,7 @@ class NLLLoss(Module):
 
 
 class BCEWithLogitsLoss(Module):
-    """functional.binary_cross_entropy_with_logits."""
+    """functional.binary_cross_entropy_with_logits: logits against labels 0 and 1 (or probabilities)."""
 
     def __init__(
         self, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None
@@ -69,7 +74,7 @@ class BCELoss(Module):
 
 
 class MSELoss(Module):
-    """functional.mse_loss."""
+    """functional.mse_loss: (input − target)²."""
 
     def __init__(self, reduction: str = "mean"):
         super().__init__()
@@ -98,7 +103,7 @@ class DiceLoss(Module):
 
 
 class L1Loss(Module):
-    """functional.l1_loss."""
+    """functional.l1_loss: |input − target|."""
 
     def __init__(self, reduction: str = "mean"):
         super().__init__()
@@ -109,7 +114,7 @@ class L1Loss(Module):
 
 
 class SmoothL1Loss(Module):
-    """functional.smooth_l1_loss."""
+    """functional.smooth_l1_loss: a parabola up to beta, then a straight line."""
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0):
         super().__init__()
@@ -120,7 +125,7 @@ class SmoothL1Loss(Module):
 
 
 class HuberLoss(Module):
-    """functional.huber_loss."""
+    """functional.huber_loss: a parabola up to delta, then a straight line of slope delta."""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0):
         super().__init__()

@@ -1,7 +1,7 @@
 """Module: something with parameters that maps tensors to tensors, and may be made of other modules.
 
-Names are PyTorch's, also those of `state_dict()`: a checkpoint of the same architecture can be loaded from
-there.
+Names are PyTorch's, also those of `state_dict()`: a checkpoint of the same architecture from there can be
+loaded here.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ class Module:
         self._parameters[name] = parameter
 
     def add_module(self, name: str, module: Module) -> None:
+        """Keep a sub-module under a name."""
         self._modules[name] = module
 
     # -- walking ----------------------------------------------------------------------------------------
@@ -181,8 +182,7 @@ class Module:
             p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.grad.data))
 
     def to(self, target: Any) -> Module:
-        """Parameters and buffers converted: to("float64") changes the float ones' dtype; to("cpu") does
-        nothing here."""
+        """Convert parameters and buffers: to("float64") those of a float type; to("cpu") changes nothing."""
         if isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda"):
             check_device(target)
             return self
@@ -218,7 +218,7 @@ class Module:
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
         """Copy values (tensors, arrays or PyTorch tensors) into the parameters and buffers of the same names.
 
-        Nothing is changed unless every name (with `strict`) and every shape fits.
+        Nothing is changed unless every shape fits and, with `strict`, the names are the same.
         """
         own = self.state_dict()
         missing = [k for k in own if k not in state_dict]
@@ -242,6 +242,7 @@ class Module:
 
     # -- looking ----------------------------------------------------------------------------------------
     def extra_repr(self) -> str:
+        """What a layer prints of itself between its brackets."""
         return ""
 
     def __repr__(self) -> str:

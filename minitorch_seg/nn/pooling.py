@@ -1,4 +1,4 @@
-"""Pooling, unpooling, resizing: maps made smaller and larger, without parameters."""
+"""Pooling, unpooling, resizing, windows as columns: maps made smaller and larger, without parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from minitorch_seg.nn.module import Module
 
 
 class MaxPool2d(Module):
-    """The largest number of each window; arguments as functional.max_pool2d."""
+    """The largest number of each window; arguments as functional.max_pool2d.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.MaxPool2d(2)(ms.zeros(1, 3, 8, 6)).shape
+    (1, 3, 4, 3)
+    """
 
     def __init__(
         self,
@@ -35,7 +40,12 @@ class MaxPool2d(Module):
 
 
 class Upsample(Module):
-    """A map resized; arguments as functional.interpolate."""
+    """A map resized; arguments as functional.interpolate.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Upsample(scale_factor=2, mode="bilinear")(ms.zeros(1, 3, 4, 3)).shape
+    (1, 3, 8, 6)
+    """
 
     def __init__(
         self,
@@ -52,8 +62,10 @@ class Upsample(Module):
 
 
 class MaxUnpool2d(Module):
-    """Each number back to where MaxPool2d(return_indices=True) found it; call with (input, indices,
-    output_size=None)."""
+    """Each number back to where MaxPool2d(return_indices=True) found it.
+
+    Call: unpool(x, indices, output_size=None); arguments as functional.max_unpool2d.
+    """
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
         super().__init__()

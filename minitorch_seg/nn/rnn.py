@@ -1,11 +1,13 @@
 """RNN, GRU, LSTM: PyTorch's modules around the recurrences.
 
-Layer k of an RNN computes h_t = f(W_hh h_{t−1} + W_xh x_t + b_h) with the parameters  W_xh = weight_ih_lk,
-W_hh = weight_hh_lk  and  b_h = bias_ih_lk + bias_hh_lk  (two biases, for checkpoints' sake; only their sum
-matters).  A GRU's and an LSTM's gates lie on top of each other in the same parameters; a GRU needs both
-biases
-(ops/gru.py).  Layer k + 1 reads what layer k wrote.  A bidirectional layer has a second set of parameters,
-"…_reverse", that reads the sequence from its end.
+Layer k of an RNN computes  h_t = f(W_hh h_{t−1} + W_xh x_t + b_h)  with the parameters
+
+    W_xh = weight_ih_lk        W_hh = weight_hh_lk        b_h = bias_ih_lk + bias_hh_lk
+
+(two biases, for checkpoints' sake; only their sum matters).  The gates of a GRU and of an LSTM lie on top of
+each other in the same parameters, and a GRU needs both biases (ops/gru.py).  Layer k + 1 reads what layer k
+wrote.  A bidirectional layer has a second set of parameters, "…_reverse", that reads the sequence from its
+end.
 """
 
 from __future__ import annotations
@@ -45,8 +47,8 @@ class Recurrent(Module):
         super().__init__()
         if min(input_size, hidden_size, num_layers) < 1:
             raise ShapeError(
-                f"{type(self).__name__}: sizes must be positive, found {input_size=}, {hidden_size=}, "
-                f"{num_layers=}"
+                f"{type(self).__name__}: sizes must be positive, "
+                f"found {input_size=}, {hidden_size=}, {num_layers=}"
             )
         if not 0 <= dropout <= 1:
             raise ValueError(
@@ -150,7 +152,9 @@ class RNN(Recurrent):
     """Elman network over a sequence.
 
     Args:
-        input_size: C.  hidden_size: H.  num_layers: how many layers lie upon each other.
+        input_size: C.
+        hidden_size: H.
+        num_layers: how many layers lie upon each other.
         nonlinearity: "tanh" or "relu".
         bias: with the two bias vectors.
         batch_first: (N, T, C) in place of (T, N, C); h_0 and h_n stay (layers·directions, N, H).
@@ -179,8 +183,8 @@ class RNN(Recurrent):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(
-                f"RNN: nonlinearity {nonlinearity!r} is unknown: use 'tanh' or 'relu' (functional.rnn takes "
-                "any f)"
+                f"RNN: nonlinearity {nonlinearity!r} is unknown: "
+                "use 'tanh' or 'relu' (functional.rnn takes any f)"
             )
         self.nonlinearity = nonlinearity
 
@@ -193,7 +197,13 @@ class RNN(Recurrent):
 
 
 class GRU(Recurrent):
-    """Gated recurrent units over a sequence; arguments and call as RNN, without nonlinearity."""
+    """Gated recurrent units over a sequence; arguments and call as RNN, without nonlinearity.
+
+    >>> import minitorch_seg as ms
+    >>> output, h_n = ms.nn.GRU(3, 5, num_layers=2, batch_first=True)(ms.zeros(2, 7, 3))
+    >>> output.shape, h_n.shape
+    ((2, 7, 5), (2, 2, 5))
+    """
 
     gates = 3
 
@@ -205,7 +215,9 @@ class GRU(Recurrent):
 
 
 class LSTM(Recurrent):
-    """Long short-term memory over a sequence; lstm(x, (h_0, c_0)) → (output, (h_n, c_n)).
+    """Long short-term memory over a sequence; arguments as RNN, without nonlinearity.
+
+    Call: lstm(x, (h_0, c_0)=None) → (output, (h_n, c_n)), shapes as RNN.
 
     >>> import minitorch_seg as ms
     >>> output, (h_n, c_n) = ms.nn.LSTM(3, 5, bidirectional=True)(ms.zeros(7, 2, 3))

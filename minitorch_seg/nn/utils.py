@@ -1,5 +1,9 @@
-"""clip_grad_norm_: gradients shortened together when they are too long (Pascanu, Mikolov and Bengio,
-2013)."""
+"""clip_grad_norm_: gradients shortened together when they are too long.
+
+    n = √(Σ g²) over all gradients        g ← g · max_norm / n  where n > max_norm
+
+Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,10 @@ from minitorch_seg.autograd import Tensor
 
 def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
     """Scale all gradients by min(1, max_norm / ‖all of them‖₂) in place; returns the norm before.
+
+    Args:
+        parameters: tensors; those without a gradient are passed over.
+        max_norm: the largest norm that is left as it is.
 
     >>> import minitorch_seg as ms
     >>> w = ms.tensor([3.0, 4.0], requires_grad=True)
