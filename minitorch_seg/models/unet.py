@@ -1,19 +1,19 @@
 """U-Net: down to see what is there, up to say where it is, and bridges that carry the detail across.
 
-    image (N, C, H, W)
-      │ two convolutions                                                    1×1 head ──► logits (N, K, H, W)
-    (N, B, H, W) ───────────────── skip ──────────────► cat ─► two convolutions │
-      │ max-pool 2                                       ▲ transposed convolution 2×2, stride 2
-    (N, 2B, H/2, W/2) ──────────── skip ──────► cat ─► two convolutions
-      │ max-pool 2                               ▲ transposed convolution
-    (N, 4B, H/4, W/4) ──── skip ──────► cat ─► two convolutions                 (depth = 3, B = base_channels)
-      │ max-pool 2               ▲ transposed convolution
-    (N, 8B, H/8, W/8) ─► two convolutions
+    image (N, C, H, W)                                                                  logits (N, K, H, W)
+      │ two convolutions                                                                ▲ 1×1 convolution
+    (N, B, H, W) ────────────────── skip ───────────────────► cat ─► two convolutions ─┘
+      │ max-pool 2, two convolutions                           ▲ transposed convolution
+    (N, 2B, H/2, W/2) ───────── skip ──────────► cat ─► two convolutions
+      │ max-pool 2, two convolutions              ▲ transposed convolution
+    (N, 4B, H/4, W/4) ─── skip ───► cat ─► two convolutions
+      │ max-pool 2, two convolutions ▲ transposed convolution
+    (N, 8B, H/8, W/8) ───────────────┘
 
-"Two convolutions" are twice: 3×3 without bias (batch norm has one), batch norm, relu.  Every level doubles
-the channels and halves the
-sides.  An image whose sides are not multiples of 2^depth is padded by repeating its border, and the logits
-are cropped again.
+(here with depth = 3; B = base_channels).  "Two convolutions" are twice: 3×3 without bias (batch norm has
+one), batch norm, relu.  The transposed convolution is 2×2 with stride 2 and halves the channels; `cat` joins
+them with those of the skip.  Every level down doubles the channels and halves the sides.  An image whose
+sides are not multiples of 2^depth is padded by repeating its border, and the logits are cropped again.
 
 Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation", 2015
 (without its unpadded convolutions; with batch norm).
@@ -43,16 +43,15 @@ class DoubleConv(nn.Sequential):
 
 
 class UNet(nn.Module):
-    """U-Net with `depth` poolings; logits (N, num_classes, H, W) for images (N, in_channels, H, W) of any
-    size.
+    """U-Net with `depth` poolings: images (N, in_channels, H, W) of any size → logits (N, num_classes, H, W).
 
     Args:
-        in_channels: of the image; 1 for grey, 3 for colour.
+        in_channels: C, of the image; 1 for grey, 3 for colour.
         num_classes: K.
         base_channels: B, the channels of the first level; each level below has twice as many.
         depth: how many times the map is halved.
 
-    Weights begin as He et al. (2015) derived for relu.
+    The weights of the 3×3 convolutions begin as He et al. (2015) derived for relu, the others as in PyTorch.
 
     >>> import minitorch_seg as ms
     >>> model = ms.models.UNet(1, 2, base_channels=4, depth=2)
@@ -64,8 +63,8 @@ class UNet(nn.Module):
         super().__init__()
         if min(in_channels, num_classes, base_channels) < 1 or depth < 0:
             raise ShapeError(
-                f"UNet: sizes must be positive, found {in_channels=}, {num_classes=}, {base_channels=}, "
-                f"{depth=}"
+                "UNet: sizes must be positive, "
+                f"found {in_channels=}, {num_classes=}, {base_channels=}, {depth=}"
             )
         self.in_channels, self.depth = in_channels, depth
         widths = [base_channels * 2**level for level in range(depth + 1)]
