@@ -26,6 +26,15 @@ from minitorch_seg.optim.optimizer import Optimizer, check_betas, check_options
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015).
 
+    Args:
+        params: tensors, or groups of them (see Optimizer).
+        lr: η.
+        betas: (β₁, β₂).
+        eps: ε.
+        weight_decay: λ, put into the gradient.
+        amsgrad: divide by the largest v so far.
+        maximize: step with the gradient instead of against it.
+
     >>> import minitorch_seg as ms
     >>> w = ms.tensor([1.0], requires_grad=True)
     >>> optimizer = ms.optim.Adam([w], lr=0.1)
@@ -87,7 +96,17 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019); weight_decay defaults to 0.01."""
+    """Adam with weight decay taken off the parameter (Loshchilov and Hutter, 2019), by default λ = 0.01.
+
+    Arguments as Adam.
+
+    >>> import minitorch_seg as ms
+    >>> w = ms.tensor([1.0], requires_grad=True)
+    >>> optimizer = ms.optim.AdamW([w], lr=0.1, weight_decay=0.5)
+    >>> (w * w).sum().backward(); optimizer.step()
+    >>> round(w.item(), 6)
+    0.85
+    """
 
     decoupled = True
 

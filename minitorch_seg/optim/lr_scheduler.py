@@ -1,10 +1,14 @@
 """Learning-rate schedules: call `step()` after each `optimizer.step()` (or after each epoch, as you count).
 
     cosine       η_t = η_min + ½ (η₀ − η_min)(1 + cos(π t / T))
-    one cycle    a cosine from η_max/25 up to η_max in the first 30 % of the steps, then down to η_max/250 000
+    one cycle    half a cosine from η_max/25 up to η_max in the first 30 % of the steps,
+                 then another down to η_max/250 000
     lambda       η_t = η₀ · f(t)
 
-Loshchilov and Hutter, "SGDR", 2017 (cosine); Smith, 2018 (one cycle).
+η_t is the learning rate of step t, T the number of steps.
+
+Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017 (cosine); Smith, "A
+disciplined approach to neural network hyper-parameters", 2018 (one cycle).
 """
 
 from __future__ import annotations
@@ -69,8 +73,22 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class OneCycleLR(LRScheduler):
-    """Up from max_lr / div_factor to max_lr in pct_start of the steps, then down to that /
-    final_div_factor."""
+    """Up from max_lr / div_factor to max_lr, then down, each along half a cosine.
+
+    Args:
+        optimizer: whose learning rates are set.
+        max_lr: the highest rate.
+        total_steps: how many steps the whole takes; a step beyond them is refused.
+        pct_start: the part of them that goes up.
+        div_factor: the first rate is max_lr / div_factor.
+        final_div_factor: the last rate is the first one / final_div_factor.
+
+    >>> import minitorch_seg as ms
+    >>> optimizer = ms.optim.SGD([ms.tensor([0.0], requires_grad=True)], lr=1.0)
+    >>> schedule = ms.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
+    >>> schedule.step(); schedule.step(); schedule.get_last_lr()    # three steps in ten: at the top
+    [1.0]
+    """
 
     def __init__(
         self,
@@ -83,8 +101,8 @@ class OneCycleLR(LRScheduler):
     ):
         if total_steps < 1 or not 0 <= pct_start <= 1:
             raise ValueError(
-                f"OneCycleLR: total_steps={total_steps} must be positive and pct_start={pct_start} between 0 "
-                "and 1"
+                f"OneCycleLR: total_steps={total_steps} must be positive "
+                f"and pct_start={pct_start} between 0 and 1"
             )
         self.max_lr, self.total_steps, self.pct_start = max_lr, total_steps, pct_start
         self.first, self.last = max_lr / div_factor, max_lr / div_factor / final_div_factor
@@ -100,7 +118,14 @@ class OneCycleLR(LRScheduler):
 
 
 class LambdaLR(LRScheduler):
-    """The initial rate times lr_lambda(t)."""
+    """The initial rate times lr_lambda(t), t counting the steps from 0.
+
+    >>> import minitorch_seg as ms
+    >>> optimizer = ms.optim.SGD([ms.tensor([0.0], requires_grad=True)], lr=1.0)
+    >>> schedule = ms.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 0.5**t)
+    >>> schedule.step(); schedule.step(); schedule.get_last_lr()
+    [0.25]
+    """
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float]):
         self.lr_lambda = lr_lambda

@@ -11,12 +11,20 @@ from minitorch_seg.autograd import Tensor
 
 
 class Optimizer:
-    """Base class: a subclass defines `update(parameter, gradient, state, group)`, which changes `parameter`
-    in place.
+    """Base class: a subclass defines `update`, which changes one parameter in place.
 
     Args:
         params: tensors, or dictionaries {"params": tensors, "lr": …} with options of their own.
         defaults: the options of groups that do not say otherwise.
+
+    >>> import minitorch_seg as ms
+    >>> class Descent(ms.optim.Optimizer):
+    ...     def update(self, parameter, gradient, state, group):
+    ...         parameter -= group["lr"] * gradient
+    >>> w = ms.tensor([1.0], requires_grad=True)
+    >>> optimizer = Descent([w], {"lr": 0.25})
+    >>> (w * w).sum().backward(); optimizer.step(); w.item()
+    0.5
     """
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):

@@ -22,6 +22,16 @@ from minitorch_seg.optim.optimizer import Optimizer, check_options
 class RMSprop(Optimizer):
     """RMSprop, as in PyTorch.
 
+    Args:
+        params: tensors, or groups of them (see Optimizer).
+        lr: η.
+        alpha: α.
+        eps: ε.
+        weight_decay: λ.
+        momentum: μ.
+        centered: divide by the standard deviation instead of the root mean square.
+        maximize: step with the gradient instead of against it.
+
     >>> import minitorch_seg as ms
     >>> w = ms.tensor([1.0], requires_grad=True)
     >>> optimizer = ms.optim.RMSprop([w], lr=0.01)

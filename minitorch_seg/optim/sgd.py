@@ -1,8 +1,8 @@
 """SGD: a step against the gradient, with momentum.
 
-    g ← dL/dθ + λ θ                       (λ: weight decay)
+    g ← dL/dθ + λ θ                       (θ: a parameter, λ: weight decay)
     v ← μ v + (1 − τ) g                   (μ: momentum, τ: dampening; v = g at the first step)
-    θ ← θ − η v                           (Nesterov: θ ← θ − η (g + μ v))
+    θ ← θ − η v                           (η: learning rate; Nesterov: θ ← θ − η (g + μ v))
 
 Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013.
 """
@@ -19,6 +19,15 @@ from minitorch_seg.optim.optimizer import Optimizer, check_options
 
 class SGD(Optimizer):
     """Stochastic gradient descent.
+
+    Args:
+        params: tensors, or groups of them (see Optimizer).
+        lr: η.
+        momentum: μ.
+        dampening: τ.
+        weight_decay: λ.
+        nesterov: look ahead along the momentum.
+        maximize: step with the gradient instead of against it.
 
     >>> import minitorch_seg as ms
     >>> w = ms.tensor([1.0], requires_grad=True)
