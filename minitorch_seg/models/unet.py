@@ -1,7 +1,7 @@
 """U-Net: down to see what is there, up to say where it is, and bridges that carry the detail across.
 
-    image (N, C, H, W)                                                                  logits (N, K, H, W)
-      │ two convolutions                                                                ▲ 1×1 convolution
+    image (N, C, H, W)                                                                 logits (N, K, H, W)
+      │ two convolutions                                                               ▲ 1×1 convolution
     (N, B, H, W) ────────────────── skip ───────────────────► cat ─► two convolutions ─┘
       │ max-pool 2, two convolutions                           ▲ transposed convolution
     (N, 2B, H/2, W/2) ───────── skip ──────────► cat ─► two convolutions

@@ -68,12 +68,22 @@ def logical_not(input: Any) -> Tensor:
 
 
 def isnan(input: Any) -> Tensor:
-    """True where input is not a number."""
+    """True where input is NaN, not a number.
+
+    >>> import minitorch_seg as ms
+    >>> ms.isnan(ms.tensor([1.0, float("nan")]))
+    tensor([False,  True])
+    """
     return Tensor(np.asarray(np.isnan(as_tensor(input).data)))
 
 
 def isfinite(input: Any) -> Tensor:
-    """True where input is neither infinite nor NaN."""
+    """True where input is neither infinite nor NaN.
+
+    >>> import minitorch_seg as ms
+    >>> ms.isfinite(ms.tensor([1.0, float("inf"), float("nan")]))
+    tensor([ True, False, False])
+    """
     return Tensor(np.asarray(np.isfinite(as_tensor(input).data)))
 
 

@@ -9,8 +9,8 @@ adds y_t = W_hy h_t + b_y).
 Forward.  The part that does not wait for the past, u_t = W_xh x_t + b_h, is one matrix product over all
 steps.
 
-Backward through time.  h_t acts on the loss directly (g_t = dL/dh_t) and through h_{t+1}.  With
-a_t = u_t + W_hh h_{t−1} and δ_t = dL/da_t:
+Backward through time.  h_t acts on the loss L directly, with the gradient g_t, and through h_{t+1}.  Let
+a_t = u_t + W_hh h_{t−1} and δ_t = dL/da_t; then
 
     δ_t = f'(a_t) ⊙ ( g_t + W_hhᵀ δ_{t+1} ),        δ_{T+1} = 0
 
