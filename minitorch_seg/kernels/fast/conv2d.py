@@ -60,7 +60,8 @@ def conv2d(
     source, result = pixels(x), y.transpose(0, 2, 3, 1)
     shift = None if bias is None else contiguous(bias)
     if algorithm == "winograd":
-        winograd.correlate(source, weight.transpose(2, 3, 1, 0), shift, result, padding)
+        taps = contiguous(weight).reshape(-1)
+        winograd.correlate(source, taps, (0, 3, 1, 9, 9 * part), shift, result, padding)
         return y
     if (kh, kw, *stride, *padding) == (1, 1, 1, 1, 0, 0):  # no pixel sees another: one long row
         source, result = source.reshape(1, 1, -1, x.shape[1]), result.reshape(1, 1, -1, o)
@@ -86,7 +87,7 @@ def conv2d_weight_gradient(
         return plain.conv2d_weight_gradient(x, grad, kernel_size, stride, padding, dilation, groups)
     source, given = pixels(x), pixels(grad)
     if algorithm == "winograd":
-        return np.ascontiguousarray(winograd.weight_gradient(source, given, padding).transpose(3, 2, 0, 1))
+        return winograd.weight_gradient(source, given, padding)
     if (*kernel_size, *stride, *padding) == (1, 1, 1, 1, 0, 0):
         source, given = source.reshape(1, 1, -1, c), given.reshape(1, 1, -1, o)
     passes = _passes(given.shape[1:3], kernel_size, stride, padding, dilation)

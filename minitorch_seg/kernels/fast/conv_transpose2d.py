@@ -30,8 +30,8 @@ def conv_transpose2d(
     source, result = pixels(x), y.transpose(0, 2, 3, 1)
     shift = None if bias is None else contiguous(bias)
     if algorithm == "winograd":  # at stride 1 it is the convolution with the kernel turned by 180°
-        turned = weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
-        winograd.correlate(source, turned, shift, result, (2 - padding[0], 2 - padding[1]))
+        taps, turned = contiguous(weight).reshape(-1), (8, -3, -1, 9 * o, 9)
+        winograd.correlate(source, taps, turned, shift, result, (2 - padding[0], 2 - padding[1]))
         return y
     if (*kernel, *stride, *padding) == (1, 1, 1, 1, 0, 0) and tuple(output_size) == x.shape[2:]:
         source, result = source.reshape(1, 1, -1, c), result.reshape(1, 1, -1, o)

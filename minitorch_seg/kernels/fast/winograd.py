@@ -37,75 +37,85 @@ SUMS = 2**24  # numbers in all these sums together, at most about
 
 
 def correlate(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, y: np.ndarray, padding: Pair
+    x: np.ndarray,
+    weight: np.ndarray,
+    places: tuple[int, int, int, int, int],
+    bias: np.ndarray | None,
+    y: np.ndarray,
+    padding: Pair,
 ) -> None:
-    """Fills y (N, Ho, Wo, O) from x (N, H, W, C) and weight (3, 3, C, O); x is zero outside the image."""
+    """Fills y (N, Ho, Wo, O) from x (N, H, W, C), zero outside the image, and a flat weight.
+
+    With (start, row, column, channel, output) = places, w[i, j, c, o] is
+    weight[start + i·row + j·column + c·channel + o·output].
+    """
     channels, outputs = x.shape[3], y.shape[3]
     wide = padded(outputs, y.dtype)
-    packed = np.empty(36 * channels * wide, y.dtype)
-    shift = np.zeros(wide, y.dtype) if bias is None else fill_up(bias, wide)
-    parallel_for(_pack_weight, channels, np.ascontiguousarray(weight).reshape(-1), channels, outputs, packed)
+    packed, nothing = np.empty(36 * channels * wide, y.dtype), np.zeros(wide, y.dtype)
+    shift = nothing if bias is None else fill_up(bias, wide)
+    parallel_for(_pack_weight, channels, weight, places, channels, outputs, packed)
     tiles = y.shape[0] * -(-y.shape[1] // 4) * -(-y.shape[2] // 4)
-    # A chunk has at least so many tiles that V and M together are as large as U, which is read once a chunk.
-    chunks = -(-tiles // max(channels * outputs // (channels + outputs), BLOCK))
+    chunks = -(-tiles // _together(channels, outputs))
     most = -(-tiles // chunks) + SPARE_ROWS
-    a_rows, c_rows = (36 * padded(n, y.dtype) * np.arange(most) for n in (channels, outputs))
-    taps, nothing = np.zeros(1, np.int64), np.zeros(wide, y.dtype)
-    shape, padding = (*x.shape, *y.shape[1:]), (int(padding[0]), int(padding[1]))
-    parallel_for(
-        _correlate, chunks, chunks, x.reshape(-1), packed, shift, y.reshape(-1), shape, padding,
-        a_rows, c_rows, taps, nothing,
-    )  # fmt: skip
+    rows = [36 * padded(n, y.dtype) * np.arange(most) for n in (channels, outputs)]
+    shape, offset = (*x.shape, *y.shape[1:]), (int(padding[0]), int(padding[1]))
+    maps = x.reshape(-1), packed, shift, y.reshape(-1)
+    parallel_for(_correlate, chunks, chunks, *maps, shape, offset, *rows, np.zeros(1, np.int64), nothing)
 
 
 def weight_gradient(x: np.ndarray, grad: np.ndarray, padding: Pair) -> np.ndarray:
-    """Σ over all outputs of grad times what each tap sees: (3, 3, C, O)."""
+    """Σ over all outputs of grad times what each tap sees: (O, C, 3, 3)."""
     channels, outputs = x.shape[3], grad.shape[3]
     size = 36 * (channels + OUTER_SPARE) * padded(outputs, x.dtype)
     tiles = grad.shape[0] * -(-grad.shape[1] // 4) * -(-grad.shape[2] // 4)
     chunks = max(-(-tiles // LONGEST_SUM), min(4, -(-tiles // BLOCK)))
     chunks = max(min(chunks, SUMS // size), min(2, tiles))
     sums = np.zeros((chunks, size), x.dtype)
-    a_steps, b_steps = (36 * padded(n, x.dtype) * np.arange(BLOCK) for n in (channels, outputs))
-    a_rows = np.minimum(np.arange(channels + OUTER_SPARE), channels - 1)
-    shape, padding = (*x.shape, *grad.shape[1:]), (int(padding[0]), int(padding[1]))
-    parallel_for(
-        _weight_gradient,
-        chunks,
-        x.reshape(-1),
-        grad.reshape(-1),
-        sums,
-        shape,
-        padding,
-        a_rows,
-        a_steps,
-        b_steps,
-    )
-    total = np.empty((3, 3, channels, outputs), x.dtype)
+    block = min(_together(channels, outputs), -(-tiles // chunks))
+    steps = [36 * padded(n, x.dtype) * np.arange(block) for n in (channels, outputs)]
+    rows = np.minimum(np.arange(channels + OUTER_SPARE), channels - 1)
+    shape, offset = (*x.shape, *grad.shape[1:]), (int(padding[0]), int(padding[1]))
+    maps = x.reshape(-1), grad.reshape(-1), sums
+    parallel_for(_weight_gradient, chunks, *maps, shape, offset, rows, *steps)
+    total = np.empty((outputs, channels, 3, 3), x.dtype)
     parallel_for(_unpack_gradient, channels, sums, channels, outputs, total.reshape(-1))
     return total
 
 
+def _together(channels: int, outputs: int) -> int:
+    """Tiles transformed together: so many that V and M are as large as U, which is read or written once for
+    all of them.
+    """
+    return max(channels * outputs // (channels + outputs), BLOCK)
+
+
 @kernel
-def _pack_weight(first, last, weight, channels, outputs, packed):
+def _pack_weight(first, last, weight, places, channels, outputs, packed):
     """U = G w Gᵀ for the input channels first … last − 1, each of the 36 packed in panels."""
+    origin, row, column, channel, output = places
     width = VECTOR_BYTES // packed.itemsize
     vectors = -(-outputs // width)
     parts = -(-vectors // MOST)
-    row, plane = 3 * channels * outputs, channels * vectors * width
-    whole = (0, 3, 0, 3)
+    wide, plane = vectors * width, channels * vectors * width
+    taps = np.empty(9 * wide, packed.dtype)
     for c in range(first, last):
+        for o in range(outputs):
+            for i in range(3):
+                for j in range(3):
+                    tap = weight[origin + i * row + j * column + c * channel + o * output]
+                    taps[(3 * i + j) * wide + o] = tap
+        for o in range(outputs, wide):
+            for t in range(9):
+                taps[t * wide + o] = 0
         for q in range(parts):
             begin, stop = q * vectors // parts, (q + 1) * vectors // parts
             for v in range(begin, stop):
-                lanes = min(outputs - v * width, width)
-                start = c * outputs + v * width
                 target = (begin * channels + c * (stop - begin) + v - begin) * width
-                _check(len(weight), start, row, row // 3, lanes, whole)
+                _check(len(taps), v * width, 3 * wide, wide, width, (0, 3, 0, 3))
                 _check(len(packed), target, 6 * plane, plane, width, (0, 6, 0, 6))
                 transform_tile(
-                    WEIGHT, 0, weight, start, row, row // 3, lanes,
-                    packed, target, 6 * plane, plane, width, whole, packed, 0,
+                    WEIGHT, 0, taps, v * width, 3 * wide, wide, width,
+                    packed, target, 6 * plane, plane, width, (0, 3, 0, 3), packed, 0,
                 )  # fmt: skip
 
 
@@ -155,13 +165,14 @@ def _weight_gradient(first, last, x, grad, sums, shape, padding, a_rows, a_steps
     deep, wide = -(-channels // width) * width, -(-outputs // width) * width
     down, across = -(-rows // 4), -(-columns // 4)
     tiles, chunks = images * down * across, len(sums)
-    buffer = np.empty(BLOCK * 36 * (deep + wide), x.dtype)
-    seen, given = buffer[: BLOCK * 36 * deep], buffer[BLOCK * 36 * deep :]
+    block = len(a_steps)
+    buffer = np.empty(block * 36 * (deep + wide), x.dtype)
+    seen, given = buffer[: block * 36 * deep], buffer[block * 36 * deep :]
     for chunk in range(first, last):
         total = sums[chunk]
         stop = (chunk + 1) * tiles // chunks
-        for begin in range(chunk * tiles // chunks, stop, BLOCK):
-            end = min(begin + BLOCK, stop)
+        for begin in range(chunk * tiles // chunks, stop, block):
+            end = min(begin + block, stop)
             _transform(INPUT, 6, x, (height, breadth, channels), (down, across), begin, end, padding, seen)
             _transform(GRADIENT, 4, grad, (rows, columns, outputs), (down, across), begin, end, (0, 0), given)
             starts = 0, 0, 0, deep, wide
@@ -175,9 +186,7 @@ def _unpack_gradient(first, last, sums, channels, outputs, dweight):
     """dw = Gᵀ dU G for the input channels first … last − 1, where dU is the sum of all chunks' sums."""
     width = VECTOR_BYTES // sums.itemsize
     wide = -(-outputs // width) * width
-    row = 3 * channels * outputs
-    total = np.empty(36 * wide, sums.dtype)
-    whole = (0, 3, 0, 3)
+    total, taps = np.empty(36 * wide, sums.dtype), np.empty(9 * wide, sums.dtype)
     for c in range(first, last):
         for k in range(36):
             start = (k * (channels + OUTER_SPARE) + c) * wide
@@ -186,14 +195,16 @@ def _unpack_gradient(first, last, sums, channels, outputs, dweight):
                 more = sums[chunk, start : start + wide]
                 for o in range(wide):
                     part[o] = more[o] + (part[o] if chunk else 0)
-        for o in range(0, outputs, width):
-            lanes = min(outputs - o, width)
+        for o in range(0, wide, width):
             _check(len(total), o, 6 * wide, wide, width, (0, 6, 0, 6))
-            _check(len(dweight), c * outputs + o, row, row // 3, lanes, whole)
+            _check(len(taps), o, 3 * wide, wide, width, (0, 3, 0, 3))
             transform_tile(
                 WEIGHT_GRADIENT, 0, total, o, 6 * wide, wide, width,
-                dweight, c * outputs + o, row, row // 3, lanes, whole, total, 0,
+                taps, o, 3 * wide, wide, width, (0, 3, 0, 3), total, 0,
             )  # fmt: skip
+        for o in range(outputs):
+            for t in range(9):
+                dweight[(o * channels + c) * 9 + t] = taps[t * wide + o]
 
 
 @part
