@@ -92,7 +92,7 @@ def predict_files(
     channels, classes = config["in_channels"], config["classes"]
     for path in files:
         read_image(path, channels)
-    _prepare_folder(folder, names, force)
+    _prepare_folder(folder, files, names, force)
     unit = f"{pixel_unit or 'unit'}²" if pixel_size is not None else "px"
     scale = pixel_size**2 if pixel_size is not None else 1.0
     colors = palette(len(classes))
@@ -132,7 +132,7 @@ def _output_names(files: Sequence[Path]) -> list[str]:
     return list(seen)
 
 
-def _prepare_folder(folder: Path, names: Sequence[str], force: bool) -> None:
+def _prepare_folder(folder: Path, files: Sequence[Path], names: Sequence[str], force: bool) -> None:
     results = [
         "areas.csv",
         "objects.csv",
@@ -145,5 +145,15 @@ def _prepare_folder(folder: Path, names: Sequence[str], force: bool) -> None:
             f"--out {folder}: cannot write there ({error.strerror}); choose another folder"
         ) from error
     there = [name for name in results if (folder / name).exists()]
+    inputs = {_identity(path) for path in files}
+    for name in there:  # whatever --force says: an image is not a result
+        if _identity(folder / name) in inputs:
+            raise UserError(f"--out {folder}: {name} there is one of the images; choose another folder")
     if there and not force:
         raise UserError(f"--out {folder} holds {there[0]} already; choose another folder or add --force")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Equal for two paths of one file, however they are written."""
+    state = path.stat()
+    return state.st_dev, state.st_ino

@@ -86,6 +86,14 @@ def test_earlier_results_are_kept_without_force(picture, tmp_path):
     run([picture], tmp_path / "out", force=True)
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_an_image_is_never_overwritten_by_its_own_result(picture, force):
+    before = picture.read_bytes()
+    with pytest.raises(UserError, match=r"cells\.png there is one of the images") as error:
+        run([picture], picture.parent, force=force)
+    assert "--force" not in str(error.value) and picture.read_bytes() == before
+
+
 def test_a_broken_image_stops_everything_before_anything_is_written(picture, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(picture.read_bytes()[:60])
