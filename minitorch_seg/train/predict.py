@@ -101,8 +101,9 @@ def predict_files(
     for path, name in zip(files, names, strict=True):
         image = read_image(path, channels)
         mask = predict_image(model, image)
-        write_png(folder / f"{name}.png", mask, colors)
-        write_png(folder / f"{name}_overlay.png", plot.overlay(image, mask))
+        class_map, overlay = _results(name)
+        write_png(folder / class_map, mask, colors)
+        write_png(folder / overlay, plot.overlay(image, mask))
         found: dict[str, Any] = {}
         for index, class_name in enumerate(classes):
             pixels = int(np.count_nonzero(mask == index))
@@ -120,24 +121,26 @@ def predict_files(
     write_csv(folder / "objects.csv", OBJECTS, objects)
 
 
+def _results(name: str) -> tuple[str, str]:
+    """The files that one image gives."""
+    return f"{name}.png", f"{name}_overlay.png"
+
+
 def _output_names(files: Sequence[Path]) -> list[str]:
-    """A name for each file's results: its stem; two files of one stem are refused."""
+    """A name for each file's results: its stem; two files that share a result are refused."""
     seen: dict[str, Path] = {}
     for path in files:
-        if path.stem in seen:
-            raise UserError(
-                f"{path} and {seen[path.stem]} would both be written as {path.stem}.png; use two folders"
-            )
-        seen[path.stem] = path
-    return list(seen)
+        for result in _results(path.stem):
+            if result in seen:
+                raise UserError(
+                    f"{path} and {seen[result]} would both be written as {result}; use two folders"
+                )
+        seen |= dict.fromkeys(_results(path.stem), path)
+    return [path.stem for path in files]
 
 
 def _prepare_folder(folder: Path, files: Sequence[Path], names: Sequence[str], force: bool) -> None:
-    results = [
-        "areas.csv",
-        "objects.csv",
-        *(f"{name}{end}" for name in names for end in (".png", "_overlay.png")),
-    ]
+    results = ["areas.csv", "objects.csv", *(result for name in names for result in _results(name))]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

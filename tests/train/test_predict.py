@@ -109,6 +109,13 @@ def test_two_files_of_one_name_are_refused(picture, tmp_path):
         run([picture, twin], tmp_path / "out")
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_class_map_and_an_overlay_of_one_name_are_refused(order, picture, tmp_path):
+    other = write(tmp_path / "cells_overlay.png", np.zeros((4, 4)))
+    with pytest.raises(UserError, match=r"would both be written as cells_overlay\.png"):
+        run([picture, other][::order], tmp_path / "out")
+
+
 def test_find_images(picture, tmp_path):
     (tmp_path / "data" / "images").mkdir(parents=True)
     inner = write(tmp_path / "data" / "images" / "a.png", np.zeros((4, 4)))
