@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from minitorch_seg.kernels.fast import transforms
+from minitorch_seg.kernels.jit import config
 
 _TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()[:3]
 _FEATURES = _FEATURES.split(",")
@@ -56,7 +57,7 @@ class Vector:
 class _Memory:
     """The numbers of a flat array, as single numbers or vectors."""
 
-    def __init__(self, context: Any, builder: ir.IRBuilder, kind: types.Array, array: ir.Value) -> None:
+    def __init__(self, context: Any, builder: ir.IRBuilder, kind: Any, array: ir.Value) -> None:
         self.builder = builder
         self.data = context.make_array(kind)(context, builder, array).data
         self.number = context.get_data_type(kind.dtype)
@@ -361,6 +362,6 @@ def transform_twin(
                 D[start : start + d_lanes] = value[:d_lanes]
 
 
-multiply_tile = multiply_twin if config.DISABLE_JIT else _multiply_tile
-outer_tile = outer_twin if config.DISABLE_JIT else _outer_tile
-transform_tile = transform_twin if config.DISABLE_JIT else _transform_tile
+multiply_tile: Any = multiply_twin if config.DISABLE_JIT else _multiply_tile
+outer_tile: Any = outer_twin if config.DISABLE_JIT else _outer_tile
+transform_tile: Any = transform_twin if config.DISABLE_JIT else _transform_tile
