@@ -9,7 +9,7 @@
     checkpoint.safetensors  only while training, or after an interruption: where `--resume` goes on
 
 Each file is written whole or not at all.  A folder that holds a run is never written to again, unless with
-force.
+force; and then the earlier run goes only when the new one has made its first step.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ __all__ = ["FILES", "RunFolder", "build_model", "load_model", "next_folder"]
 
 FILES = ("config.json", "history.csv", "metrics.json", "model.safetensors", "curves.png", "predictions.png")
 CHECKPOINT = "checkpoint.safetensors"
+#: Lies in the folder while a training plans and compiles, so that a second one does not take it too.
+CLAIM = ".claimed"
 
 
 class RunFolder:
@@ -43,26 +45,41 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], force: bool = False) -> RunFolder:
-        """A fresh folder; one that holds anything is refused, or, with `force`, freed of its run files."""
+        """Claim a folder; one that holds anything is refused without `force`.
+
+        Nothing that lies there is touched before `begin`; `withdraw` gives the folder back.
+        """
         run = cls(path)
         try:
             run.path.mkdir(parents=True, exist_ok=True)
-            occupied = any(run.path.iterdir())
-            if occupied and not force:
-                what = "an earlier run" if (run.path / "config.json").is_file() else "files"
-                raise UserError(
-                    f"--out {run.path} holds {what} already; choose another folder or add --force"
-                )
-            for name in (*FILES, CHECKPOINT):
-                (run.path / name).unlink(missing_ok=True)
-            probe = run.path / f".writable.{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            claimed = _create_file(run.path / CLAIM)
         except OSError as error:
             raise UserError(
                 f"--out {run.path}: cannot write there ({error.strerror or error}); choose another folder"
             ) from error
+        if not claimed:
+            raise UserError(
+                f"--out {run.path}: another training is just beginning there; choose another folder, or, if "
+                f"that one was killed, delete {run.path / CLAIM}"
+            )
+        if not force and any(entry.name != CLAIM for entry in run.path.iterdir()):
+            run.withdraw()
+            what = "an earlier run" if (run.path / "config.json").is_file() else "files"
+            raise UserError(f"--out {run.path} holds {what} already; choose another folder or add --force")
         return run
+
+    def begin(self, config: Mapping[str, Any]) -> None:
+        """Remove an earlier run's files and write the config: from now on the folder is this run's."""
+        for name in (*FILES, CHECKPOINT):
+            (self.path / name).unlink(missing_ok=True)
+        self.save_config(config)
+        (self.path / CLAIM).unlink(missing_ok=True)
+
+    def withdraw(self) -> None:
+        """Take back `create` when nothing came of it."""
+        with contextlib.suppress(OSError):
+            (self.path / CLAIM).unlink(missing_ok=True)
+            self.path.rmdir()  # refused where something else lies there
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunFolder:
@@ -108,13 +125,17 @@ class RunFolder:
             )
         return load_tree(self.path / CHECKPOINT)
 
-    def remove_if_empty(self) -> None:
-        """Take back `create` when nothing came of it."""
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
-
     def drop_checkpoint(self) -> None:
         (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _create_file(path: Path) -> bool:
+    """Make an empty file; False when it was there, also when two processes try at the same moment."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def next_folder(data: str, model: str, root: str | os.PathLike[str] = "runs") -> Path:

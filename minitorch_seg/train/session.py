@@ -70,12 +70,11 @@ def run_training(
         plan.freeze(steps)
         if minutes is not None:
             plan.config["calibrated_for_minutes"] = minutes
-        run.save_config(plan.config)
+        say(f"training {options.model}: {steps} steps of {options.batch_size} images; the run is {run.path}")
+        return _train(plan, run, progress, started, None)
     except BaseException:
-        run.remove_if_empty()
+        run.withdraw()  # an empty folder only: what a training has written stays
         raise
-    say(f"training {options.model}: {steps} steps of {options.batch_size} images; the run is {run.path}")
-    return _train(plan, run, progress, started, None)
 
 
 def resume(
@@ -94,6 +93,17 @@ def resume(
     plan.config = config
     say(f"going on with {run.path} after step {state['step']} of {config['steps']}")
     return _train(plan, run, progress, started, state)
+
+
+class _Beginning(Callback):
+    """Makes the folder this run's at the first step: what fails before leaves an earlier run as it was."""
+
+    def __init__(self, run: RunFolder, config: dict[str, Any]) -> None:
+        self.run, self.config = run, config
+
+    def on_step(self, trainer: Trainer, logs: dict[str, float]) -> None:
+        if trainer.step == 1:
+            self.run.begin(self.config)
 
 
 class _Checkpoints(Callback):
@@ -120,7 +130,7 @@ def _train(
             validation_data=plan.validation(trainer),
             validation_every=config["validation_every"],
             keep_best="val_miou",
-            callbacks=[_Checkpoints(run)],
+            callbacks=[_Beginning(run, config), _Checkpoints(run)],
             progress=progress,
             resume_from=state,
         )
@@ -167,6 +177,8 @@ def _finish(plan: Plan, trainer: Trainer, run: RunFolder) -> dict[str, Any]:
 def _stopped(trainer: Trainer, run: RunFolder, error: BaseException) -> BaseException:
     """Save the best weights so far; the same kind of error, whose sentence says where they are."""
     diverged = isinstance(error, UserError)
+    if trainer.step == 0:
+        return error if diverged else KeyboardInterrupt("stopped before the first step; nothing was kept")
     if diverged and trainer.best is None:
         return error
     trainer.restore_best()

@@ -95,6 +95,14 @@ def test_minutes_that_leave_no_time(folder, tmp_path, cli):
     assert not (tmp_path / "run").exists()
 
 
+def test_force_leaves_the_earlier_run_alone_when_the_new_one_cannot_start(folder, tmp_path, cli):
+    options = ("train", "--data", folder, "--out", tmp_path / "run", *TINY)
+    assert cli(*options, "--steps", 2).exit_code == 0
+    before = {entry.name: entry.read_bytes() for entry in (tmp_path / "run").iterdir()}
+    fails(cli(*options, "--minutes", 0.001, "--force"), "leaves no time")
+    assert {entry.name: entry.read_bytes() for entry in (tmp_path / "run").iterdir()} == before
+
+
 def start(*words):
     """The command in a process of its own, as a shell would start it."""
     words = [sys.executable, "-m", "minitorch_seg", *map(str, words)]

@@ -18,7 +18,7 @@ CONFIG = {
 def run(tmp_path):
     ms.manual_seed(0)
     run = RunFolder.create(tmp_path / "run")
-    run.save_config(CONFIG)
+    run.begin(CONFIG)
     run.save_weights(build_model(CONFIG).state_dict())
     return run
 
@@ -41,8 +41,26 @@ def test_an_earlier_run_is_kept(run):
 
 def test_force_removes_the_files_of_a_run_and_nothing_else(run):
     (run.path / "notes.txt").write_text("mine")
-    RunFolder.create(run.path, force=True)
-    assert [entry.name for entry in run.path.iterdir()] == ["notes.txt"]
+    RunFolder.create(run.path, force=True).begin({"new": True})
+    assert sorted(entry.name for entry in run.path.iterdir()) == ["config.json", "notes.txt"]
+
+
+def test_force_keeps_the_earlier_run_until_the_new_one_begins(run):
+    before = {entry.name: entry.read_bytes() for entry in run.path.iterdir()}
+    again = RunFolder.create(run.path, force=True)
+    assert load_model(run.path)[1] == CONFIG
+    again.withdraw()
+    assert {entry.name: entry.read_bytes() for entry in run.path.iterdir()} == before
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_is_claimed_by_one_training_only(tmp_path, force):
+    first = RunFolder.create(tmp_path / "run")
+    with pytest.raises(UserError, match=r"another training is just beginning there; .*\.claimed"):
+        RunFolder.create(tmp_path / "run", force)
+    first.withdraw()
+    assert not (tmp_path / "run").exists()
+    RunFolder.create(tmp_path / "run", force)
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
