@@ -65,6 +65,7 @@ from minitorch_seg.ops.comparison import (
     logical_and,
     logical_not,
     logical_or,
+    logical_xor,
     lt,
     ne,
 )
@@ -146,8 +147,8 @@ __all__ = [  # noqa: RUF022  (by room, not by letter)
     "DataError", "DTypeError", "GradcheckError", "MinitorchSegError", "ShapeError", "UserError",
     "abs", "add", "sub", "mul", "div", "neg", "pow", "exp", "log", "log1p", "sqrt", "relu", "sigmoid",
     "tanh", "softmax", "log_softmax",
-    "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not", "isnan", "isfinite",
-    "any", "all",
+    "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not",
+    "isnan", "isfinite", "any", "all",
     "where", "masked_fill", "clamp", "maximum", "minimum",
     "sum", "mean", "var", "std", "amax", "amin", "argmax", "argmin", "logsumexp", "cumsum",
     "reshape", "flatten", "permute", "transpose", "squeeze", "unsqueeze", "broadcast_to", "flip", "roll",

@@ -162,15 +162,18 @@ def _run(
                 for hook in list(hooks):
                     complete = gradients[number]
                     if complete is not None:
-                        replaced = hook(complete)
-                        gradients[number] = complete if replaced is None else replaced
+                        gradients[number] = _hooked(complete, hook(complete))
+            for number, tensor_ref in node.retained.items():
+                tensor, kept = tensor_ref(), gradients[number]
+                if wanted is None and tensor is not None and kept is not None:
+                    tensor.accumulate_grad(kept, create_graph)
             if wanted is not None:
                 found.update(
                     {(node, i): g for i, g in enumerate(gradients) if g is not None and (node, i) in wanted}
                 )
             if isinstance(node, LeafNode):
-                if wanted is None and gradients[0] is not None:
-                    node.accumulate(gradients[0], create_graph)
+                if wanted is None and gradients[0] is not None and node.tensor.requires_grad:
+                    node.tensor.accumulate_grad(gradients[0], create_graph)
                 continue
             everything = node.needs_input_grad
             if useful is not None:  # a node asks this to skip gradients that nobody wants
@@ -189,6 +192,17 @@ def _run(
                 if target is not None and result is not None:
                     send(target, result)
     return [found.get(edge) for edge in wanted or []]
+
+
+def _hooked(gradient: Tensor, replaced: Any) -> Tensor:
+    """What a hook makes of a gradient: None leaves it, a tensor of its shape takes its place."""
+    if replaced is None:
+        return gradient
+    if not isinstance(replaced, Tensor):
+        raise TypeError(f"a hook must return None or a tensor, found {type(replaced).__name__}")
+    if replaced.shape != gradient.shape:
+        raise ShapeError(f"a hook returned a gradient of shape {replaced.shape}, expected {gradient.shape}")
+    return replaced if replaced.dtype == gradient.dtype else replaced.to(gradient.dtype)
 
 
 def _leading_to(targets: set[AnyNode], roots: list[AnyNode]) -> set[AnyNode]:

@@ -55,6 +55,9 @@ class Node:
         self.needs_input_grad = tuple(edge is not None for edge in self.edges)
         self.outputs: list[tuple[tuple[int, ...], np.dtype]] = []
         self.hooks: dict[int, list[Callable]] = {}
+        self.retained: dict[
+            int, Any
+        ] = {}  # number of a result -> weak reference to the tensor that keeps its gradient
         self.freed = False
         self._twin_arguments = (args, kwargs) if record and function.twin is not None else None
         self._twin_versions = [arg.version if isinstance(arg, Tensor) else 0 for arg in args]
@@ -86,6 +89,12 @@ class Node:
         is_argument = any(result is arg for arg in args)
         if is_argument:
             result = result.detach()
+        elif result.data.base is not None or any(
+            isinstance(a, Tensor) and result.data is a.data for a in args
+        ):
+            for arg in args:  # a view changes when its source is changed in place, and the other way round
+                if isinstance(arg, Tensor) and np.may_share_memory(result.data, arg.data):
+                    result.share_version(arg)
         self.outputs.append((result.shape, result.dtype))
         differentiable = result.dtype.kind == "f" and not any(output is o for o in self._not_differentiable)
         if self.record and differentiable:
@@ -132,8 +141,14 @@ class Node:
             )
 
     def free(self) -> None:
-        """Let go of what was saved.  A node that saved nothing can be passed again."""
-        if self._saved or self._twin_arguments:
+        """Let go of what was saved, arrays that forward kept as attributes of ctx among it.
+
+        A node that saved nothing can be passed again.
+        """
+        arrays = [name for name, value in vars(self).items() if isinstance(value, np.ndarray)]
+        for name in arrays:
+            delattr(self, name)
+        if self._saved or self._twin_arguments or arrays:
             self._saved, self._twin_arguments, self.freed = [], None, True
 
     def run_backward(self, grads: list[Tensor | None], create_graph: bool) -> list[Tensor | None]:
@@ -165,6 +180,11 @@ class Node:
         for i, (arg, version) in enumerate(zip(args, self._twin_versions, strict=True)):
             self._check_unchanged(i, arg if isinstance(arg, Tensor) else None, version)
         with enable_grad():
+            # Aliases, so that the differentiation of the twin ends here: hooks on the arguments are called once,
+            # by the pass that this node belongs to.
+            args = tuple(
+                Alias.apply(a) if needed else a for a, needed in zip(args, self.needs_input_grad, strict=True)
+            )
             outputs = self.function.twin(*args, **kwargs)
             outputs = outputs if isinstance(outputs, tuple) else (outputs,)
             pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if o.requires_grad]
@@ -199,12 +219,10 @@ class Function:
     Class attributes:
         twin: the same formula composed of simpler operators; then backward works on arrays.
         broadcasts: the arguments are broadcast; the engine sums each gradient to its argument's shape.
-        is_view: the result shares the memory of the first argument.
     """
 
     twin: ClassVar[Callable | None] = None
     broadcasts: ClassVar[bool] = False
-    is_view: ClassVar[bool] = False
 
     @staticmethod
     def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
@@ -219,6 +237,8 @@ class Function:
         """Run forward and, where an argument requires a gradient, record this use in the graph."""
         enabled = _state.enabled
         record = enabled and any(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
+        if enabled and (kwargs or not record):
+            _refuse_hidden_tensors(cls.__name__, args, kwargs)
         node = Node(cls, args, kwargs, record)
         _state.enabled = False
         try:
@@ -233,9 +253,28 @@ class Function:
         results = outputs if isinstance(outputs, tuple) else (outputs,)
         tensors = tuple(node.wrap(output, number, args) for number, output in enumerate(results))
         node.forget_names()
-        if isinstance(outputs, tuple):
-            return tensors
-        (result,) = tensors
-        if cls.is_view and np.may_share_memory(result.data, args[0].data):
-            result.share_version(args[0])
-        return result
+        return tensors if isinstance(outputs, tuple) else tensors[0]
+
+
+class Alias(Function):
+    """y = x, the same memory under another name in the graph."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> np.ndarray:
+        return x.data
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return grad
+
+
+def _refuse_hidden_tensors(name: str, args: tuple, kwargs: dict) -> None:
+    """Only positional tensors are recorded; one that is hidden elsewhere would be cut off from the graph."""
+    inside = [item for arg in args if isinstance(arg, list | tuple) for item in arg]
+    for value in (*inside, *kwargs.values()):
+        if isinstance(value, Tensor) and value.requires_grad:
+            raise TypeError(
+                f"{name}.apply: a tensor that requires a gradient was given by keyword or inside a "
+                f"list, where it would "
+                "not be recorded: pass it as a positional argument"
+            )

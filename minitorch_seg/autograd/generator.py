@@ -56,6 +56,13 @@ class Generator:
         self.manual_seed(seed)
         self._lock = threading.Lock()
 
+    def __getstate__(self) -> dict[str, int]:
+        return self.get_state()  # pickled and copied without the lock
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        self._lock = threading.Lock()
+        self.set_state(state)
+
     def manual_seed(self, seed: int) -> Generator:
         """Begin the stream of `seed` (0 … 2⁶⁴ − 1) anew."""
         if not 0 <= int(seed) < 2**64:

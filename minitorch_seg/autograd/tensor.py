@@ -36,19 +36,7 @@ class LeafNode:
         self.tensor = tensor
         self.sequence = next_sequence()
         self.hooks: dict[int, list[Callable]] = {}
-
-    def accumulate(self, grad: Tensor, create_graph: bool) -> None:
-        leaf = self.tensor
-        if create_graph:
-            leaf.grad = grad if leaf.grad is None else leaf.grad + grad
-        elif leaf.grad is None:
-            # a copy: several leaves may be handed one array
-            leaf.grad = Tensor(np.array(grad.data, order="K"))
-        elif leaf.grad.grad_fn is not None:
-            leaf.grad = Tensor(leaf.grad.data + grad.data)
-        else:
-            np.add(leaf.grad.data, grad.data, out=leaf.grad.data)
-            leaf.grad.bump_version()
+        self.retained: dict[int, Any] = {}
 
 
 class HookHandle:
@@ -243,14 +231,20 @@ class Tensor:
             if not self._requires_grad:
                 raise RuntimeError("retain_grad needs a tensor that requires a gradient")
             return
-        this = weakref.ref(self)
+        self._node.retained[self._output] = weakref.ref(self)
 
-        def keep(grad: Tensor) -> None:
-            tensor = this()
-            if tensor is not None:
-                tensor.grad = grad if tensor.grad is None else tensor.grad + grad
-
-        self.register_hook(keep)
+    def accumulate_grad(self, grad: Tensor, create_graph: bool) -> None:
+        """Add `grad` to `self.grad`: into memory of its own, since one array may be on its way to several
+        tensors."""
+        if create_graph:
+            self.grad = grad.clone() if self.grad is None else self.grad + grad
+        elif self.grad is None:
+            self.grad = Tensor(np.array(grad.data, order="K"))
+        elif self.grad.grad_fn is not None:
+            self.grad = Tensor(self.grad.data + grad.data)
+        else:
+            np.add(self.grad.data, grad.data, out=self.grad.data)
+            self.grad.bump_version()
 
     def backward(
         self,

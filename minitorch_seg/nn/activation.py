@@ -123,6 +123,8 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5):
         super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"{type(self).__name__}: p is a probability between 0 and 1, found {p}")
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:

@@ -235,7 +235,7 @@ def elu(input: Any, alpha: float = 1.0) -> Tensor:
     >>> ms.functional.elu(ms.tensor([-100.0, 0.0, 2.0]))
     tensor([-1.,  0.,  2.])
     """
-    return Elu.apply(to_float(input, "elu"), alpha)
+    return Elu.apply(to_float(input, "elu"), float(alpha))
 
 
 def silu(input: Any) -> Tensor:

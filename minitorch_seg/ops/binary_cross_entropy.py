@@ -87,7 +87,7 @@ def binary_cross_entropy_with_logits(
         surprise = surprise * ((pos_weight - 1) * t + 1)
     loss = (1 - t) * x + surprise
     if weight is not None:
-        loss = loss * weight
+        loss = loss * weight.expand(loss.shape)
     return reduce_loss(loss, reduction)
 
 
@@ -119,5 +119,5 @@ def binary_cross_entropy(
         )
     loss = BinaryCrossEntropy.apply(p, t)
     if weight is not None:
-        loss = loss * weight
+        loss = loss * weight.expand(loss.shape)
     return reduce_loss(loss, reduction)

@@ -38,8 +38,6 @@ def _repeats(index: Any) -> bool:
 
 
 class GetItem(Function):
-    is_view = True
-
     @staticmethod
     def forward(ctx, x, index):
         ctx.index, ctx.shape, ctx.is_map = index, x.shape, layout.is_map(x.data)

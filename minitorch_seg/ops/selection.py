@@ -130,4 +130,5 @@ def clamp(input: Tensor, min: float | None = None, max: float | None = None) -> 
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
     x, *_ = promote(input, *(limit for limit in (min, max) if limit is not None))
-    return Clamp.apply(x, min, max)
+    low, high = (None if limit is None else x.dtype.type(limit) for limit in (min, max))
+    return Clamp.apply(x, low, high)

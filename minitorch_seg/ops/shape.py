@@ -29,8 +29,6 @@ def _sizes(sizes: tuple) -> tuple[int, ...]:
 
 
 class Reshape(Function):
-    is_view = True
-
     @staticmethod
     def forward(ctx, x, shape):
         ctx.shape = x.shape
@@ -77,8 +75,6 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 class Permute(Function):
-    is_view = True
-
     @staticmethod
     def forward(ctx, x, dims):
         ctx.back = tuple(int(i) for i in np.argsort(dims))
@@ -142,8 +138,6 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 
 class Expand(Function):
-    is_view = True
-
     @staticmethod
     def forward(ctx, x, shape):
         ctx.shape = x.shape
