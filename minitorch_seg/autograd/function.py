@@ -55,9 +55,7 @@ class Node:
         self.needs_input_grad = tuple(edge is not None for edge in self.edges)
         self.outputs: list[tuple[tuple[int, ...], np.dtype]] = []
         self.hooks: dict[int, list[Callable]] = {}
-        self.retained: dict[
-            int, Any
-        ] = {}  # number of a result -> weak reference to the tensor that keeps its gradient
+        self.retained: dict[int, Any] = {}  # number of a result -> weak reference to who keeps its gradient
         self.freed = False
         self._twin_arguments = (args, kwargs) if record and function.twin is not None else None
         self._twin_versions = [arg.version if isinstance(arg, Tensor) else 0 for arg in args]
@@ -180,8 +178,8 @@ class Node:
         for i, (arg, version) in enumerate(zip(args, self._twin_versions, strict=True)):
             self._check_unchanged(i, arg if isinstance(arg, Tensor) else None, version)
         with enable_grad():
-            # Aliases, so that the differentiation of the twin ends here: hooks on the arguments are called once,
-            # by the pass that this node belongs to.
+            # Aliases, so that the differentiation of the twin ends here: hooks on the arguments are called
+            # once, by the pass that this node belongs to.
             args = tuple(
                 Alias.apply(a) if needed else a for a, needed in zip(args, self.needs_input_grad, strict=True)
             )

@@ -6,7 +6,9 @@ import contextlib
 import inspect
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable)
 
 
 class _State(threading.local):
@@ -38,7 +40,7 @@ class _GradMode(contextlib.ContextDecorator):
     def _recreate_cm(self) -> _GradMode:
         return _GradMode(self._enabled)  # each call of a decorated function, in any thread, has its own
 
-    def __call__(self, function: Callable) -> Callable:
+    def __call__(self, function: F) -> F:
         if inspect.isgeneratorfunction(function):
             raise TypeError(
                 "a generator cannot be decorated with no_grad(): use `with ms.no_grad():` inside it"
@@ -64,7 +66,7 @@ class set_grad_enabled(_GradMode):
         self._before.append(self._outside)
         _state.enabled = self._enabled
 
-    def __call__(self, function: Callable) -> Callable:
+    def __call__(self, function: F) -> F:
         _state.enabled = self._outside  # as a decorator it acts on the function only
         return super().__call__(function)
 
