@@ -62,7 +62,7 @@ def curves(history: Any, title: str = "") -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, loc="upper right" if label == "loss" else "lower right")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     return figure
 
 
@@ -151,7 +151,7 @@ def gallery(
             axes.set_xticks([])
             axes.set_yticks([])
         if names is not None:
-            grid[row, 0].set_ylabel(names[row], fontsize=8)
+            grid[row, 0].set_ylabel(names[row], fontsize=8, parse_math=False)
     for axes, heading in zip(grid[0], ("image", "truth", "prediction", "errors"), strict=True):
         axes.set_title(heading, fontsize=11)
     shades = [(*colors.tolist()[k], name) for k, name in enumerate(classes)]
@@ -161,10 +161,12 @@ def gallery(
     entries = [
         Patch(facecolor=(r / 255, g / 255, b / 255), edgecolor="0.4", label=name) for r, g, b, name in shades
     ]
-    figure.legend(
+    legend = figure.legend(
         handles=entries, loc="outside lower center", ncols=min(len(entries), 6), fontsize=9, frameon=False
     )
-    figure.suptitle(title)
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a "$" in a class's name is a "$"
+    figure.suptitle(title, parse_math=False)
     return figure
 
 

@@ -94,6 +94,15 @@ def test_curves_draw_training_and_validation_and_skip_gaps():
     assert [line.get_label() for line in score.get_lines()] == ["mean IoU, training"]
 
 
+def test_a_dollar_in_a_name_is_a_dollar():
+    odd, mask = r"$\nope$ {", np.zeros((4, 4), np.int64)
+    figure = plot.gallery([picture((4, 4))], [mask], [mask], [odd, "b"], names=[odd], title=odd)
+    assert len(rendered(figure))
+    history = History()
+    history.append(1, loss=0.5)
+    assert len(rendered(plot.curves(history, odd)))
+
+
 def test_save_writes_a_whole_png(tmp_path):
     history = History()
     history.append(1, loss=0.5)

@@ -136,17 +136,15 @@ def _train(
         )
         run.save_weights(trainer.model.state_dict())
         run.save_history(history)
-        metrics = _finish(plan, trainer, run)
+        metrics = _finish(plan, trainer, run, started)
     except (KeyboardInterrupt, UserError) as error:
         raise _stopped(trainer, run, error) from error
-    seconds = time.monotonic() - started
-    run.save_metrics(metrics | {"seconds": round(seconds, 2)})  # the last file: now the run is finished
     run.drop_checkpoint()
-    return Result(run, config, metrics, seconds)
+    return Result(run, config, metrics, time.monotonic() - started)
 
 
-def _finish(plan: Plan, trainer: Trainer, run: RunFolder) -> dict[str, Any]:
-    """Evaluate the best weights on the test images, draw the pictures; the content of metrics.json."""
+def _finish(plan: Plan, trainer: Trainer, run: RunFolder, started: float) -> dict[str, Any]:
+    """Evaluate the best weights on the test images, write metrics.json, then draw; the metrics."""
     splits, name = plan.splits, plan.options.data
     places = np.linspace(0, len(splits.test) - 1, min(SHOWN, len(splits.test)))
     wanted = set(places.round().astype(int).tolist())
@@ -160,6 +158,8 @@ def _finish(plan: Plan, trainer: Trainer, run: RunFolder) -> dict[str, Any]:
     metrics = evaluate_model(trainer.model, splits, splits.test, keep) | {"split": "test"}
     if trainer.best is not None:
         metrics |= {"best_epoch": trainer.best["epoch"], "best_validation_miou": trainer.best["value"]}
+    # Before the pictures: should one of them fail, the scores are there, and the run counts as finished.
+    run.save_metrics(metrics | {"seconds": round(time.monotonic() - started, 2)})
     plot.save(plot.curves(trainer.history, f"{name}, {plan.options.model}"), run.path / "curves.png")
     figure = plot.gallery(
         [sample.image for sample, _ in shown],
