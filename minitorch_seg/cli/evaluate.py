@@ -35,6 +35,7 @@ def command(run: str, data: str | None, split: str, as_json: bool) -> None:
             f"--data {data}: its classes are {', '.join(splits.classes)}, "
             f"those of {run} are {', '.join(config['classes'])}; they must be the same"
         )
+    splits = evaluate.with_channels(splits, config["in_channels"])
     dataset = splits.split(split)
     metrics = evaluate.evaluate_model(model, splits, dataset) | {"split": split}
     if as_json:

@@ -6,22 +6,54 @@ without a look at the image, may already be right for nine pixels in ten.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from minitorch_seg.data import Splits
+from minitorch_seg.data import Sample, Splits
 from minitorch_seg.errors import DataError
 from minitorch_seg.metrics import ConfusionMatrix
 from minitorch_seg.train.inference import predict_samples
 
-__all__ = ["baselines", "evaluate", "evaluate_model", "samples", "score_table"]
+__all__ = ["baselines", "evaluate", "evaluate_model", "samples", "score_table", "with_channels"]
 
 
 def samples(dataset: Any) -> Iterator[Any]:
     """The samples of a data set, in order."""
     return (dataset[index] for index in range(len(dataset)))
+
+
+def with_channels(splits: Splits, channels: int) -> Splits:
+    """The same splits, their images as grey (1) or RGB (3), for a model that was trained on the other kind.
+
+    >>> import minitorch_seg as ms
+    >>> with_channels(ms.data.load("coins"), 3).test[0].image.shape[2]
+    3
+    """
+    if splits.in_channels == channels:
+        return splits
+    parts: dict[str, Any] = {name: _WithChannels(dataset, channels) for name, dataset in splits.items()}
+    return dataclasses.replace(splits, in_channels=channels, **parts)
+
+
+class _WithChannels:
+    """A data set whose images are turned to grey or RGB when they are asked for."""
+
+    def __init__(self, dataset: Any, channels: int) -> None:
+        self.dataset, self.channels = dataset, channels
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        from PIL import Image
+
+        sample = self.dataset[index]
+        stored = sample.image[..., 0] if sample.image.shape[2] == 1 else sample.image
+        picture = np.array(Image.fromarray(stored).convert("L" if self.channels == 1 else "RGB"))
+        return dataclasses.replace(sample, image=picture.reshape(*sample.mask.shape, self.channels))
 
 
 def evaluate(

@@ -92,6 +92,16 @@ def test_evaluate_on_other_data_and_splits(trained, cli, folder):
     assert other.exit_code == 2 and "background, coin" in other.stderr
 
 
+def test_evaluate_reads_colour_images_with_the_channels_of_the_run(trained, cli, folder):
+    _, run = trained
+    grey = json.loads(cli("evaluate", run, "--data", folder, "--json").stdout)
+    for path in (folder / "images").iterdir():
+        with Image.open(path) as image:
+            image.convert("RGB").save(path)
+    colour = cli("evaluate", run, "--data", folder, "--json")
+    assert colour.exit_code == 0 and json.loads(colour.stdout) == grey
+
+
 def test_predict_a_folder(trained, cli, tmp_path):
     data, run = trained
     result = cli("predict", run, data, "--out", tmp_path / "p", "--pixel-size", 2, "--pixel-unit", "m")
