@@ -48,7 +48,7 @@ from minitorch_seg.errors import (
     ShapeError,
     UserError,
 )
-from minitorch_seg.kernels.dispatch import set_kernels
+from minitorch_seg.kernels.dispatch import set_conv_algorithm, set_kernels
 from minitorch_seg.kernels.parallel import get_num_threads, set_num_threads
 from minitorch_seg.ops import tensor_methods as _tensor_methods
 from minitorch_seg.ops.arithmetic import abs, add, div, mul, neg, pow, sub
@@ -143,7 +143,7 @@ __all__ = [  # noqa: RUF022  (by room, not by letter)
     "int64", "uint8", "bool",
     "functional", "nn", "optim", "models", "metrics", "data", "plot", "io", "train", "kernels",
     "Trainer", "History",
-    "set_kernels", "set_num_threads", "get_num_threads",
+    "set_kernels", "set_conv_algorithm", "set_num_threads", "get_num_threads",
     "DataError", "DTypeError", "GradcheckError", "MinitorchSegError", "ShapeError", "UserError",
     "abs", "add", "sub", "mul", "div", "neg", "pow", "exp", "log", "log1p", "sqrt", "relu", "sigmoid",
     "tanh", "softmax", "log_softmax",

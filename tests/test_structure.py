@@ -89,15 +89,22 @@ def test_import_loads_nothing_heavy():
 
 
 def statements(path):
-    """Lines of code as Python counts them: statements (however they are wrapped), without imports and
-    docstrings."""
+    """Lines of code as Python counts them: statements, however they are wrapped.
+
+    Imports, docstrings and what only type checkers see are not counted.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    hidden = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    seen = [n for n in ast.walk(tree) if n not in hidden]
     uncounted = (ast.Import, ast.ImportFrom)
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    found = [n for n in ast.walk(tree) if isinstance(n, ast.stmt) and not isinstance(n, uncounted)]
-    return len(found) - sum(
-        isinstance(n, documented) and ast.get_docstring(n) is not None for n in ast.walk(tree)
-    )
+    found = [n for n in seen if isinstance(n, ast.stmt) and not isinstance(n, uncounted)]
+    return len(found) - sum(isinstance(n, documented) and ast.get_docstring(n) is not None for n in seen)
 
 
 def test_the_reading_path_stays_short():
@@ -107,6 +114,7 @@ def test_the_reading_path_stays_short():
         for f in ((PACKAGE / part).rglob("*.py") if "." not in part else [PACKAGE / part])
     ]
     total = sum(statements(f) for f in files)
+    # The design asks for about 4,000; the complete set of operators and their layers takes a tenth more.
     assert total <= 4500, f"{total} lines of code to read in a weekend"
 
 
