@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -149,20 +149,40 @@ def next_folder(data: str, model: str, root: str | os.PathLike[str] = "runs") ->
     return Path(root) / f"{stem}{1 + max((int(n) for n in taken if n.isdigit()), default=0)}"
 
 
+#: What a config must hold to build the model, and of what kind.
+_NEEDED: dict[str, type] = {"model": str, "model_options": dict, "in_channels": int, "classes": list}
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """A config.json that names at least what is needed to build the model."""
     config = read_json(path)
-    missing = [name for name in ("model", "model_options", "in_channels", "classes") if name not in config]
+    if not isinstance(config, dict):
+        raise DataError(f"{path} was not written by minitorch-seg train: it holds no JSON object")
+    require(config, _NEEDED, path)
+    wrong = [name for name, kind in _NEEDED.items() if not isinstance(config[name], kind)]
+    if wrong:
+        raise DataError(f"{path}: {wrong[0]} is {config[wrong[0]]!r}; restore what minitorch-seg train wrote")
+    return config
+
+
+def require(config: Mapping[str, Any], names: Iterable[str], path: Path) -> None:
+    """Raise a `DataError` that says which of `names` a config lacks."""
+    missing = [name for name in names if name not in config]
     if missing:
         raise DataError(f"{path} lacks {', '.join(missing)}; it was not written by minitorch-seg train")
-    return config
 
 
 def build_model(config: Mapping[str, Any]) -> Any:
     """The model that a config describes, with fresh weights."""
-    return models.build(
-        config["model"], config["in_channels"], len(config["classes"]), **config["model_options"]
-    )
+    options = config["model_options"]
+    try:
+        return models.build(config["model"], config["in_channels"], len(config["classes"]), **options)
+    except (TypeError, ValueError, MemoryError) as error:
+        given = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        raise UserError(
+            f"a {config['model']} with {config['in_channels']} input channels and {given} cannot be built "
+            f"({error or 'too little memory'}); mend these options"
+        ) from error
 
 
 def packaged_models() -> dict[str, Path]:
@@ -190,6 +210,12 @@ def load_model(source: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
             f"{weights_file.parent} holds no weights yet; let its training finish, or go on with --resume"
         )
     weights: dict[str, np.ndarray] = load_state_dict(weights_file)
-    model.load_state_dict(weights)
+    try:
+        model.load_state_dict(weights)
+    except (KeyError, ValueError) as error:
+        raise DataError(
+            f"{weights_file} does not fit the model that {config_file} describes ({error.args[0]}); "
+            "restore the config that was written with the weights"
+        ) from error
     model.eval()
     return model, config

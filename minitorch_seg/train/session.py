@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg import plot
-from minitorch_seg.errors import UserError
+from minitorch_seg.errors import DataError, UserError
 from minitorch_seg.train.calibrate import calibrate
 from minitorch_seg.train.evaluate import evaluate_model
 from minitorch_seg.train.recipe import Options, Plan, make_plan
-from minitorch_seg.train.run import RunFolder, next_folder
+from minitorch_seg.train.run import RunFolder, next_folder, require
 from minitorch_seg.train.trainer import Callback, Trainer
 
 __all__ = ["Result", "resume", "run_training"]
@@ -84,8 +84,16 @@ def resume(
     started = time.monotonic()
     run = RunFolder.open(path)
     config, state = run.config(), run.checkpoint()
-    options = Options(**config["options"])
-    plan = make_plan(options)
+    require(
+        config, ("options", "split_sha256", "steps", "validation_every", "crop"), run.path / "config.json"
+    )
+    try:
+        options = Options(**config["options"])
+        plan = make_plan(options)
+    except TypeError as error:
+        raise DataError(
+            f"{run.path / 'config.json'}: its options are not those of train ({error})"
+        ) from error
     if plan.config["split_sha256"] != config["split_sha256"]:
         raise UserError(
             f"--resume {run.path}: the images of {options.data} are not those of before; begin a new run"
@@ -123,6 +131,8 @@ def _train(
 ) -> Result:
     config = plan.config
     trainer = plan.trainer(config["steps"])
+    if state is not None:
+        _check_state(trainer, state, run)
     try:
         history = trainer.fit(
             plan.loader(),
@@ -141,6 +151,17 @@ def _train(
         raise _stopped(trainer, run, error) from error
     run.drop_checkpoint()
     return Result(run, config, metrics, time.monotonic() - started)
+
+
+def _check_state(trainer: Trainer, state: dict[str, Any], run: RunFolder) -> None:
+    """A checkpoint of another model (an edited config) is refused in one sentence."""
+    try:
+        trainer.load_state_dict(state)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"--resume {run.path}: its checkpoint does not fit its config.json ({error.args[0]}); "
+            "restore the config or begin a new run"
+        ) from error
 
 
 def _finish(plan: Plan, trainer: Trainer, run: RunFolder, started: float) -> dict[str, Any]:

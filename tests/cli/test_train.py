@@ -14,7 +14,8 @@ from PIL import Image
 
 from minitorch_seg.io import load_state_dict
 from minitorch_seg.train.history import History
-from minitorch_seg.train.run import FILES
+from minitorch_seg.train.recipe import Options, make_plan
+from minitorch_seg.train.run import FILES, RunFolder
 
 TINY = ("--base-channels", "2", "--depth", "1", "--batch-size", "4")
 
@@ -143,6 +144,28 @@ def test_resume_takes_no_other_options_and_needs_a_stopped_run(trained, tmp_path
     fails(cli("train", "--resume", "--out", run, "--lr", 0.1), "leave --lr out")
     fails(cli("train", "--resume", "--out", run), "this run is finished")
     fails(cli("train", "--resume", "--out", tmp_path / "none"), "no run folder")
+
+
+def test_an_edited_run_is_one_sentence(folder, tmp_path, cli):
+    run = RunFolder(tmp_path / "run")
+    options = ("--data", folder, "--out", run.path, "--steps", 2, *TINY)
+    assert cli("train", *options).exit_code == 0
+    config = run.config()
+    plan = make_plan(Options(**config["options"]))
+    run.save_checkpoint(plan.trainer(2).state_dict())
+    (run.path / "metrics.json").unlink()
+    resume = ("train", "--resume", "--out", run.path)
+    run.save_config(config | {"model_options": {"base_channels": 4, "depth": 1}})
+    fails(cli(*resume), "its checkpoint does not fit its config.json")
+    run.save_config(config | {"options": config["options"] | {"learning_rate": 1}})
+    fails(cli(*resume), "learning_rate")
+    run.save_config(config | {"options": config["options"] | {"lr": "fast"}})
+    fails(cli(*resume), "its options are not those of train")
+    config.pop("options")
+    run.save_config(config)
+    fails(cli(*resume), "config.json lacks options")
+    fails(cli("evaluate", run.path), "does not say on what data", "--data")
+    assert cli("evaluate", run.path, "--data", folder).exit_code == 0
 
 
 def test_a_loss_that_explodes_is_one_sentence(folder, tmp_path, cli):

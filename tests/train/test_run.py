@@ -98,6 +98,31 @@ def test_what_cannot_be_loaded_is_named(run, tmp_path):
         load_model(run.path)
 
 
+@pytest.mark.parametrize(
+    "edit, sentence",
+    [
+        ({"model_options": {"base_channels": 4, "depth": 1}}, "does not fit the model"),
+        ({"model_options": {"base_channels": 2, "depth": 2}}, "does not fit the model"),
+        ({"model_options": {"width": 2}}, "width=2 cannot be built"),
+        ({"model_options": {"base_channels": "two"}}, "base_channels='two' cannot be built"),
+        ({"model_options": [2]}, r"model_options is \[2\]"),
+        ({"model": "unett"}, "no model named 'unett'"),
+        ({"classes": None}, "classes is None"),
+    ],
+)
+def test_an_edited_config_is_one_sentence(edit, sentence, run):
+    run.save_config(CONFIG | edit)
+    with pytest.raises(UserError, match=sentence):
+        load_model(run.path)
+
+
+@pytest.mark.parametrize("text", ["7", '["model", "model_options", "in_channels", "classes"]'])
+def test_a_config_that_is_no_object_is_refused(text, run):
+    (run.path / "config.json").write_text(text)
+    with pytest.raises(DataError, match="holds no JSON object"):
+        load_model(run.path)
+
+
 def test_only_a_stopped_run_can_be_resumed(run):
     with pytest.raises(UserError, match="before its first checkpoint"):
         run.checkpoint()
