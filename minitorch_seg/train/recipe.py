@@ -138,9 +138,14 @@ class Plan:
         self.config["command"] = dataclasses.replace(self.options, epochs=None, steps=steps).command()
 
 
+def is_folder(name: str) -> bool:
+    """Whether --data means a folder; a known name comes first."""
+    return name not in data.NAMES and Path(name).is_dir()
+
+
 def load_splits(name: str, convert: str | None = None) -> Any:
     """A data set by name, or a folder of images and masks, checked as `minitorch-seg check` does."""
-    if name not in data.NAMES and Path(name).is_dir():
+    if is_folder(name):
         report = data.check_folder(name, convert=convert)
         if not report.ok:
             more = len(report.problems) - 1
@@ -152,6 +157,8 @@ def load_splits(name: str, convert: str | None = None) -> Any:
 def make_plan(options: Options) -> Plan:
     """Check every option, load the data, and decide what follows from both."""
     check_options(options)
+    if is_folder(options.data):  # whole, so that evaluate and --resume find it from everywhere
+        options = dataclasses.replace(options, data=str(Path(options.data).absolute()))
     splits = load_splits(options.data, options.convert)
     for name in ("train", "val", "test"):
         if len(getattr(splits, name)) == 0:

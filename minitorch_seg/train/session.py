@@ -166,7 +166,7 @@ def _check_state(trainer: Trainer, state: dict[str, Any], run: RunFolder) -> Non
 
 def _finish(plan: Plan, trainer: Trainer, run: RunFolder, started: float) -> dict[str, Any]:
     """Evaluate the best weights on the test images, write metrics.json, then draw; the metrics."""
-    splits, name = plan.splits, plan.options.data
+    splits, name = plan.splits, plan.splits.name
     places = np.linspace(0, len(splits.test) - 1, min(SHOWN, len(splits.test)))
     wanted = set(places.round().astype(int).tolist())
     count = itertools.count()

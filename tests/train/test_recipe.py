@@ -75,6 +75,18 @@ def test_two_plans_train_alike_and_another_seed_does_not():
     assert any((first[name] != other[name]).any() for name in first)
 
 
+def test_a_relative_folder_is_kept_whole(tmp_path, monkeypatch):
+    for part in ("images", "masks"):
+        (tmp_path / "mine" / part).mkdir(parents=True)
+        for k in range(4):
+            Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / "mine" / part / f"{k}.png")
+    monkeypatch.chdir(tmp_path)
+    plan = make_plan(Options(data="mine"))
+    plan.freeze(3)
+    assert plan.config["options"]["data"] == str(tmp_path / "mine") in plan.config["command"]
+    assert make_plan(Options()).config["options"]["data"] == "coins"
+
+
 def test_what_is_made_of_0_and_255_masks_is_said(tmp_path, caplog):
     for part in ("images", "masks"):
         (tmp_path / part).mkdir()
