@@ -20,6 +20,9 @@ from minitorch_seg.train.inference import predict_samples
 __all__ = ["baselines", "evaluate", "evaluate_model", "samples", "score_table", "with_channels"]
 
 
+LARGEST_GRID = 512
+
+
 def samples(dataset: Any) -> Iterator[Any]:
     """The samples of a data set, in order."""
     return (dataset[index] for index in range(len(dataset)))
@@ -90,12 +93,14 @@ def baselines(splits: Splits, dataset: Any) -> dict[str, dict[str, Any]]:
     """Reports of what needs no learning, on `dataset`.
 
     `majority`: the most frequent class of the training masks everywhere.  `location prior`: at each place the
-    class that the training masks hold there most often; masks of other sizes are stretched onto one grid.
+    class that the training masks hold there most often; masks of other sizes are stretched onto one grid, of
+    at most 512×512, since a vote for each pixel and class of photographs would fill the memory.
     """
     from minitorch_seg.data.transforms import resize_mask
 
     num_classes, ignore_index = len(splits.classes), splits.ignore_index
-    grid = splits.train[0].mask.shape
+    height, width = splits.train[0].mask.shape
+    grid = min(height, LARGEST_GRID), min(width, LARGEST_GRID)
     votes = np.zeros((*grid, num_classes), np.int64)
     rows, columns = np.indices(grid)
     totals = np.zeros(num_classes, np.int64)

@@ -78,6 +78,21 @@ def test_baselines_take_masks_of_other_sizes_and_skip_ignored_pixels():
     assert result["location prior"]["classes"]["a"]["pixels"] == 5
 
 
+def test_baselines_of_large_images_take_little_memory():
+    import tracemalloc
+
+    mask = np.zeros((1024, 2048), np.int64)
+    mask[512:] = 1
+    large = ArrayDataset([Sample(np.zeros((*mask.shape, 1), np.uint8), mask, "large")])
+    many = Splits("made", large, large, large, [f"c{k}" for k in range(20)], in_channels=1)
+    tracemalloc.start()
+    result = baselines(many, large)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert result["location prior"]["pixel_accuracy"] == 1.0
+    assert peak < mask.size * 8 * 10  # a vote for each pixel and class would be twice that
+
+
 def test_metrics_of_a_model_hold_the_baselines_and_the_table_shows_them():
     test = [sample([[0, 1], [0, 1]])]
     metrics = evaluate_model(Threshold(), splits(test, test), ArrayDataset(test))
