@@ -38,6 +38,12 @@ def integer(operator: str, name: str, value: Any) -> int:
         raise TypeError(f"{operator}: {name} must be an int, found {value!r}") from None
 
 
+def sizes_of(sizes: tuple) -> tuple[int, ...]:
+    """Sizes given one by one, or all in one tuple: f(2, 3) and f((2, 3)) mean the same."""
+    given = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
+    return tuple(op.index(n) for n in given)
+
+
 def normalize_dim(operator: str, dim: int, ndim: int) -> int:
     """A dimension counted from the front; −1 is the last one."""
     dim = op.index(dim)

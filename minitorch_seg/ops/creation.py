@@ -12,7 +12,7 @@ import numpy as np
 from minitorch_seg.autograd import Generator, Tensor, default_generator
 from minitorch_seg.autograd.dtypes import DEFAULT_FLOAT, python_number_dtype, to_array
 from minitorch_seg.kernels import layout
-from minitorch_seg.ops.shape import _sizes
+from minitorch_seg.ops.arguments import sizes_of
 
 
 def _empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -25,7 +25,7 @@ def full(size: Any, fill_value: float, dtype: Any = None, requires_grad: bool = 
     >>> full((2,), 7)
     tensor([7, 7])
     """
-    array = _empty(_sizes((size,)), dtype or python_number_dtype(fill_value))
+    array = _empty(sizes_of((size,)), dtype or python_number_dtype(fill_value))
     array[...] = fill_value
     return Tensor(array, requires_grad)
 
@@ -36,7 +36,7 @@ def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     >>> zeros(2, 3).shape, zeros((2, 3), dtype="int64").dtype
     ((2, 3), dtype('int64'))
     """
-    return full(_sizes(size), 0, dtype or DEFAULT_FLOAT, requires_grad)
+    return full(sizes_of(size), 0, dtype or DEFAULT_FLOAT, requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -45,7 +45,7 @@ def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     >>> ones(3)
     tensor([1., 1., 1.])
     """
-    return full(_sizes(size), 1, dtype or DEFAULT_FLOAT, requires_grad)
+    return full(sizes_of(size), 1, dtype or DEFAULT_FLOAT, requires_grad)
 
 
 def full_like(input: Tensor, fill_value: float, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -99,7 +99,7 @@ def rand(
     >>> 0 <= x.min().item() and x.max().item() < 1
     True
     """
-    return _random("uniform", _sizes(size), generator, dtype, requires_grad)
+    return _random("uniform", sizes_of(size), generator, dtype, requires_grad)
 
 
 def randn(
@@ -110,7 +110,7 @@ def randn(
     >>> bool((randn(3, generator=Generator(0)) == randn(3, generator=Generator(0))).all())
     True
     """
-    return _random("normal", _sizes(size), generator, dtype, requires_grad)
+    return _random("normal", sizes_of(size), generator, dtype, requires_grad)
 
 
 def _random(

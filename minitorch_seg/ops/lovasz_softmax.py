@@ -24,7 +24,7 @@ import numpy as np
 
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.ops.cat import stack
-from minitorch_seg.ops.dice_loss import class_probabilities
+from minitorch_seg.ops.class_probabilities import class_probabilities
 
 
 def lovasz_softmax(

@@ -13,19 +13,13 @@ back the same way:
 from __future__ import annotations
 
 import math
-import operator as op
 from typing import Any
 
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
-from minitorch_seg.ops.arguments import normalize_dim, normalize_dims
-
-
-def _sizes(sizes: tuple) -> tuple[int, ...]:
-    given = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
-    return tuple(op.index(n) for n in given)
+from minitorch_seg.ops.arguments import normalize_dim, normalize_dims, sizes_of
 
 
 class Reshape(Function):
@@ -46,7 +40,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     >>> ms.tensor([1, 2, 3, 4, 5, 6]).reshape(2, -1).tolist()
     [[1, 2, 3], [4, 5, 6]]
     """
-    sizes = _sizes(shape)
+    sizes = sizes_of(shape)
     known = math.prod(n for n in sizes if n != -1)
     whole = sizes.count(-1) == 0 and known == input.data.size
     fits = sizes.count(-1) == 1 and known > 0 and input.data.size % known == 0
@@ -92,7 +86,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     >>> ms.zeros(2, 3, 4).permute(2, 0, 1).shape
     (4, 2, 3)
     """
-    given = _sizes(dims)
+    given = sizes_of(dims)
     order = tuple(normalize_dim("permute", d, input.ndim) for d in given)
     if sorted(order) != list(range(input.ndim)):
         raise ShapeError(
@@ -155,7 +149,7 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     >>> ms.tensor([[1], [2]]).expand(2, 3).tolist()
     [[1, 1, 1], [2, 2, 2]]
     """
-    wanted = _sizes(sizes)
+    wanted = sizes_of(sizes)
     extra = len(wanted) - input.ndim
     shape = tuple(input.shape[d - extra] if n == -1 and d >= extra else n for d, n in enumerate(wanted))
     matching = extra >= 0 and all(a in (1, b) for a, b in zip(input.shape, shape[extra:], strict=True))
@@ -173,7 +167,7 @@ def broadcast_to(input: Tensor, size: Any) -> Tensor:
     >>> ms.broadcast_to(ms.tensor([1, 2]), (2, 2)).tolist()
     [[1, 2], [1, 2]]
     """
-    return expand(input, *_sizes((size,)))
+    return expand(input, *sizes_of((size,)))
 
 
 class Flip(Function):
@@ -194,7 +188,7 @@ def flip(input: Tensor, *dims: Any) -> Tensor:
     >>> ms.tensor([[1, 2], [3, 4]]).flip(1).tolist()
     [[2, 1], [4, 3]]
     """
-    given = _sizes(dims)
+    given = sizes_of(dims)
     return Flip.apply(input, normalize_dims("flip", given, input.ndim)) if given else input
 
 

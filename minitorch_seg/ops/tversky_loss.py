@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import Any
 
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.ops.dice_loss import class_probabilities
+from minitorch_seg.ops.class_probabilities import class_probabilities
 from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
 
 
