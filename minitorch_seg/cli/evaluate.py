@@ -12,9 +12,14 @@ from minitorch_seg.errors import UserError, nearest_name
 @click.option(
     "--data", metavar="NAME|FOLDER", help="Other data of the same classes.  [default: the run's own]"
 )
+@click.option(
+    "--convert",
+    metavar="foreground|boundary",
+    help="Masks that number objects: what to make of them.  [default: as the run did with its own data]",
+)
 @click.option("--split", default="test", help="train, val or test.", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON only, in the form of metrics.json.")
-def command(run: str, data: str | None, split: str, as_json: bool) -> None:
+def command(run: str, data: str | None, convert: str | None, split: str, as_json: bool) -> None:
     """Score RUN, a run folder or a packaged model, on images.
 
     Beside each score stands what needs no learning: the most frequent class everywhere, and at each place
@@ -28,8 +33,12 @@ def command(run: str, data: str | None, split: str, as_json: bool) -> None:
     if split not in ("train", "val", "test"):
         raise UserError(f"--split {split}: no such split{nearest_name(split, ('train', 'val', 'test'))}")
     model, config = load_model(run)
-    options = config.get("options", {})
-    splits = load_splits(data or options["data"], None if data else options.get("convert"))
+    options = config.get("options") or {}
+    if data is None and "data" not in options:
+        raise UserError(
+            f"the config of {run} does not say on what data it was trained; add --data NAME|FOLDER"
+        )
+    splits = load_splits(data or options["data"], convert or (None if data else options.get("convert")))
     if splits.classes != config["classes"]:
         raise UserError(
             f"--data {data}: its classes are {', '.join(splits.classes)}, "

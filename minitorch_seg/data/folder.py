@@ -170,7 +170,7 @@ def understand_masks(
     values = {value for survey in surveys for value in survey.counts} - {ignore}
     if convert is not None:
         if convert not in CONVERSIONS:
-            raise DataError(f"convert={convert!r} is not known; use one of {', '.join(CONVERSIONS)}.")
+            raise DataError(f"--convert {convert} is not known; use one of {', '.join(CONVERSIONS)}.")
         classes = CONVERSIONS[convert]
         note = f"{path}: every mask value above 0 is taken as one object; classes: {', '.join(classes)}."
         return MaskRule(tuple(classes), ignore, convert=convert), [note]
@@ -183,7 +183,8 @@ def understand_masks(
         most = max(survey.objects for survey in surveys)
         raise DataError(
             f"{path}: the masks hold numbered objects (up to {most} an image), not classes; convert them "
-            'with convert="foreground" (object or not) or convert="boundary" (objects that touch stay apart).'
+            "with --convert foreground (object or not) or --convert boundary (objects that touch stay "
+            'apart); in Python: convert="foreground".'
         )
     if layout.classes is not None:
         return MaskRule(tuple(layout.classes), ignore), []

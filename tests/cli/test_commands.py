@@ -102,6 +102,31 @@ def test_evaluate_reads_colour_images_with_the_channels_of_the_run(trained, cli,
     assert colour.exit_code == 0 and json.loads(colour.stdout) == grey
 
 
+def test_masks_that_number_objects_are_converted(trained, cli, folder):
+    _, run = trained
+    expected = json.loads(cli("evaluate", run, "--data", folder, "--json").stdout)
+    for k, path in enumerate(sorted((folder / "masks").iterdir())):
+        mask = np.array(Image.open(path))
+        rows, columns = np.nonzero(mask)
+        count = 4 + k % 2
+        mask[rows, columns] = 1 + (rows - rows.min()) * count // (np.ptp(rows) + 1)
+        Image.fromarray(mask).save(path)
+    (folder / "manifest.json").write_text('{"classes": ["background", "square"]}')
+    refused = cli("evaluate", run, "--data", folder)
+    assert refused.exit_code == 2 and "--convert foreground" in refused.stderr
+    wrong = cli("evaluate", run, "--data", folder, "--convert", "forground")
+    assert wrong.exit_code == 2 and "--convert forground" in wrong.stderr
+    converted = cli("evaluate", run, "--data", folder, "--convert", "foreground")
+    assert converted.exit_code == 2 and "background, object" in converted.stderr  # the names differ
+    config = json.loads((run / "config.json").read_text())
+    renamed = folder / "run"
+    renamed.mkdir()
+    (renamed / "config.json").write_text(json.dumps(config | {"classes": ["background", "object"]}))
+    (renamed / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes())
+    scored = cli("evaluate", renamed, "--data", folder, "--convert", "foreground", "--json")
+    assert json.loads(scored.stdout)["miou"] == expected["miou"]
+
+
 def test_predict_a_folder(trained, cli, tmp_path):
     data, run = trained
     result = cli("predict", run, data, "--out", tmp_path / "p", "--pixel-size", 2, "--pixel-unit", "m")

@@ -105,7 +105,9 @@ def write_instances(folder, counts):
 
 def test_instance_labels_are_recognised_and_converted_on_request(tmp_path):
     folder = write_instances(tmp_path / "cells", (6, 3, 9, 0))
-    assert 'numbered objects (up to 9 an image), not classes; convert them with convert="f' in refusal(folder)
+    assert "numbered objects (up to 9 an image), not classes; convert them with --convert f" in refusal(
+        folder
+    )
     data = SegmentationFolder(folder, convert="foreground")
     assert data.classes == ["background", "object"] and data.channels == 1
     assert np.unique(data[2].mask).tolist() == [0, 1] and np.unique(data[3].mask).tolist() == [0]
