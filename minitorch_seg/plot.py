@@ -1,4 +1,4 @@
-"""Pictures of a training: curves, a gallery of predictions with a legend, overlays.
+"""Pictures of a training: curves, a gallery of predictions with a legend, overlays; graph.py draws the graph.
 
 Each function returns a matplotlib Figure (or an array); `save` writes it as PNG.  Figures are made without
 pyplot, so nothing global is touched: no window, no backend choice, no memory that has to be freed by hand;
@@ -16,12 +16,13 @@ import numpy as np
 
 from minitorch_seg.data.palette import palette
 from minitorch_seg.errors import ShapeError
+from minitorch_seg.graph import graph
 from minitorch_seg.io import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["contours", "curves", "errors", "gallery", "overlay", "save"]
+__all__ = ["contours", "curves", "errors", "gallery", "graph", "overlay", "save"]
 
 WRONG = (214, 39, 40)
 IGNORED = (110, 110, 110)

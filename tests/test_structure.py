@@ -25,9 +25,10 @@ ROOMS = {
     "models": 6,
     "metrics": 6,
     "data": 6,
-    "plot": 7,
-    "train": 8,
-    "cli": 9,
+    "graph": 7,
+    "plot": 8,
+    "train": 9,
+    "cli": 10,
 }
 READING_PATH = ["autograd", "ops", "kernels/reference", "kernels/cpu", "nn", "models/unet.py"]
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -101,6 +101,11 @@ def grad(
     return tuple(found)
 
 
+def gradients_at(output: Tensor, edges: Sequence[Edge]) -> list[Tensor | None]:
+    """The gradient of the sum of `output` at each edge (node, number of its result); the graph is kept."""
+    return _run(_roots([output], [np.ones_like(output.data)]), True, False, wanted=list(edges))
+
+
 def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any] | None) -> list[tuple[Edge, Tensor]]:
     gradients = [None] * len(tensors) if gradients is None else list(gradients)
     if len(gradients) != len(tensors):
