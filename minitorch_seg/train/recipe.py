@@ -44,6 +44,8 @@ VALIDATIONS = 20
 LOSSES = ("cross_entropy", "dice_loss")
 LARGE = 256
 CROP = 128
+#: Far beyond what trains well on a CPU; a slip of the finger is named before it fills the memory.
+HIGHEST = {"depth": 8, "base_channels": 512, "crop": 4096}
 #: Scenes with a sky above and a ground below: turned upside down they would be another task.
 UPRIGHT = frozenset({"road"})
 
@@ -165,6 +167,8 @@ def make_plan(options: Options) -> Plan:
             raise UserError(
                 f"--data {options.data}: the {name} split is empty; train, val and test each need an image"
             )
+    crop = choose_crop(options, splits)
+    check_batches(options, splits, crop)
     names = {
         part: [sample_name(getattr(splits, part), i) for i in range(len(getattr(splits, part)))]
         for part in ("train", "val", "test")
@@ -180,7 +184,7 @@ def make_plan(options: Options) -> Plan:
         "normalisation": "per image: (v - mean) / standard deviation",
         "optimizer": "adamw",
         "schedule": "cosine to zero",
-        "crop": choose_crop(options, splits),
+        "crop": crop,
         "images": {part: len(stems) for part, stems in names.items()},
         "split_sha256": hashlib.sha256(repr(names).encode()).hexdigest(),
         "threads": ms.get_num_threads(),
@@ -202,6 +206,8 @@ def check_options(options: Options) -> None:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+        if value is not None and value > HIGHEST.get(name, math.inf):
+            raise UserError(f"--{name.replace('_', '-')} must be at most {HIGHEST[name]}, not {value}")
     if not 0 < options.lr < math.inf:
         raise UserError(f"--lr must be above 0, not {options.lr}")
     if not 0 <= options.seed < 2**63:
@@ -210,6 +216,17 @@ def check_options(options: Options) -> None:
         if name.strip() not in LOSSES:
             hint = nearest_name(name.strip(), LOSSES)
             raise UserError(f"--loss {options.loss}: no loss {name.strip()!r} for classes of pixels{hint}")
+
+
+def check_batches(options: Options, splits: Any, crop: int | None) -> None:
+    """Batch norm needs two values a channel or more, on the lowest level of the last batch too."""
+    height, width = (crop, crop) if crop is not None else next(iter(image_sizes(splits.train)))
+    last = len(splits.train) % options.batch_size or options.batch_size
+    if last * math.ceil(height / 2**options.depth) * math.ceil(width / 2**options.depth) < 2:
+        raise UserError(
+            f"--depth {options.depth} shrinks {width}x{height} pixels to one, and the last batch holds one "
+            "image, too few for batch norm; use a smaller --depth, a larger --crop or another --batch-size"
+        )
 
 
 def choose_crop(options: Options, splits: Any) -> int | None:

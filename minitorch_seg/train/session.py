@@ -3,17 +3,19 @@ on."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from minitorch_seg import plot
-from minitorch_seg.errors import DataError, UserError
+from minitorch_seg.errors import DataError, ShapeError, UserError
 from minitorch_seg.train.calibrate import calibrate
 from minitorch_seg.train.evaluate import evaluate_model
 from minitorch_seg.train.recipe import Options, Plan, make_plan
@@ -53,8 +55,8 @@ def run_training(
     started = time.monotonic() if started is None else started
     if sum(value is not None for value in (options.epochs, options.steps, minutes)) > 1:
         raise UserError("give one of --epochs, --steps and --minutes, not several")
-    if minutes is not None and not minutes > 0:
-        raise UserError(f"--minutes must be above 0, not {minutes:g}")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise UserError(f"--minutes must be above 0 and finite, not {minutes:g}")
     plan = make_plan(options)
     run = RunFolder.create(out or next_folder(options.data, options.model), force)
     try:
@@ -62,7 +64,8 @@ def run_training(
         say(f"{options.data}: {images} images; classes: {', '.join(plan.splits.classes)}")
         if minutes is not None:
             say(f"measuring how many steps fit into {minutes:g} minutes")
-            steps = calibrate(plan, minutes, started)
+            with _explained():
+                steps = calibrate(plan, minutes, started)
         elif options.epochs is not None:
             steps = options.epochs * plan.batches_an_epoch()
         else:
@@ -134,23 +137,40 @@ def _train(
     if state is not None:
         _check_state(trainer, state, run)
     try:
-        history = trainer.fit(
-            plan.loader(),
-            steps=config["steps"],
-            validation_data=plan.validation(trainer),
-            validation_every=config["validation_every"],
-            keep_best="val_miou",
-            callbacks=[_Beginning(run, config), _Checkpoints(run)],
-            progress=progress,
-            resume_from=state,
-        )
-        run.save_weights(trainer.model.state_dict())
-        run.save_history(history)
-        metrics = _finish(plan, trainer, run, started)
+        with _explained(trainer):
+            history = trainer.fit(
+                plan.loader(),
+                steps=config["steps"],
+                validation_data=plan.validation(trainer),
+                validation_every=config["validation_every"],
+                keep_best="val_miou",
+                callbacks=[_Beginning(run, config), _Checkpoints(run)],
+                progress=progress,
+                resume_from=state,
+            )
+            run.save_weights(trainer.model.state_dict())
+            run.save_history(history)
+            metrics = _finish(plan, trainer, run, started)
     except (KeyboardInterrupt, UserError) as error:
         raise _stopped(trainer, run, error) from error
     run.drop_checkpoint()
     return Result(run, config, metrics, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def _explained(trainer: Trainer | None = None) -> Iterator[None]:
+    """Too little memory, or a first step that does not fit the model, as a sentence on the options."""
+    try:
+        yield
+    except MemoryError as error:
+        raise UserError(
+            f"the memory is too small ({error or 'nothing is left'}); use a smaller --batch-size, --crop, "
+            "--base-channels or --depth"
+        ) from error
+    except ShapeError as error:
+        if trainer is not None and trainer.step:
+            raise
+        raise UserError(f"the first step failed: {error}; change --crop, --batch-size or --depth") from error
 
 
 def _check_state(trainer: Trainer, state: dict[str, Any], run: RunFolder) -> None:

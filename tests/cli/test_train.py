@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minitorch_seg.errors import ShapeError
 from minitorch_seg.io import load_state_dict
 from minitorch_seg.train.history import History
 from minitorch_seg.train.recipe import Options, make_plan
@@ -188,6 +189,11 @@ def test_a_loss_that_explodes_is_one_sentence(folder, tmp_path, cli):
         (("--steps", "0"), ["--steps must be at least 1"]),
         (("--seed", "-1"), ["--seed"]),
         (("--minutes", "-1"), ["--minutes must be above 0"]),
+        (("--minutes", "inf"), ["--minutes must be above 0 and finite"]),
+        (("--depth", "30"), ["--depth must be at most 8, not 30"]),
+        (("--base-channels", "1000000"), ["--base-channels must be at most 512"]),
+        (("--crop", "1000000"), ["--crop must be at most 4096"]),
+        (("--crop", "8", "--depth", "3", "--batch-size", "1"), ["--depth 3 shrinks 8x8 pixels to one"]),
         (("--steps", "5", "--epochs", "2"), ["one of --epochs, --steps and --minutes"]),
     ],
 )
@@ -195,6 +201,32 @@ def test_wrong_options(options, words, tmp_path, cli):
     result = cli("train", "--out", tmp_path / "run", *options)
     fails(result, *words)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("minutes", [False, True])
+@pytest.mark.parametrize(
+    "error, sentence",
+    [
+        (MemoryError("Unable to allocate 9 TiB"), "use a smaller --batch-size"),
+        (ShapeError("pool: no pixel is left"), "the first step failed: pool: no pixel is left"),
+    ],
+)
+def test_a_first_step_that_fails_leaves_nothing(error, sentence, minutes, folder, tmp_path, cli, monkeypatch):
+    from minitorch_seg.models import UNet
+
+    def broken(self, x):
+        raise error
+
+    monkeypatch.setattr(UNet, "forward", broken)
+    length = ("--minutes", 1) if minutes else ("--steps", 2)
+    fails(cli("train", "--data", folder, "--out", tmp_path / "run", *length, *TINY), sentence)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_last_batch_of_one_image_is_named_when_one_pixel_is_left(folder, tmp_path, cli):
+    options = ("--data", folder, "--out", tmp_path / "run", "--depth", 4, "--base-channels", 2)
+    fails(cli("train", *options, "--batch-size", 3), "the last batch holds one image")  # 3 + 1 of 4
+    assert cli("train", *options, "--batch-size", 2, "--steps", 2).exit_code == 0
 
 
 def bomb(path):
