@@ -168,9 +168,9 @@ def _matplotlib_svg(vertices: list[_Vertex], arrows: list[_Arrow]) -> str:
             (x0, y0), (x1, y1) = place[arrow.source], place[arrow.target]
             look = {"arrowstyle": "->", "color": "gray", "shrinkA": 12, "shrinkB": 12}
             axes.annotate("", (x1, y1), (x0, y0), arrowprops=look)
-            axes.text(
-                (x0 + x1) / 2, (y0 + y1) / 2, arrow.label, size=7, ha="center", va="center", parse_math=False
-            )
+            paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+            middle = ((x0 + x1) / 2, (y0 + y1) / 2)
+            axes.text(*middle, arrow.label, size=7, ha="center", va="center", bbox=paper, parse_math=False)
         for number, vertex in enumerate(vertices):
             box = {
                 "boxstyle": "square" if vertex.is_leaf else "round",
