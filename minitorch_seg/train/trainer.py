@@ -123,19 +123,22 @@ class Trainer:
         each.
 
         Args:
-            x, y: arrays of inputs and targets; or x alone: a data set, or a loader that yields both.
+            x, y: arrays of inputs and targets; or x alone: a data set, or a loader that yields both.  Floats
+            of another dtype than the model's (float64, as NumPy makes them) are turned into the model's.
             validation_data: (x, y), a data set, a loader, or a function () -> dict of numbers.
             steps: stop after this many optimiser steps, even in the middle of an epoch (`epochs` is then
             unused). seed: order of the examples; with `transform` also the augmentation of a data set.
             transform: joint image and mask transform of a data set's samples.
             validation_every: epochs from one validation to the next; the last epoch is always validated.
-            keep_best: name of a column, such as "val_miou": its best weights are restored at the end.
+            keep_best: name of a column, such as "val_miou": its best weights are restored at the end.  Best
+            is the highest value, of a column that ends in "loss" the lowest.
             callbacks: objects with the methods of `Callback`.
             progress: show a progress bar on a terminal.
             resume_from: what `state_dict()` gave at the end of an epoch: go on from there.
         """
         loader = as_loader(x, y, batch_size=batch_size, shuffle=shuffle, seed=seed, transform=transform)
         validate = self._validation(validation_data, batch_size, transform)
+        self._check_column(keep_best, validation_data)
         batches = len(loader) if hasattr(loader, "__len__") else None
         if batches == 0:
             raise UserError("fit: there is no batch to train on; the data set is empty")
@@ -153,9 +156,12 @@ class Trainer:
             while self.epoch < epochs and (steps is None or self.step < steps):
                 logs = self._train_epoch(loader, steps, watching)
                 finished = self.epoch >= epochs or (steps is not None and self.step >= steps)
-                if validate is not None and (finished or self.epoch % validation_every == 0):
+                validated = validate is not None and (finished or self.epoch % validation_every == 0)
+                if validate is not None and validated:
                     logs.update({f"val_{name}": value for name, value in validate().items()})
                 self.history.append(self.epoch, **logs)
+                if keep_best is not None and validated and keep_best not in self.history.history:
+                    raise _no_column(keep_best, self.history.history)
                 self._remember_best(keep_best, logs)
                 for callback in watching:
                     callback.on_epoch(self, logs)
@@ -177,7 +183,8 @@ class Trainer:
         self.model.eval()
         with no_grad():
             parts = [
-                to_array(self.model(Tensor(x[i : i + batch_size]))) for i in range(0, len(x), batch_size)
+                to_array(self.model(self._fitting(Tensor(x[i : i + batch_size]))))
+                for i in range(0, len(x), batch_size)
             ]
         return np.concatenate(parts) if parts else np.empty((0,), np.float32)
 
@@ -216,7 +223,8 @@ class Trainer:
             loader.set_epoch(self.epoch)
         self.model.train()
         total = _Average(self.metrics, self.ignore_index)
-        for inputs, target in loader:
+        for batch in loader:
+            inputs, target = map(self._fitting, batch)
             self.optimizer.zero_grad()
             logits = self.model(inputs)
             loss = self.loss(logits, target)
@@ -245,24 +253,48 @@ class Trainer:
     ) -> Callable[[], dict[str, float]] | None:
         if data is None or callable(data):
             return data
-        pair = data if isinstance(data, tuple) else (data, None)
+        arrays = isinstance(data, list) and len(data) == 2 and all(hasattr(part, "shape") for part in data)
+        pair = data if isinstance(data, tuple) or arrays else (data, None)
         loader = as_loader(*pair, batch_size=batch_size)
         return lambda: self._measure(loader)
+
+    def _fitting(self, value: Any) -> Any:
+        """Floats in the dtype of the model's weights; whole numbers as they are."""
+        dtypes = (parameter.dtype for parameter in self.model.parameters() if parameter.dtype.kind == "f")
+        wanted, array = next(dtypes, None), to_array(value)
+        if wanted is None or array.dtype.kind != "f" or array.dtype == wanted:
+            return value
+        return Tensor(array.astype(wanted))
 
     def _measure(self, loader: Any) -> dict[str, float]:
         self.model.eval()
         total = _Average(self.metrics, self.ignore_index)
         with no_grad():
-            for inputs, target in loader:
+            for batch in loader:
+                inputs, target = map(self._fitting, batch)
                 logits = self.model(inputs)
                 total.add(self.loss(logits, target).item(), logits, target)
         return total.result()
 
+    def _check_column(self, column: str | None, validation_data: Any) -> None:
+        """Refuse a `keep_best` that no epoch will report; what a validation function reports shows later."""
+        columns = ["loss", *self.metrics]
+        if validation_data is not None:
+            columns += [f"val_{name}" for name in columns]
+        later = callable(validation_data) and column is not None and column.startswith("val_")
+        if column is not None and column not in columns and not later:
+            raise _no_column(column, columns)
+
     def _remember_best(self, column: str | None, logs: dict[str, float]) -> None:
         value = logs.get(column, math.nan) if column else math.nan
-        if value == value and (self.best is None or value > self.best["value"]):
+        sign = -1 if column is not None and column.endswith("loss") else 1
+        if value == value and (self.best is None or sign * value > sign * self.best["value"]):
             weights = {name: np.array(to_array(entry)) for name, entry in self.model.state_dict().items()}
             self.best = {"value": value, "epoch": self.epoch, "weights": weights}
+
+
+def _no_column(name: str, columns: Iterable[str]) -> UserError:
+    return UserError(f"fit: keep_best={name!r} is no column of the history{nearest_name(name, columns)}")
 
 
 class _Average:

@@ -63,6 +63,38 @@ def test_documented_arguments_of_the_keras_example():
     assert trainer.evaluate(x, y)["accuracy"] == by_hand
 
 
+@pytest.mark.parametrize("loss", ["binary_cross_entropy_with_logits", "mse_loss"])
+def test_arrays_of_float64_and_a_list_of_validation_data(loss):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((8, 3)), rng.integers(0, 2, (8, 1)).astype(np.float64)
+
+    def run(dtype, kind):
+        ms.manual_seed(0)
+        trainer = Trainer(ms.nn.Linear(3, 1), loss, "sgd")
+        data = x.astype(dtype), y.astype(dtype)
+        history = trainer.fit(*data, epochs=2, validation_data=kind(data), progress=False)
+        return history, trainer.predict(x.astype(dtype))
+
+    (wide, wide_logits), (narrow, logits) = run(np.float64, list), run(np.float32, tuple)
+    assert wide == narrow and "val_loss" in wide.history
+    np.testing.assert_array_equal(wide_logits, logits)
+
+
+def test_a_model_of_float64_keeps_its_dtype():
+    model = ms.nn.Linear(3, 1)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.astype(np.float64)
+    assert Trainer(model, "mse_loss").predict(np.ones((2, 3))).dtype == np.float64
+
+
+def test_a_list_of_two_batches_is_a_loader():
+    images, masks = blobs(count=8)
+    x, y = floats(images), masks
+    batches = [(ms.tensor(x[:4]), ms.tensor(y[:4])), (ms.tensor(x[4:]), ms.tensor(y[4:]))]
+    history = make().fit(x, y, validation_data=batches, progress=False)
+    assert "val_miou" in history.history
+
+
 def test_loss_is_the_mean_over_examples_also_with_a_small_last_batch():
     images, masks = blobs(count=7)
     x, y = floats(images), masks
@@ -172,6 +204,34 @@ def test_best_weights_are_restored():
     )
     assert trainer.best["epoch"] == 2
     assert_same_bits(weights(trainer), seen[1])
+
+
+def test_of_a_loss_the_lowest_is_the_best():
+    images, masks = blobs()
+    trainer, values = make(), iter([0.3, 0.1, 0.5])
+    trainer.fit(
+        loader(images, masks),
+        epochs=3,
+        validation_data=lambda: {"loss": next(values)},
+        keep_best="val_loss",
+        progress=False,
+    )
+    assert trainer.best["epoch"] == 2 and trainer.best["value"] == 0.1
+
+
+@pytest.mark.parametrize(
+    "keep_best, validation, hint",
+    [
+        ("val_mIoU", "arrays", "did you mean val_miou"),
+        ("val_mIoU", "function", "did you mean val_miou"),
+        ("val_miou", None, "did you mean miou"),
+    ],
+)
+def test_a_column_that_does_not_exist_is_named(keep_best, validation, hint):
+    images, masks = blobs()
+    data = {"arrays": (floats(images), masks), "function": lambda: {"miou": 1.0}, None: None}[validation]
+    with pytest.raises(UserError, match=f"keep_best='{keep_best}' is no column of the history; {hint}"):
+        make().fit(loader(images, masks), validation_data=data, keep_best=keep_best, progress=False)
 
 
 def test_validation_every_and_always_at_the_end():
