@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Tensor
+from minitorch_seg.errors import ShapeError
 
 
 class Optimizer:
@@ -94,13 +95,27 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Go on from what `state_dict` gave.  Nothing is changed unless groups and shapes fit."""
         groups = state_dict["param_groups"]
         sizes, expected = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
         if sizes != expected:
             raise ValueError(
                 f"{type(self).__name__}.load_state_dict: groups of {sizes} parameters, expected {expected}"
             )
+        params = [p for group in self.param_groups for p in group["params"]]
+        for i, entries in state_dict["state"].items():
+            if not 0 <= int(i) < len(params):
+                raise ValueError(
+                    f"{type(self).__name__}.load_state_dict: state for parameter {i}, "
+                    f"but there are {len(params)}"
+                )
+            for name, value in entries.items():
+                shape = tuple(getattr(value, "shape", ()))  # () is a number, such as the count of steps
+                if shape and shape != params[int(i)].shape:
+                    raise ShapeError(
+                        f"{type(self).__name__}.load_state_dict: {name} of parameter {i} has shape {shape}, "
+                        f"expected {params[int(i)].shape}"
+                    )
         for group, saved in zip(self.param_groups, groups, strict=True):
             group.update({k: v for k, v in saved.items() if k != "params"})
         self.state = {

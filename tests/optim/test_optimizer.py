@@ -91,3 +91,23 @@ def test_refuses():
         optimizer = ms.optim.Optimizer([w], {})
         w.grad = ms.zeros(2)
         optimizer.step()
+
+
+def test_a_state_of_other_shapes_is_refused_and_changes_nothing():
+    def adam(*shapes):
+        parameters = [ms.zeros(*shape, requires_grad=True) for shape in shapes]
+        optimizer = ms.optim.Adam(parameters, lr=len(shapes[1]) / 8)
+        for parameter in parameters:
+            parameter.grad = ms.zeros(*parameter.shape)
+        optimizer.step()
+        return optimizer
+
+    own, other = adam((3,), (2, 3)), adam((3,), (2,))
+    with pytest.raises(ms.errors.ShapeError, match=r"of parameter 1 has shape \(2,\), expected \(2, 3\)"):
+        own.load_state_dict(other.state_dict())
+    assert own.param_groups[0]["lr"] == 0.25
+    state = own.state_dict()
+    state["state"][2] = state["state"].pop(1)
+    with pytest.raises(ValueError, match="state for parameter 2, but there are 2"):
+        own.load_state_dict(state)
+    own.load_state_dict(adam((3,), (2, 3)).state_dict())
