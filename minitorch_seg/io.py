@@ -64,9 +64,13 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8 with Unix line ends."""
+    r"""Write `text` as UTF-8 with Unix line ends.
+
+    A byte of a file name that is not UTF-8 is written as \udcXX; in JSON this is an escape that `read_json`
+    turns back.
+    """
     with atomic_file(path) as file:
-        file.write(text.encode("utf-8"))
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def to_json(value: Any) -> str:

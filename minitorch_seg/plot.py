@@ -63,7 +63,7 @@ def curves(history: Any, title: str = "") -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, loc="upper right" if label == "loss" else "lower right")
-    figure.suptitle(title, parse_math=False)
+    figure.suptitle(_drawable(title), parse_math=False)
     return figure
 
 
@@ -152,7 +152,7 @@ def gallery(
             axes.set_xticks([])
             axes.set_yticks([])
         if names is not None:
-            grid[row, 0].set_ylabel(names[row], fontsize=8, parse_math=False)
+            grid[row, 0].set_ylabel(_drawable(names[row]), fontsize=8, parse_math=False)
     for axes, heading in zip(grid[0], ("image", "truth", "prediction", "errors"), strict=True):
         axes.set_title(heading, fontsize=11)
     shades = [(*colors.tolist()[k], name) for k, name in enumerate(classes)]
@@ -167,7 +167,7 @@ def gallery(
     )
     for text in legend.get_texts():
         text.set_parse_math(False)  # a "$" in a class's name is a "$"
-    figure.suptitle(title, parse_math=False)
+    figure.suptitle(_drawable(title), parse_math=False)
     return figure
 
 
@@ -175,6 +175,11 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: int = 120) -> None:
     """Write a figure as PNG, whole or not at all."""
     with atomic_file(path) as file:
         figure.savefig(file, format="png", dpi=dpi)
+
+
+def _drawable(text: str) -> str:
+    """Text that matplotlib can draw: bytes of a file name that are not UTF-8 become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _rgb(image: np.ndarray) -> np.ndarray:

@@ -139,3 +139,9 @@ def test_a_truncated_weight_file_is_named(tmp_path):
         io.load_state_dict(tmp_path / "w.safetensors")
     with pytest.raises(DataError, match=r"cannot read .*none\.safetensors"):
         io.load_state_dict(tmp_path / "none.safetensors")
+
+
+def test_a_name_that_is_not_utf8_comes_back_from_json(tmp_path):
+    name = b"\xff.png".decode("utf-8", "surrogateescape")
+    io.write_json(tmp_path / "a.json", {"data": name, "unit": "µm"})
+    assert io.read_json(tmp_path / "a.json") == {"data": name, "unit": "µm"}

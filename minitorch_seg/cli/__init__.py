@@ -10,6 +10,7 @@ anything else is a mistake of ours and keeps its traceback.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Any
 
@@ -52,6 +53,15 @@ class LazyGroup(click.Group):
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             raise UserError(f"there is no command {args[0]!r}{nearest_name(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        # What the terminal cannot show (a formula on cp1252, a file name that is not UTF-8) is no reason to
+        # stop; in UTF-8 only such a name can fail, and an escape says more than a question mark.
+        stream = sys.stdout
+        if isinstance(stream, io.TextIOWrapper):
+            unicode = stream.encoding.lower().startswith("utf")
+            stream.reconfigure(errors="backslashreplace" if unicode else "replace")
+        return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

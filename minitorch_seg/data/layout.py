@@ -60,13 +60,18 @@ def some(names: list[str], shown: int = 3) -> str:
     return ", ".join(names[:shown]) + more
 
 
+def _digest(text: str) -> bytes:
+    """SHA-256; a file name that is not UTF-8 counts with the bytes it has."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+
+
 def seeded_split(stems: list[str], seed: int = 0) -> dict[str, list[str]]:
     """70/15/15 by a hash of the seed and each stem: the order of the files and added files change little.
 
     >>> {name: len(part) for name, part in seeded_split([str(i) for i in range(20)]).items()}
     {'train': 14, 'val': 3, 'test': 3}
     """
-    order = sorted(stems, key=lambda stem: hashlib.sha256(f"{seed}/{stem}".encode()).digest())
+    order = sorted(stems, key=lambda stem: _digest(f"{seed}/{stem}"))
     held_back = max(1, round(0.15 * len(order)))
     parts = (order[2 * held_back :], order[:held_back], order[held_back : 2 * held_back])
     return {name: sorted(part) for name, part in zip(SPLIT_NAMES, parts, strict=True)}

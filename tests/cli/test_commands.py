@@ -1,6 +1,7 @@
 """The other commands, from outside."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -48,6 +49,37 @@ def test_python_dash_m():
         result.stderr
         == "error: no-such-folder: there is no such folder; give one that holds images/ and masks/\n"
     )
+
+
+def run_python(*words, **environment):
+    """`python -m minitorch_seg` in a process of its own, with bytes for output."""
+    command = [sys.executable, "-m", "minitorch_seg", *map(str, words)]
+    return subprocess.run(command, capture_output=True, env=os.environ | environment)
+
+
+def test_a_terminal_that_lacks_the_letters_gets_question_marks():
+    result = run_python("show", "conv2d", PYTHONIOENCODING="cp1252")
+    assert result.returncode == 0 and b"?" in result.stdout and result.stderr == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such file names")
+def test_file_names_that_are_not_utf8(folder, tmp_path):
+    for part in ("images", "masks"):
+        for path in (folder / part).iterdir():
+            os.rename(path, os.fsencode(path.parent) + b"/\xff" + path.name[2:].encode())
+    (folder / "split.json").unlink()
+    utf8 = {"PYTHONIOENCODING": "utf-8"}
+    assert run_python("check", folder, **utf8).returncode == 0
+    options = ("--steps", 2, "--base-channels", 2, "--depth", 1)
+    trained = run_python("train", "--data", folder, "--out", tmp_path / "run", *options, **utf8)
+    assert trained.returncode == 0, trained.stderr
+    predicted = run_python("predict", tmp_path / "run", folder, "--out", tmp_path / "p", **utf8)
+    assert predicted.returncode == 0, predicted.stderr
+    assert os.path.exists(os.fsencode(tmp_path / "p") + b"/\xff0_overlay.png")
+    assert "\\udcff0.png" in (tmp_path / "p" / "areas.csv").read_text(encoding="utf-8")
+    os.remove(os.fsencode(folder / "masks") + b"/\xff0.png")
+    broken = run_python("check", folder, "--json", **utf8)
+    assert broken.returncode == 2 and "\udcff0" in json.loads(broken.stdout)["problems"][0]
 
 
 def test_our_own_mistakes_keep_their_traceback(cli, monkeypatch):
