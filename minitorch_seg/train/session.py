@@ -226,7 +226,7 @@ def _stopped(trainer: Trainer, run: RunFolder, error: BaseException) -> BaseExce
     run.save_weights(trainer.model.state_dict())
     if len(trainer.history):
         run.save_history(trainer.history)
-    kept = "the weights so far are in"
+    kept = "the weights of that step, which no validation has measured yet, are in"
     if trainer.best is not None:
         kept = f"the best weights so far (validation mIoU {trainer.best['value']:.3f}) are in"
     sentence = f"{kept} {run.path / 'model.safetensors'}"

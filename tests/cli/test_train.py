@@ -139,6 +139,27 @@ def test_ctrl_c_keeps_the_best_weights_and_resume_gives_the_uninterrupted_run(ma
     assert_same_run(tmp_path / "stopped", tmp_path / "straight")
 
 
+def interrupt(*arguments):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_before_the_first_step_keeps_nothing(folder, tmp_path, cli, monkeypatch):
+    monkeypatch.setattr("minitorch_seg.models.UNet.forward", interrupt)
+    result = cli("train", "--data", folder, "--out", tmp_path / "run", "--steps", 2, *TINY)
+    assert result.exit_code == 130
+    assert result.stderr.strip().splitlines()[-1] == "stopped before the first step; nothing was kept"
+    assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_before_the_first_validation_says_so(folder, tmp_path, cli, monkeypatch):
+    monkeypatch.setattr("minitorch_seg.train.recipe.Plan.validation", lambda plan, trainer: interrupt)
+    result = cli("train", "--data", folder, "--out", tmp_path / "run", "--steps", 2, *TINY)
+    assert result.exit_code == 130
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("stopped after step 1 of 2; the weights of that step, which no validation has")
+    assert names(tmp_path / "run") == ["config.json", "model.safetensors"]
+
+
 def test_resume_takes_no_other_options_and_needs_a_stopped_run(trained, tmp_path, cli):
     _, run = trained
     fails(cli("train", "--resume"), "--out RUN")
