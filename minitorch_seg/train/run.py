@@ -149,6 +149,8 @@ def next_folder(data: str, model: str, root: str | os.PathLike[str] = "runs") ->
     return Path(root) / f"{stem}{1 + max((int(n) for n in taken if n.isdigit()), default=0)}"
 
 
+#: Far beyond what trains well on a CPU; a slip of the finger is named before it fills the memory.
+HIGHEST = {"depth": 8, "base_channels": 512}
 #: What a config must hold to build the model, and of what kind.
 _NEEDED: dict[str, type] = {"model": str, "model_options": dict, "in_channels": int, "classes": list}
 
@@ -175,6 +177,9 @@ def require(config: Mapping[str, Any], names: Iterable[str], path: Path) -> None
 def build_model(config: Mapping[str, Any]) -> Any:
     """The model that a config describes, with fresh weights."""
     options = config["model_options"]
+    for name, highest in HIGHEST.items():
+        if isinstance(options.get(name), int) and options[name] > highest:
+            raise UserError(f"{name} of a {config['model']} must be at most {highest}, not {options[name]}")
     try:
         return models.build(config["model"], config["in_channels"], len(config["classes"]), **options)
     except (TypeError, ValueError, MemoryError) as error:

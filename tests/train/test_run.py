@@ -103,6 +103,7 @@ def test_what_cannot_be_loaded_is_named(run, tmp_path):
     [
         ({"model_options": {"base_channels": 4, "depth": 1}}, "does not fit the model"),
         ({"model_options": {"base_channels": 2, "depth": 2}}, "does not fit the model"),
+        ({"model_options": {"base_channels": 2, "depth": 30}}, "depth of a unet must be at most 8, not 30"),
         ({"model_options": {"width": 2}}, "width=2 cannot be built"),
         ({"model_options": {"base_channels": "two"}}, "base_channels='two' cannot be built"),
         ({"model_options": [2]}, r"model_options is \[2\]"),
