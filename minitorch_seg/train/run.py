@@ -75,6 +75,12 @@ class RunFolder:
         self.save_config(config)
         (self.path / CLAIM).unlink(missing_ok=True)
 
+    def retract(self) -> None:
+        """Take back `begin` too, where neither weights nor a checkpoint came of it."""
+        if not any((self.path / name).exists() for name in (*FILES[1:], CHECKPOINT)):
+            (self.path / "config.json").unlink(missing_ok=True)
+            self.withdraw()
+
     def withdraw(self) -> None:
         """Take back `create` when nothing came of it."""
         with contextlib.suppress(OSError):

@@ -221,6 +221,7 @@ def _stopped(trainer: Trainer, run: RunFolder, error: BaseException) -> BaseExce
     if trainer.step == 0:
         return error if diverged else KeyboardInterrupt("stopped before the first step; nothing was kept")
     if diverged and trainer.best is None:
+        run.retract()
         return error
     trainer.restore_best()
     run.save_weights(trainer.model.state_dict())

@@ -194,6 +194,9 @@ def test_a_loss_that_explodes_is_one_sentence(folder, tmp_path, cli):
     result = cli("train", "--data", folder, "--out", tmp_path / "run", "--lr", 1e30, "--epochs", 9, *TINY)
     fails(result, "the loss became", "use a smaller learning rate")
     assert not (tmp_path / "run" / "metrics.json").exists()
+    early = ("--data", folder, "--out", tmp_path / "early", "--lr", 1e30, *TINY, "--batch-size", 2)
+    fails(cli("train", *early), "the loss became nan at step 2")
+    assert not (tmp_path / "early").exists()  # no config of a run without weights
 
 
 @pytest.mark.parametrize(
