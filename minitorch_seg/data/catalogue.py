@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,8 @@ from minitorch_seg.data.dataset import Dataset, Splits
 from minitorch_seg.data.folder import SegmentationFolder
 from minitorch_seg.data.palette import colourise, palette
 from minitorch_seg.data.registry import REGISTERED, entry, find, load_registered
-from minitorch_seg.errors import DataError
+from minitorch_seg.errors import DataError, nearest_name
+from minitorch_seg.io import atomic_file
 
 # The licences of the photographs, as scikit-image states them; the masks are ours and MIT.
 BUNDLED = {
@@ -72,10 +72,7 @@ def _bundled(name: str) -> Splits:
 
 
 def unknown_name(name: str) -> str:
-    near = difflib.get_close_matches(name.lower(), NAMES, n=1, cutoff=0.5)
-    hint = f" did you mean {near[0]}?" if near else ""
-    known = ", ".join(NAMES)
-    return f"there is no data set and no folder {name!r};{hint} The sets are {known}; or give a folder."
+    return f"there is no data set and no folder {name!r}{nearest_name(name, NAMES)}; or give a folder"
 
 
 def status() -> list[Status]:
@@ -126,14 +123,9 @@ def contact_sheet(splits: Splits, path: str | Path, columns: int = 6) -> Path:
             draw.rectangle((x, y + 4, x + 12, y + 16), fill=tuple(colours[index].tolist()), outline="grey")
             draw.text((x + 18, y + 4), splits.classes[index], fill="black")
         y += line
-    path = Path(path)
-    try:
-        sheet.save(path, format="PNG")
-    except OSError as error:
-        raise DataError(
-            f"{path}: the contact sheet cannot be written there ({error}); name another file."
-        ) from None
-    return path
+    with atomic_file(path) as file:
+        sheet.save(file, format="PNG")
+    return Path(path)
 
 
 def _legend_rows(splits: Splits, width: int) -> list[list[tuple[int, int]]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
-from minitorch_seg.errors import UserError
+from minitorch_seg.errors import UserError, nearest_name
 from minitorch_seg.models.unet import UNet
 from minitorch_seg.nn import Module
 
@@ -20,9 +19,7 @@ def build(name: str, in_channels: int, num_classes: int, **options: Any) -> Modu
     'UNet'
     """
     if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"there is no model named {name!r}: the names are {', '.join(NAMES)}{hint}")
+        raise UserError(f"there is no model named {name!r}{nearest_name(name, NAMES)}")
     return NAMES[name](in_channels, num_classes, **options)
 
 

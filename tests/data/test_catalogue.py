@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from minitorch_seg import data
-from minitorch_seg.errors import DataError
+from minitorch_seg.errors import DataError, UserError
 
 
 def test_load_a_folder(make_folder):
@@ -55,7 +55,7 @@ def test_contact_sheet_shows_images_and_colours(make_folder, tmp_path):
     assert sheet.shape[1] == 3 * (128 + 6) + 6
     for colour in data.palette.palette(3):
         assert (sheet == colour).all(axis=2).sum() > 100
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(UserError, match="cannot write"):
         data.contact_sheet(splits, tmp_path / "no" / "sheet.png")
 
 
