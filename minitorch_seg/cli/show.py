@@ -1,14 +1,15 @@
 """`minitorch-seg show OP`: one page about an operator, from the live source.
 
 Formula and derivation (the text of its file in ops/), forward and backward (its Function), the public
-function, and each kernel that it calls: the reference (the formula in NumPy) and, with --kernels, the Numba
-loops.
+function, and each kernel that it calls: the reference (the formula in NumPy), the Numba loops, and with
+--kernels the fast ones.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import re
 from types import ModuleType
@@ -23,7 +24,7 @@ WIDTH = 100
 
 @click.command()
 @click.argument("operator", metavar="OP")
-@click.option("--kernels", is_flag=True, help="Add the Numba kernels to the reference kernel.")
+@click.option("--kernels", is_flag=True, help="Add the fast kernels, and the loops that kernels share.")
 def command(operator: str, kernels: bool) -> None:
     """One page about OP: formula, forward, backward and kernels, from the live source.
 
@@ -67,21 +68,35 @@ def page(name: str, function: Any, all_kernels: bool = False) -> str:
             parts += [_title(heading), "\n\n".join(pieces)]
     text = "\n".join(_segment(source, defined[n]) for n in wanted)
     for kernel in sorted(set(re.findall(r'dispatch\.get\("(\w+)"\)', text))):
-        for room in ("reference", "cpu") if all_kernels else ("reference",):
-            kernel_module = _kernel(room, kernel)
-            if kernel_module is not None:
-                parts += [
-                    _title(f"kernel    ({_path(kernel_module)})"),
-                    inspect.getsource(kernel_module).strip(),
-                ]
+        for kernel_module in _kernels(kernel, all_kernels):
+            title = _title(f"kernel    ({_path(kernel_module)})")
+            parts += [title, inspect.getsource(kernel_module).strip()]
     return "\n\n".join(parts)
 
 
-def _kernel(room: str, name: str) -> ModuleType | None:
-    try:
-        return importlib.import_module(f"minitorch_seg.kernels.{room}.{name}")
-    except ModuleNotFoundError:
-        return None
+def _kernels(name: str, all_kernels: bool) -> list[ModuleType]:
+    """The reference kernel and the Numba loops; with all_kernels the fast ones, and what a room shares."""
+    found: dict[str, ModuleType] = {}
+    for room in ("reference", "cpu", "fast") if all_kernels else ("reference", "cpu"):
+        package = f"minitorch_seg.kernels.{room}"
+        waiting = [f"{package}.{name}"]
+        while waiting:
+            path = waiting.pop(0)
+            if path not in found and importlib.util.find_spec(path) is not None:
+                found[path] = importlib.import_module(path)
+                waiting += _imported_from(package, found[path]) if all_kernels else []
+    return list(found.values())
+
+
+def _imported_from(package: str, module: ModuleType) -> list[str]:
+    """The modules of `package` that a module imports."""
+    paths = []
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.ImportFrom) and node.module == package:
+            paths += [f"{package}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
+            paths.append(str(node.module))
+    return paths
 
 
 def _reached(name: str, defined: dict[str, Any]) -> list[str]:
