@@ -108,3 +108,31 @@ def test_build_by_name():
     assert isinstance(ms.models.build("unet", 1, 2, base_channels=4, depth=1), ms.models.UNet)
     with pytest.raises(ms.UserError, match="did you mean unet"):
         ms.models.build("unnet", 1, 2)
+
+
+def test_training_steps_have_the_same_bits_on_any_number_of_threads():
+    def train(threads):
+        before = ms.get_num_threads()
+        ms.set_num_threads(threads)
+        try:
+            ms.manual_seed(0)
+            model = ms.models.UNet(3, 3, base_channels=8, depth=2)
+            optimizer = ms.optim.AdamW(model.parameters(), lr=0.01)
+            x, target = ms.rand(4, 3, 40, 36), ms.tensor(np.arange(4 * 40 * 36).reshape(4, 40, 36) % 3)
+            losses = []
+            for _ in range(3):
+                logits = model(x)
+                loss = ms.functional.cross_entropy(logits, target) + ms.functional.dice_loss(logits, target)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.item())
+        finally:
+            ms.set_num_threads(before)
+        return losses, [p.data for p in model.parameters()]
+
+    one = train(1)
+    for threads in (2, 7):
+        losses, weights = train(threads)
+        assert losses == one[0]
+        assert all(np.array_equal(a, b) for a, b in zip(weights, one[1], strict=True))
