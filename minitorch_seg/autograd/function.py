@@ -272,7 +272,6 @@ def _refuse_hidden_tensors(name: str, args: tuple, kwargs: dict) -> None:
     for value in (*inside, *kwargs.values()):
         if isinstance(value, Tensor) and value.requires_grad:
             raise TypeError(
-                f"{name}.apply: a tensor that requires a gradient was given by keyword or inside a "
-                f"list, where it would "
-                "not be recorded: pass it as a positional argument"
+                f"{name}.apply: a tensor that requires a gradient was given by keyword or inside a list, "
+                "where it would not be recorded: pass it as a positional argument"
             )

@@ -178,7 +178,7 @@ def sigmoid(input: Any) -> Tensor:
     >>> ms.tensor([-1000.0, 0.0, 1000.0]).sigmoid()
     tensor([0. , 0.5, 1. ])
     """
-    return Sigmoid.apply(to_float(input, "sigmoid"))
+    return Sigmoid.apply(to_float(input))
 
 
 def tanh(input: Any) -> Tensor:
@@ -188,7 +188,7 @@ def tanh(input: Any) -> Tensor:
     >>> ms.tensor([-1000.0, 0.0, 1000.0]).tanh()
     tensor([-1.,  0.,  1.])
     """
-    return Tanh.apply(to_float(input, "tanh"))
+    return Tanh.apply(to_float(input))
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -200,7 +200,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     >>> ms.functional.softplus(ms.tensor([0.0, 100.0]))
     tensor([  0.6931, 100.    ])
     """
-    x = to_float(input, "softplus")
+    x = to_float(input)
     scaled = x * beta if beta != 1 else x
     y = Softplus.apply(scaled)
     y = y / beta if beta != 1 else y
@@ -214,7 +214,7 @@ def logsigmoid(input: Any) -> Tensor:
     >>> ms.functional.logsigmoid(ms.tensor([-200.0, 0.0]))
     tensor([-200.    ,   -0.6931])
     """
-    return -Softplus.apply(-to_float(input, "logsigmoid"))
+    return -Softplus.apply(-to_float(input))
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
@@ -224,7 +224,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
     >>> ms.functional.leaky_relu(ms.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1,  2. ])
     """
-    x = to_float(input, "leaky_relu")
+    x = to_float(input)
     return where(x > 0, x, x * negative_slope)
 
 
@@ -235,7 +235,7 @@ def elu(input: Any, alpha: float = 1.0) -> Tensor:
     >>> ms.functional.elu(ms.tensor([-100.0, 0.0, 2.0]))
     tensor([-1.,  0.,  2.])
     """
-    return Elu.apply(to_float(input, "elu"), float(alpha))
+    return Elu.apply(to_float(input), float(alpha))
 
 
 def silu(input: Any) -> Tensor:
@@ -245,7 +245,7 @@ def silu(input: Any) -> Tensor:
     >>> ms.functional.silu(ms.tensor([-100.0, 0.0, 100.0]))
     tensor([ -0.,   0., 100.])
     """
-    x = to_float(input, "silu")
+    x = to_float(input)
     return x * sigmoid(x)
 
 
@@ -259,7 +259,7 @@ def gelu(input: Any, approximate: str = "none") -> Tensor:
     >>> ms.functional.gelu(ms.tensor([-100.0, 0.0, 100.0]))
     tensor([ -0.,   0., 100.])
     """
-    x = to_float(input, "gelu")
+    x = to_float(input)
     if approximate == "none":
         return Gelu.apply(x)
     if approximate != "tanh":

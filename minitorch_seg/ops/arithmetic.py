@@ -184,7 +184,7 @@ def div(input: Any, other: Any) -> Tensor:
     """
     a, b = promote(input, other)
     _broadcastable("div", a, b)
-    return Div.apply(to_float(a, "div"), to_float(b, "div"))
+    return Div.apply(to_float(a), to_float(b))
 
 
 def neg(input: Any) -> Tensor:

@@ -77,7 +77,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
 
 
-def to_float(x: Any, operator: str) -> Tensor:
+def to_float(x: Any) -> Tensor:
     """`x` as a float tensor: integers and bools become float32, as in PyTorch."""
     x = as_tensor(x)
     return x if x.dtype.kind == "f" else cast(x, np.float32)

@@ -75,7 +75,7 @@ def exp(input: Any) -> Tensor:
     >>> ms.tensor([0.0, 1.0]).exp()
     tensor([1.    , 2.7183])
     """
-    return Exp.apply(to_float(input, "exp"))
+    return Exp.apply(to_float(input))
 
 
 def log(input: Any) -> Tensor:
@@ -85,7 +85,7 @@ def log(input: Any) -> Tensor:
     >>> ms.tensor([1.0, 0.0]).log()
     tensor([  0., -inf])
     """
-    return Log.apply(to_float(input, "log"))
+    return Log.apply(to_float(input))
 
 
 def log1p(input: Any) -> Tensor:
@@ -95,7 +95,7 @@ def log1p(input: Any) -> Tensor:
     >>> ms.tensor(1e-20).log1p().item() > 0, ms.tensor(1 + 1e-20).log().item() > 0
     (True, False)
     """
-    return Log1p.apply(to_float(input, "log1p"))
+    return Log1p.apply(to_float(input))
 
 
 def sqrt(input: Any) -> Tensor:
@@ -105,4 +105,4 @@ def sqrt(input: Any) -> Tensor:
     >>> ms.tensor([9.0, -1.0]).sqrt()
     tensor([ 3., nan])
     """
-    return Sqrt.apply(to_float(input, "sqrt"))
+    return Sqrt.apply(to_float(input))

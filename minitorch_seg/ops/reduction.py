@@ -103,7 +103,7 @@ def var(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False
     >>> x.var().item(), round(x.var(correction=0).item(), 4)
     (1.0, 0.6667)
     """
-    x = to_float(input, "var")
+    x = to_float(input)
     dims = normalize_dims("var", dim, x.ndim)
     count = int(np.prod([x.shape[d] for d in dims]))
     centred = x - mean(x, dims, keepdim=True)
@@ -240,7 +240,7 @@ def logsumexp(input: Any, dim: Dims, keepdim: bool = False) -> Tensor:
     >>> round(ms.tensor([1000.0, 1000.0]).logsumexp(dim=0).item(), 2)
     1000.69
     """
-    x = to_float(input, "logsumexp")
+    x = to_float(input)
     dims = normalize_dims("logsumexp", dim, x.ndim)
     largest = np.max(x.data, axis=dims, keepdims=True, initial=-np.inf)  # of no elements: log 0
     m = Tensor(np.where(np.isfinite(largest), largest, np.zeros_like(largest)))

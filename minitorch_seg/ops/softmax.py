@@ -78,7 +78,7 @@ def softmax(input: Any, dim: int) -> Tensor:
     >>> ms.functional.softmax(ms.tensor([0.0, 0.0, 1000.0]), dim=0)
     tensor([0., 0., 1.])
     """
-    x = to_float(input, "softmax")
+    x = to_float(input)
     same_float_dtype("softmax", input=x)
     return Softmax.apply(x, normalize_dim("softmax", dim, x.ndim)) if x.ndim else (x - x).exp()
 
@@ -90,6 +90,6 @@ def log_softmax(input: Any, dim: int) -> Tensor:
     >>> ms.functional.log_softmax(ms.tensor([0.0, 1000.0]), dim=0)
     tensor([-1000.,     0.])
     """
-    x = to_float(input, "log_softmax")
+    x = to_float(input)
     same_float_dtype("log_softmax", input=x)
     return LogSoftmax.apply(x, normalize_dim("log_softmax", dim, x.ndim)) if x.ndim else x - x
