@@ -114,7 +114,7 @@ def main() -> None:
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 11
     torch.set_num_threads(1)
     print(
-        dispatch.explain("conv2d"),
+        dispatch.why("conv2d"),
         f"PyTorch {torch.__version__}, NumPy {np.__version__}, one thread, float32",
     )
     print(f"{'GF:':<57s}{'ours':>9s}{'torch':>9s}{'torch cl':>9s}{'ratio':>9s}")

@@ -142,7 +142,7 @@ for _ in range(3):
     optimizer.zero_grad(); loss.backward(); optimizer.step()
     losses.append(loss.item())
 assert losses[2] < losses[0], losses
-print(ms.kernels.dispatch.explain("conv2d"))
+print(ms.kernels.dispatch.why("conv2d"))
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

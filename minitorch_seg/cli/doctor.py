@@ -36,7 +36,7 @@ def command(warm: bool) -> None:
     click.echo(f"processors {os.cpu_count()}, threads {ms.get_num_threads()}")
     for name in LIBRARIES:
         click.echo(f"  {name:14}{_version(name)}")
-    click.echo(f"kernels: {dispatch.explain('conv2d')}")
+    click.echo(f"kernels: {dispatch.why('conv2d')}")
     click.echo(f"compiled kernels are kept in {_cache()}")
     for entry in status():
         click.echo(f"  {entry.name:14}{entry.where or 'not here; to get it: ' + entry.how_to_get}")

@@ -2,17 +2,23 @@
 
 `get("conv2d")` gives `kernels.fast.conv2d` (register tiles and Winograd's algorithm), `kernels.cpu.conv2d`
 (plain Numba loops), or `kernels.reference.conv2d` (NumPy alone): the first that exists, unless the user asked
-for another with `set_kernels`, `with use(...)` or `set_conv_algorithm`, or Numba is missing.  Modules are
-imported when first asked for: `import minitorch_seg` neither imports Numba nor compiles anything.
+for another with `set_kernels`, `with use(...)` or `set_conv_algorithm`, or Numba is missing.  `why` says the
+reason, `with explain()` the reasons of all kernels that a computation calls.  Modules are imported when first
+asked for: `import minitorch_seg` neither imports Numba nor compiles anything.
 """
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from minitorch_seg.errors import UserError
 
@@ -62,7 +68,7 @@ def set_conv_algorithm(name: str) -> None:
         "reference" (NumPy).
 
     >>> set_conv_algorithm("plain")
-    >>> explain("conv2d")
+    >>> why("conv2d")
     'conv2d: kernels/cpu/conv2d.py, because the plain algorithm was chosen.'
     >>> set_conv_algorithm("auto")
     """
@@ -81,28 +87,102 @@ def conv_algorithm() -> str:
     return _algorithm
 
 
-def get(operator: str) -> ModuleType:
+def get(operator: str) -> Any:
     """The module that computes `operator`, for instance `get("conv2d").conv2d(...)`."""
-    return _load(_room(operator)[0], operator)
+    room, reason = _room(operator)
+    module = _load(room, operator)
+    calls = _listening.get()
+    return module if calls is None else _Told(module, f"kernels/{room}/{operator}.py", reason, calls)
 
 
-def explain(operator: str, *case: Any) -> str:
-    """One sentence: which module computes `operator`, and why; for a convolution also which algorithm it
-    takes.
-
-    Args:
-        case: of a convolution: channels in and out, kernel size, stride, dilation (pairs), groups.
+def why(operator: str) -> str:
+    """One sentence: which module computes `operator`, and why.
 
     >>> with use("reference"):
-    ...     explain("softmax")
+    ...     why("softmax")
     'softmax: kernels/reference/softmax.py, because reference kernels were chosen.'
     """
     room, reason = _room(operator)
-    sentence = f"{operator}: kernels/{room}/{operator}.py, because {reason}."
-    if case and room == "fast":
-        algorithm, reason = _load(room, operator).choose(*case)
-        sentence += f" It takes the {algorithm} algorithm: {reason}."
-    return sentence
+    return f"{operator}: kernels/{room}/{operator}.py, because {reason}."
+
+
+@dataclass
+class Call:
+    """One call of a kernel: its function, the file that served it, the arrays' shapes, their dtype, and why.
+
+    `algorithm` is empty where the file knows only one.
+    """
+
+    function: str
+    file: str
+    shapes: tuple[tuple[int, ...], ...]
+    dtype: str
+    reason: str
+    algorithm: str = ""
+
+    def __str__(self) -> str:
+        shapes = " ".join("×".join(map(str, shape)) for shape in self.shapes)
+        how = f"{self.file}, {self.algorithm}" if self.algorithm else self.file
+        return f"{self.function} {shapes} {self.dtype}: {how}, because {self.reason}"
+
+
+class Calls(list[Call]):
+    """What `explain` collects; printed, equal calls are one line with their number."""
+
+    def __str__(self) -> str:
+        return "\n".join(
+            line if count == 1 else f"{line} ({count} calls)"
+            for line, count in Counter(map(str, self)).items()
+        )
+
+
+_listening: ContextVar[Calls | None] = ContextVar("listening", default=None)
+
+
+@contextmanager
+def explain() -> Iterator[Calls]:
+    """Collects every kernel call of the body of a `with` statement: which file and which algorithm served
+    which shapes, and why.  It listens to this thread.
+
+    >>> import minitorch_seg as ms
+    >>> with use("reference"), explain() as calls:
+    ...     y = ms.functional.relu(ms.zeros(2, 3))
+    >>> print(calls)
+    relu 2×3 float32: kernels/reference/relu.py, because reference kernels were chosen
+    """
+    calls = Calls()
+    token = _listening.set(calls)
+    try:
+        yield calls
+    finally:
+        _listening.reset(token)
+
+
+def taken(algorithm: str, reason: str) -> str:
+    """Gives `algorithm` back; a kernel that has several says through it which one it takes, and why."""
+    calls = _listening.get()
+    if calls:
+        calls[-1].algorithm, calls[-1].reason = algorithm, reason
+    return algorithm
+
+
+class _Told:
+    """A kernel module whose calls are written down."""
+
+    def __init__(self, module: ModuleType, file: str, reason: str, calls: Calls) -> None:
+        self._module, self._file, self._reason, self._calls = module, file, reason, calls
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        function = getattr(self._module, name)
+
+        def told(*arguments: Any, **options: Any) -> Any:
+            arrays = [a for a in arguments if isinstance(a, np.ndarray)]
+            dtype = str(arrays[0].dtype) if arrays else ""
+            call = Call(name, self._file, tuple(a.shape for a in arrays), dtype, self._reason)
+            self._calls.append(call)
+            return function(*arguments, **options)
+
+        return told
 
 
 def operators() -> list[str]:

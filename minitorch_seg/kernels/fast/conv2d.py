@@ -52,7 +52,7 @@ def conv2d(
 ) -> np.ndarray:
     """x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O,) or None -> y (N, O, Ho, Wo)."""
     o, part, kh, kw = weight.shape
-    algorithm, _ = choose(x.shape[1], o, (kh, kw), stride, dilation, groups)
+    algorithm = dispatch.taken(*choose(x.shape[1], o, (kh, kw), stride, dilation, groups))
     size = window_counts(x.shape[2:], (kh, kw), stride, padding, dilation)
     if algorithm == "plain" or 0 in (x.size, weight.size, *size):
         return plain.conv2d(x, weight, bias, stride, padding, dilation, groups)
@@ -82,7 +82,7 @@ def conv2d_weight_gradient(
 ) -> np.ndarray:
     """The gradient with respect to the weight, of shape (O, C/groups, kh, kw)."""
     o, c = grad.shape[1], x.shape[1]
-    algorithm, _ = choose(c, o, kernel_size, stride, dilation, groups)
+    algorithm = dispatch.taken(*choose(c, o, kernel_size, stride, dilation, groups))
     if algorithm == "plain" or 0 in (x.size, grad.size, *kernel_size):
         return plain.conv2d_weight_gradient(x, grad, kernel_size, stride, padding, dilation, groups)
     source, given = pixels(x), pixels(grad)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minitorch_seg.kernels import dispatch
 from minitorch_seg.kernels.cpu import conv_transpose2d as plain
 from minitorch_seg.kernels.cpu.passes import transposed_passes
 from minitorch_seg.kernels.fast import direct, winograd
@@ -23,7 +24,7 @@ def conv_transpose2d(
     """x (N, C, h, w), weight (C, O/groups, kh, kw), bias (O,) or None -> y (N, O, *output_size)."""
     c, part, *kernel = weight.shape
     o = part * groups
-    algorithm, _ = choose(c, o, (kernel[0], kernel[1]), stride, dilation, groups)
+    algorithm = dispatch.taken(*choose(c, o, (kernel[0], kernel[1]), stride, dilation, groups))
     if algorithm == "plain" or 0 in (x.size, weight.size, *output_size):
         return plain.conv_transpose2d(x, weight, bias, output_size, stride, padding, dilation, groups)
     y = empty_map((x.shape[0], o, *output_size), x.dtype)
