@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minitorch_seg.kernels import buffers
+
 
 class Conversions(NamedTuple):
     """How many arrays had to be copied into the channels-last order, and how many bytes that were."""
@@ -41,7 +43,7 @@ def _count(array: np.ndarray) -> None:
 def empty_map(shape: tuple[int, int, int, int], dtype: np.typing.DTypeLike) -> np.ndarray:
     """An uninitialised map of logical shape (N, C, H, W), channels-last in memory."""
     n, c, h, w = shape
-    return np.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+    return buffers.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
 
 
 def empty_map_like(x: np.ndarray, dtype: np.typing.DTypeLike | None = None) -> np.ndarray:

@@ -1,0 +1,127 @@
+"""Memory for large arrays, used again.
+
+A training step asks for the same sizes as the step before.  Fresh memory from the system comes as empty pages,
+and each costs a fault and a clearing when it is first touched: a tenth of a U-Net's step.  So a block that no
+array uses any more waits here, and the next array of that size gets it.  Blocks begin at multiples of 64
+bytes, the length of a cache line and of the longest vector register.
+
+The blocks in use and those that wait never take more than 5/4 of what was in use at one time: where a new
+size is asked for, waiting blocks of other sizes are given back to the system, first those of the sizes that
+were asked for longest ago.
+
+    >>> a = empty((1024, 1024), "float32")
+    >>> place = a.ctypes.data
+    >>> place % 64
+    0
+    >>> del a
+    >>> empty((1024, 1024), "float32").ctypes.data == place
+    True
+"""
+
+import os
+import threading
+from collections import OrderedDict, deque
+from math import prod
+
+import numpy as np
+
+SMALLEST = 1 << 16  # bytes: below, the C library's allocator keeps its pages itself
+ALIGNMENT = 64
+
+_waiting: OrderedDict[int, list[np.ndarray]] = OrderedDict()  # by size; the size asked for last comes last
+_returned: deque[np.ndarray] = deque()  # not yet sorted in: a destructor may run anywhere and takes no lock
+_held = _used = _most = 0  # bytes that wait, that are in use, and the most that were in use at one time
+_lock = threading.Lock()
+
+
+class _Lease:
+    """A block for as long as an array needs it: NumPy keeps the lease as the array's base."""
+
+    def __init__(self, nbytes: int) -> None:
+        self.block = _take(nbytes + ALIGNMENT)
+        address = self.block.ctypes.data
+        place = (address + -address % ALIGNMENT, False)  # False: it may be written
+        self.__array_interface__ = {"version": 3, "shape": (nbytes,), "typestr": "|u1", "data": place}
+
+    def __del__(self, returned: deque = _returned) -> None:
+        returned.append(self.block)
+
+
+def empty(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
+    """An uninitialised C-contiguous array, in memory that may have been used before."""
+    dtype = np.dtype(dtype)
+    nbytes = prod(shape) * dtype.itemsize
+    if nbytes < SMALLEST or dtype.hasobject:
+        return np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, np.asarray(_Lease(nbytes)))
+
+
+def in_use() -> int:
+    """Bytes of the blocks that arrays use at this moment."""
+    with _lock:
+        _sort_in()
+    return _used
+
+
+def waiting() -> int:
+    """Bytes of the blocks that wait to be used again."""
+    with _lock:
+        _sort_in()
+    return _held
+
+
+def release() -> None:
+    """Gives all waiting blocks back to the system, and forgets how much was once in use."""
+    global _most
+    with _lock:
+        _sort_in()
+        _give_back(0)
+        _most = _used
+
+
+def _take(size: int) -> np.ndarray:
+    global _held, _used, _most
+    with _lock:
+        _sort_in()
+        blocks = _waiting.get(size)
+        if blocks:
+            block = blocks.pop()
+            _held -= size
+            _waiting.move_to_end(size)
+        else:
+            _give_back(max(_most * 5 // 4 - _used - size, 0))
+            block = np.empty(size, np.uint8)
+        _used += size
+        _most = max(_most, _used)
+    return block
+
+
+def _sort_in() -> None:
+    global _held, _used
+    while _returned:
+        block = _returned.popleft()
+        _waiting.setdefault(block.nbytes, []).append(block)
+        _held += block.nbytes
+        _used -= block.nbytes
+
+
+def _give_back(allowed: int) -> None:
+    """Lets go of waiting blocks until they hold no more than `allowed` bytes."""
+    global _held
+    while _held > allowed:
+        size, blocks = next(iter(_waiting.items()))
+        while blocks and _held > allowed:
+            blocks.pop()
+            _held -= size
+        if not blocks:
+            del _waiting[size]
+
+
+def _new_lock() -> None:
+    """In a forked child: another thread of the parent may have held the lock."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
