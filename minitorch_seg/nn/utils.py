@@ -1,6 +1,8 @@
 """clip_grad_norm_: gradients shortened together when they are too long.
 
-    n = √(Σ g²) over all gradients        g ← g · max_norm / n  where n > max_norm
+    n = (Σ |g|ᵖ)^(1/p) over all gradients        g ← g · max_norm / n  where n > max_norm
+
+p is 2 unless said otherwise; for p = ∞ n is the largest |g|.
 
 Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
 """
@@ -15,12 +17,19 @@ import numpy as np
 from minitorch_seg.autograd import Tensor
 
 
-def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
-    """Scale all gradients by min(1, max_norm / ‖all of them‖₂) in place; returns the norm before.
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> float:
+    """Scale all gradients by min(1, max_norm / ‖all of them‖) in place; returns the norm before.
 
     Args:
         parameters: tensors; those without a gradient are passed over.
         max_norm: the largest norm that is left as it is.
+        norm_type: p, a number or inf.
+        error_if_nonfinite: refuse a norm that is infinite or NaN; else a NaN in one gradient goes to all.
 
     >>> import minitorch_seg as ms
     >>> w = ms.tensor([3.0, 4.0], requires_grad=True)
@@ -30,8 +39,11 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
     """
     parameters = [parameters] if isinstance(parameters, Tensor) else parameters
     grads = [p.grad for p in parameters if p.grad is not None]
-    norm = math.sqrt(math.fsum(float(np.sum(np.square(g.data, dtype=np.float64))) for g in grads))
-    if norm > max_norm:
+    norms = [np.linalg.norm(np.ravel(g.data, "K").astype(np.float64), float(norm_type)) for g in grads]
+    norm = float(np.linalg.norm(norms, float(norm_type))) if norms else 0.0
+    if error_if_nonfinite and not math.isfinite(norm):
+        raise ValueError(f"clip_grad_norm_: the norm of the gradients is {norm}")
+    if not norm <= max_norm:
         for g in grads:
             g.data *= np.asarray(max_norm / (norm + 1e-6), g.dtype)
             g.bump_version()

@@ -34,6 +34,7 @@ class Adam(Optimizer):
         weight_decay: λ, put into the gradient.
         amsgrad: divide by the largest v so far.
         maximize: step with the gradient instead of against it.
+        decoupled_weight_decay: take λ off the parameter, as AdamW does.
 
     >>> import minitorch_seg as ms
     >>> w = ms.tensor([1.0], requires_grad=True)
@@ -42,8 +43,6 @@ class Adam(Optimizer):
     >>> round(w.item(), 6)
     0.9
     """
-
-    decoupled = False
 
     def __init__(
         self,
@@ -55,6 +54,7 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        decoupled_weight_decay: bool = False,
     ):
         name = type(self).__name__
         check_options(name, lr=lr, eps=eps, weight_decay=weight_decay)
@@ -68,6 +68,7 @@ class Adam(Optimizer):
                 "weight_decay": weight_decay,
                 "amsgrad": amsgrad,
                 "maximize": maximize,
+                "decoupled_weight_decay": decoupled_weight_decay,
             },
         )
 
@@ -81,7 +82,7 @@ class Adam(Optimizer):
         lr, (beta1, beta2) = group["lr"], group["betas"]
         state["step"] += 1
         if group["weight_decay"]:
-            if self.decoupled:
+            if group["decoupled_weight_decay"]:
                 parameter *= 1 - lr * group["weight_decay"]
             else:
                 gradient = gradient + group["weight_decay"] * parameter
@@ -108,8 +109,6 @@ class AdamW(Adam):
     0.85
     """
 
-    decoupled = True
-
     def __init__(
         self,
         params: Iterable[Any],
@@ -121,4 +120,6 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
     ):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True
+        )

@@ -73,7 +73,9 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class OneCycleLR(LRScheduler):
-    """Up from max_lr / div_factor to max_lr, then down, each along half a cosine.
+    """Up from max_lr / div_factor to max_lr, then down, each along half a cosine; momentum stays as it is.
+
+    It is PyTorch's with cycle_momentum=False.
 
     Args:
         optimizer: whose learning rates are set.
@@ -95,6 +97,7 @@ class OneCycleLR(LRScheduler):
         optimizer: Optimizer,
         max_lr: float,
         total_steps: int,
+        *,
         pct_start: float = 0.3,
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from minitorch_seg.autograd import Tensor
+from minitorch_seg.autograd import Tensor, enable_grad
 from minitorch_seg.errors import ShapeError
 
 
@@ -32,6 +32,10 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[int, dict[str, Any]] = {}  # by the parameter's number
+        if isinstance(params, Tensor):
+            raise TypeError(
+                f"{type(self).__name__}: params is a tensor, expected several of them: pass [tensor]"
+            )
         groups = list(params)
         if not groups:
             raise ValueError(f"{type(self).__name__} got no parameters: pass model.parameters()")
@@ -58,8 +62,17 @@ class Optimizer:
             for p in group["params"]:
                 p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.grad.data))
 
-    def step(self) -> None:
-        """Move every parameter that has a gradient."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move every parameter that has a gradient.
+
+        Args:
+            closure: called first, with operations recorded; it computes loss and gradients (zero_grad,
+                forward, backward) and returns the loss, which step returns again.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         number = 0
         for group in self.param_groups:
             for p in group["params"]:
@@ -70,6 +83,7 @@ class Optimizer:
                     )
                     p.bump_version()
                 number += 1
+        return loss
 
     def update(
         self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]
@@ -132,5 +146,5 @@ def check_options(name: str, **options: float) -> None:
 
 
 def check_betas(name: str, betas: tuple[float, float]) -> None:
-    if len(betas) != 2 or not all(0 <= b < 1 for b in betas):
-        raise ValueError(f"{name}: betas are two numbers in [0, 1), found {betas}")
+    if len(betas) != 2 or not all(isinstance(b, float) and 0 <= b < 1 for b in betas):
+        raise ValueError(f"{name}: betas are two floats in [0, 1), found {betas}")

@@ -24,6 +24,10 @@ def test_torch(name, options, dtype):
     same_trajectory(name, dtype, lr=0.02, **options)
 
 
+def test_decoupled_weight_decay_makes_adam_adamw():
+    same_trajectory("Adam", weight_decay=0.3, decoupled_weight_decay=True)
+
+
 def test_defaults_are_pytorch_s():
     same_trajectory("AdamW")
     same_trajectory("Adam")
@@ -37,6 +41,8 @@ def test_defaults_are_pytorch_s():
         ("eps", {"eps": -1.0}),
         ("betas", {"betas": (0.9, 1.0)}),
         ("betas", {"betas": (0.9,)}),
+        ("betas", {"betas": (0, 0.9)}),
+        ("weight_decay", {"weight_decay": -0.1}),
     ],
 )
 def test_refuses(name, words, options):

@@ -111,3 +111,26 @@ def test_a_state_of_other_shapes_is_refused_and_changes_nothing():
     with pytest.raises(ValueError, match="state for parameter 2, but there are 2"):
         own.load_state_dict(state)
     own.load_state_dict(adam((3,), (2, 3)).state_dict())
+
+
+def test_step_with_a_closure():
+    """The closure runs before the step, with operations recorded, and its loss comes back."""
+    w = ms.tensor([1.0], requires_grad=True)
+    optimizer = ms.optim.SGD([w], lr=0.25)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    with ms.no_grad():
+        assert optimizer.step(closure).item() == 1.0
+    assert w.item() == 0.5
+    assert optimizer.step() is None
+
+
+def test_refuses_a_bare_tensor():
+    for w in (ms.zeros(3, requires_grad=True), ms.zeros(3)):
+        with pytest.raises(TypeError, match=r"SGD: params is a tensor.*\[tensor\]"):
+            ms.optim.SGD(w, lr=0.1)
