@@ -1,9 +1,9 @@
 """Memory for large arrays, used again.
 
-A training step asks for the same sizes as the step before.  Fresh memory from the system comes as empty pages,
-and each costs a fault and a clearing when it is first touched: a tenth of a U-Net's step.  So a block that no
-array uses any more waits here, and the next array of that size gets it.  Blocks begin at multiples of 64
-bytes, the length of a cache line and of the longest vector register.
+A training step asks for the same sizes as the step before.  Fresh memory from the system comes as empty
+pages, and each costs a fault and a clearing when it is first touched: a tenth of a U-Net's step.  So a block
+that no array uses any more waits here, and the next array of that size gets it.  Blocks begin at multiples of
+64 bytes, the length of a cache line and of the longest vector register.
 
 The blocks in use and those that wait never take more than 5/4 of what was in use at one time: where a new
 size is asked for, waiting blocks of other sizes are given back to the system, first those of the sizes that
