@@ -104,6 +104,22 @@ class _Memory:
         pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
         self._masked("store", ir.VoidType(), [value, pointer, ir.IntType(32)(self.bytes), mask])
 
+    def store_square(self, values: list, pointers: list, columns: int, lanes: ir.Value) -> None:
+        """Stores rows of `columns` vectors; of the last one in each row only the first `lanes` places."""
+        with self.builder.if_else(self.is_whole(lanes)) as (whole, cut):
+            for last_is_cut, block in ((False, whole), (True, cut)):
+                with block:
+                    mask = self.first(lanes)
+                    for i, (value, pointer) in enumerate(zip(values, pointers, strict=True)):
+                        if last_is_cut and i % columns == columns - 1:
+                            self.store_some(value, pointer, mask)
+                        else:
+                            self.store_vector(value, pointer)
+
+    def is_whole(self, lanes: ir.Value) -> ir.Value:
+        """Whether that is a whole vector: then no mask is needed, and some processors are slow with masks."""
+        return self.builder.icmp_signed("==", lanes, _INT(self.vector.count))
+
     def _masked(self, verb: str, result: ir.Type, arguments: list) -> ir.Value:
         name = f"llvm.masked.{verb}.v{self.vector.count}f{8 * self.bytes}.p0"
         kind = ir.FunctionType(result, [a.type for a in arguments])
@@ -188,15 +204,13 @@ def _multiply_tile(typing, ROWS, VECTORS, A, a_rows, a, taps, terms, B, b, bias,
             return _loop(builder, _INT(0), terms, sums, lambda k, sums: step(k, pointers, b_pointer, sums))
 
         sums = _loop(builder, _INT(0), count, first * rows, tap)
-        mask = C.first(lanes)
-        for i in range(rows):
-            target = C.at(builder.add(c, c_rows.load(builder.add(r, _INT(i)))))
-            for j in range(vectors):
-                pointer = builder.gep(target, [_INT(j * width)], source_etype=C.number)
-                if j == vectors - 1:
-                    C.store_some(sums[i * vectors + j], pointer, mask)
-                else:
-                    C.store_vector(sums[i * vectors + j], pointer)
+        targets = [C.at(builder.add(c, c_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
+        pointers = [
+            builder.gep(target, [_INT(j * width)], source_etype=C.number)
+            for target in targets
+            for j in range(vectors)
+        ]
+        C.store_square(sums, pointers, vectors, lanes)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -224,15 +238,14 @@ def _outer_tile(typing, ROWS, VECTORS, A, a, a_rows, r, a_steps, B, b, b_steps, 
             for i in range(rows)
             for j in range(vectors)
         ]
-        mask = B.first(lanes)
 
-        def step(p, sums):
+        def step(p, sums, mask):
             shift, place = a_steps.load(p), B.at(builder.add(b, b_steps.load(p)))
             loaded = []
             for j in range(vectors):
                 pointer = builder.gep(place, [_INT(j * width)], source_etype=B.number)
-                last = j == vectors - 1
-                loaded.append(B.load_some(pointer, mask) if last else B.load_vector(pointer))
+                cut = mask is not None and j == vectors - 1
+                loaded.append(B.load_some(pointer, mask) if cut else B.load_vector(pointer))
             new = []
             for i, start in enumerate(starts):
                 number = builder.load(builder.gep(start, [shift], source_etype=A.number), typ=A.number)
@@ -240,10 +253,14 @@ def _outer_tile(typing, ROWS, VECTORS, A, a, a_rows, r, a_steps, B, b, b_steps, 
                 new += [A.multiply_add(spread, loaded[j], sums[i * vectors + j]) for j in range(vectors)]
             return new
 
-        before = [C.load_vector(target) for target in targets]
-        sums = _loop(builder, _INT(0), count, before, step)
-        for value, target in zip(sums, targets, strict=True):
-            C.store_vector(value, target)
+        with builder.if_else(B.is_whole(lanes)) as (whole, cut):
+            for last_is_cut, block in ((False, whole), (True, cut)):
+                with block:
+                    mask = B.first(lanes) if last_is_cut else None
+                    before = [C.load_vector(target) for target in targets]
+                    sums = _loop(builder, _INT(0), count, before, lambda p, sums, m=mask: step(p, sums, m))
+                    for value, target in zip(sums, targets, strict=True):
+                        C.store_vector(value, target)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -291,9 +308,12 @@ def _transform_tile(
         if kind == transforms.OUTPUT:
             shift = Vector(builder, bias.load_vector(bias.at(z)))
             results = [value + shift for value in results]
-        targets = places(D, d, d_row, d_column, d_lanes, made, clipped and kind == transforms.OUTPUT)
-        for value, (pointer, mask) in zip(results, targets, strict=True):
-            D.store_some(value.value, pointer, mask)
+        targets = list(places(D, d, d_row, d_column, d_lanes, made, clipped and kind == transforms.OUTPUT))
+        if clipped:
+            for value, (pointer, mask) in zip(results, targets, strict=True):
+                D.store_some(value.value, pointer, mask)
+        else:
+            D.store_square([value.value for value in results], [t[0] for t in targets], 1, d_lanes)
         return context.get_dummy_value()
 
     return signature, codegen

@@ -56,11 +56,9 @@ def correlate(
     parallel_for(_pack_weight, channels, weight, places, channels, outputs, packed)
     tiles = y.shape[0] * -(-y.shape[1] // 4) * -(-y.shape[2] // 4)
     chunks = -(-tiles // _together(channels, outputs))
-    most = -(-tiles // chunks) + SPARE_ROWS
-    rows = [36 * padded(n, y.dtype) * np.arange(most) for n in (channels, outputs)]
     shape, offset = (*x.shape, *y.shape[1:]), (int(padding[0]), int(padding[1]))
     maps = x.reshape(-1), packed, shift, y.reshape(-1)
-    parallel_for(_correlate, chunks, chunks, *maps, shape, offset, *rows, np.zeros(1, np.int64), nothing)
+    parallel_for(_correlate, chunks, chunks, *maps, shape, offset, np.zeros(1, np.int64), nothing)
 
 
 def weight_gradient(x: np.ndarray, grad: np.ndarray, padding: Pair) -> np.ndarray:
@@ -120,17 +118,22 @@ def _pack_weight(first, last, weight, places, channels, outputs, packed):
 
 
 @kernel
-def _correlate(first, last, chunks, x, packed, bias, y, shape, padding, a_rows, c_rows, taps, nothing):
+def _correlate(first, last, chunks, x, packed, bias, y, shape, padding, taps, nothing):
     images, height, breadth, channels, rows, columns, outputs = shape
     width = VECTOR_BYTES // y.itemsize
     deep, wide = -(-channels // width) * width, -(-outputs // width) * width
     down, across = -(-rows // 4), -(-columns // 4)
     tiles = images * down * across
-    buffer = np.empty(len(a_rows) * 36 * (deep + wide), y.dtype)
-    seen, made = buffer[: len(a_rows) * 36 * deep], buffer[len(a_rows) * 36 * deep :]
+    most = -(-tiles // chunks)
+    buffer = np.empty(most * 36 * (deep + wide), y.dtype)
+    seen, made = buffer[: most * 36 * deep], buffer[most * 36 * deep :]
+    a_rows, c_rows = np.empty(most + SPARE_ROWS, np.int64), np.empty(most + SPARE_ROWS, np.int64)
     for chunk in range(first, last):
         begin, end = chunk * tiles // chunks, (chunk + 1) * tiles // chunks
         _transform(INPUT, 6, x, (height, breadth, channels), (down, across), begin, end, padding, seen)
+        for row in range(end - begin + SPARE_ROWS):  # the spare ones do the last one's work once more
+            tile = min(row, end - begin - 1)
+            a_rows[row], c_rows[row] = tile * 36 * deep, tile * 36 * wide
         starts = 0, 0, 0, 0, deep, wide
         multiply_panels(
             seen, a_rows, starts, taps, channels, packed, nothing, made, c_rows, end - begin, wide, 36
