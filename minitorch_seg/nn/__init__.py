@@ -13,26 +13,38 @@ from minitorch_seg.nn.activation import (
     Sigmoid,
     SiLU,
     Softmax,
+    Softmax2d,
     Softplus,
     Tanh,
 )
-from minitorch_seg.nn.batch_norm import BatchNorm2d
+from minitorch_seg.nn.batch_norm import BatchNorm1d, BatchNorm2d
 from minitorch_seg.nn.containers import ModuleList, Sequential
 from minitorch_seg.nn.conv import Conv2d, ConvTranspose2d
-from minitorch_seg.nn.layer_norm import GroupNorm, InstanceNorm2d, LayerNorm
+from minitorch_seg.nn.layer_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm
 from minitorch_seg.nn.linear import Flatten, Identity, Linear
 from minitorch_seg.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
     DiceLoss,
+    FocalLoss,
     HuberLoss,
+    JaccardLoss,
     L1Loss,
+    LovaszSoftmaxLoss,
     MSELoss,
     NLLLoss,
     SmoothL1Loss,
+    TverskyLoss,
 )
 from minitorch_seg.nn.module import Module, Parameter
+from minitorch_seg.nn.padding import (
+    CircularPad2d,
+    ConstantPad2d,
+    ReflectionPad2d,
+    ReplicationPad2d,
+    ZeroPad2d,
+)
 from minitorch_seg.nn.pooling import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -43,6 +55,8 @@ from minitorch_seg.nn.pooling import (
     PixelUnshuffle,
     Unfold,
     Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
 )
 from minitorch_seg.nn.rnn import GRU, LSTM, RNN
 
@@ -50,13 +64,15 @@ from minitorch_seg.nn.rnn import GRU, LSTM, RNN
 __all__ = [  # noqa: RUF022
     "Module", "Parameter", "Sequential", "ModuleList",
     "Conv2d", "ConvTranspose2d", "Unfold", "Fold", "Linear", "Flatten", "Identity", "RNN", "GRU", "LSTM",
-    "BatchNorm2d", "LayerNorm", "GroupNorm", "InstanceNorm2d", "Dropout", "Dropout2d",
-    "MaxPool2d", "MaxUnpool2d", "AvgPool2d", "AdaptiveAvgPool2d", "Upsample", "PixelShuffle",
-    "PixelUnshuffle",
+    "BatchNorm1d", "BatchNorm2d", "LayerNorm", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
+    "Dropout", "Dropout2d",
+    "MaxPool2d", "MaxUnpool2d", "AvgPool2d", "AdaptiveAvgPool2d", "PixelShuffle", "PixelUnshuffle",
+    "Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d",
+    "ZeroPad2d", "ConstantPad2d", "ReflectionPad2d", "ReplicationPad2d", "CircularPad2d",
     "ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Softplus", "LogSigmoid", "Sigmoid", "Tanh", "Softmax",
-    "LogSoftmax",
+    "Softmax2d", "LogSoftmax",
     "CrossEntropyLoss", "NLLLoss", "BCELoss", "BCEWithLogitsLoss", "MSELoss", "L1Loss", "SmoothL1Loss",
     "HuberLoss",
-    "DiceLoss",
+    "DiceLoss", "JaccardLoss", "TverskyLoss", "LovaszSoftmaxLoss", "FocalLoss",
     "init", "utils",
 ]

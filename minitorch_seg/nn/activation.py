@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from minitorch_seg import functional as F
 from minitorch_seg.autograd import Tensor
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.nn.applied import Applied
 from minitorch_seg.nn.module import Module
 
 
-class ReLU(Module):
+class ReLU(Applied):
     """max(x, 0).
 
     >>> import minitorch_seg as ms
@@ -15,105 +17,106 @@ class ReLU(Module):
     tensor([0., 2.])
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x)
+    operator = staticmethod(F.relu)
+
+    def __init__(self, inplace: bool = False):
+        super().__init__(inplace=inplace)
 
 
-class LeakyReLU(Module):
+class LeakyReLU(Applied):
     """x where it is positive, negative_slope · x elsewhere."""
 
-    def __init__(self, negative_slope: float = 0.01):
-        super().__init__()
-        self.negative_slope = negative_slope
+    operator = staticmethod(F.leaky_relu)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(x, self.negative_slope)
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
+        super().__init__(negative_slope=negative_slope, inplace=inplace)
 
 
-class ELU(Module):
+class ELU(Applied):
     """x where it is positive, alpha · (eˣ − 1) elsewhere."""
 
-    def __init__(self, alpha: float = 1.0):
-        super().__init__()
-        self.alpha = alpha
+    operator = staticmethod(F.elu)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.elu(x, self.alpha)
+    def __init__(self, alpha: float = 1.0, inplace: bool = False):
+        super().__init__(alpha=alpha, inplace=inplace)
 
 
-class GELU(Module):
+class GELU(Applied):
     """x · Φ(x); approximate is "none" or "tanh"."""
 
+    operator = staticmethod(F.gelu)
+
     def __init__(self, approximate: str = "none"):
-        super().__init__()
-        self.approximate = approximate
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.gelu(x, self.approximate)
+        super().__init__(approximate=approximate)
 
 
-class SiLU(Module):
+class SiLU(Applied):
     """x · sigmoid(x)."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.silu(x)
+    operator = staticmethod(F.silu)
+
+    def __init__(self, inplace: bool = False):
+        super().__init__(inplace=inplace)
 
 
-class Softplus(Module):
+class Softplus(Applied):
     """log(1 + e^(beta·x)) / beta; x itself where beta·x > threshold."""
 
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0):
-        super().__init__()
-        self.beta, self.threshold = beta, threshold
+    operator = staticmethod(F.softplus)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.softplus(x, self.beta, self.threshold)
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0):
+        super().__init__(beta=beta, threshold=threshold)
 
 
 class LogSigmoid(Module):
     """log sigmoid(x)."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.logsigmoid(x)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.logsigmoid(input)
 
 
 class Sigmoid(Module):
     """1 / (1 + e⁻ˣ)."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.sigmoid(x)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.sigmoid(input)
 
 
 class Tanh(Module):
     """The hyperbolic tangent."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.tanh(x)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.tanh(input)
 
 
-class Softmax(Module):
-    """eˣ / Σ eˣ over `dim`."""
+class Softmax(Applied):
+    """eˣ / Σ eˣ over `dim`; arguments as functional.softmax."""
 
-    def __init__(self, dim: int):
-        super().__init__()
-        self.dim = dim
+    operator = staticmethod(F.softmax)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.softmax(x, self.dim)
+    def __init__(self, dim: int | None = None):
+        super().__init__(dim=dim)
 
 
-class LogSoftmax(Module):
-    """log softmax over `dim`."""
+class LogSoftmax(Applied):
+    """log softmax over `dim`; arguments as functional.softmax."""
 
-    def __init__(self, dim: int):
-        super().__init__()
-        self.dim = dim
+    operator = staticmethod(F.log_softmax)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.log_softmax(x, self.dim)
+    def __init__(self, dim: int | None = None):
+        super().__init__(dim=dim)
 
 
-class Dropout(Module):
+class Softmax2d(Module):
+    """eˣ / Σ eˣ over the channels of (N, C, H, W) or (C, H, W)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (3, 4):
+            raise ShapeError(f"Softmax2d: input has shape {input.shape}, expected (N, C, H, W) or (C, H, W)")
+        return F.softmax(input, -3)
+
+
+class Dropout(Applied):
     """In training each number is zero with probability p, else divided by 1 − p; in evaluation y = x.
 
     >>> import minitorch_seg as ms
@@ -121,21 +124,18 @@ class Dropout(Module):
     tensor([1., 2.])
     """
 
-    def __init__(self, p: float = 0.5):
-        super().__init__()
+    operator = staticmethod(F.dropout)
+
+    def __init__(self, p: float = 0.5, inplace: bool = False):
+        super().__init__(p=p, inplace=inplace)
         if not 0 <= p <= 1:
             raise ValueError(f"{type(self).__name__}: p is a probability between 0 and 1, found {p}")
-        self.p = p
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.p, self.training)
-
-    def extra_repr(self) -> str:
-        return f"p={self.p}"
+    def forward(self, input: Tensor) -> Tensor:
+        return self.operator(input, self.p, self.training)
 
 
 class Dropout2d(Dropout):
     """In training each channel is zero with probability p, else divided by 1 − p; in evaluation y = x."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.dropout2d(x, self.p, self.training)
+    operator = staticmethod(F.dropout2d)

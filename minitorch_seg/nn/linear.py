@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from minitorch_seg import functional as F
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.nn import init
+from minitorch_seg.nn.applied import Applied
 from minitorch_seg.nn.module import Module, Parameter
+from minitorch_seg.ops.shape import flatten
 
 
 class Linear(Module):
@@ -30,8 +34,8 @@ class Linear(Module):
         if self.bias is not None:
             init.default_uniform_(self.bias, self.in_features)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return (
@@ -39,7 +43,7 @@ class Linear(Module):
         )
 
 
-class Flatten(Module):
+class Flatten(Applied):
     """Dimensions start_dim … end_dim joined, in C, H, W order.
 
     >>> import minitorch_seg as ms
@@ -47,16 +51,17 @@ class Flatten(Module):
     (2, 60)
     """
 
-    def __init__(self, start_dim: int = 1, end_dim: int = -1):
-        super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
+    operator = staticmethod(flatten)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x.flatten(self.start_dim, self.end_dim)
+    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+        super().__init__(start_dim=start_dim, end_dim=end_dim)
 
 
 class Identity(Module):
-    """Gives back what it gets."""
+    """Gives back what it gets; arguments of any kind are accepted, as in PyTorch, and have no effect."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input

@@ -1,15 +1,17 @@
-"""Losses as modules, with the arguments of the functions of the same names."""
+"""Losses as modules, with the arguments of the functions of the same names.
+
+Arguments that stand behind one that PyTorch calls deprecated (size_average, reduce; left out here) are given
+by name only, so that no call means something else there.  A loss is called with (input, target).
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 from minitorch_seg import functional as F
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.nn.module import Module
+from minitorch_seg.nn.applied import Applied
 
 
-class CrossEntropyLoss(Module):
+class CrossEntropyLoss(Applied):
     """functional.cross_entropy: logits against class indices or probabilities.
 
     >>> import minitorch_seg as ms
@@ -17,119 +19,156 @@ class CrossEntropyLoss(Module):
     tensor(0.1269)
     """
 
+    operator = staticmethod(F.cross_entropy)
+
     def __init__(
         self,
         weight: Tensor | None = None,
+        *,
         ignore_index: int = -100,
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ):
-        super().__init__()
-        self.register_buffer("weight", weight)
-        self.ignore_index, self.reduction, self.label_smoothing = ignore_index, reduction, label_smoothing
-
-    def forward(self, input: Tensor, target: Any) -> Tensor:
-        return F.cross_entropy(
-            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+        super().__init__(
+            weight=weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
         )
 
 
-class NLLLoss(Module):
+class NLLLoss(Applied):
     """functional.nll_loss: log-probabilities against class indices."""
 
-    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"):
-        super().__init__()
-        self.register_buffer("weight", weight)
-        self.ignore_index, self.reduction = ignore_index, reduction
+    operator = staticmethod(F.nll_loss)
 
-    def forward(self, input: Tensor, target: Any) -> Tensor:
-        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+    def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"):
+        super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction)
 
 
-class BCEWithLogitsLoss(Module):
+class BCEWithLogitsLoss(Applied):
     """functional.binary_cross_entropy_with_logits: logits against labels 0 and 1 (or probabilities)."""
 
+    operator = staticmethod(F.binary_cross_entropy_with_logits)
+
     def __init__(
-        self, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None
+        self, weight: Tensor | None = None, *, reduction: str = "mean", pos_weight: Tensor | None = None
     ):
-        super().__init__()
-        self.register_buffer("weight", weight)
-        self.register_buffer("pos_weight", pos_weight)
-        self.reduction = reduction
-
-    def forward(self, input: Tensor, target: Any) -> Tensor:
-        return F.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
+        super().__init__(weight=weight, reduction=reduction, pos_weight=pos_weight)
 
 
-class BCELoss(Module):
+class BCELoss(Applied):
     """functional.binary_cross_entropy: probabilities against labels."""
 
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
-        super().__init__()
-        self.register_buffer("weight", weight)
-        self.reduction = reduction
+    operator = staticmethod(F.binary_cross_entropy)
 
-    def forward(self, input: Tensor, target: Any) -> Tensor:
-        return F.binary_cross_entropy(input, target, self.weight, self.reduction)
+    def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean"):
+        super().__init__(weight=weight, reduction=reduction)
 
 
-class MSELoss(Module):
+class MSELoss(Applied):
     """functional.mse_loss: (input − target)²."""
 
-    def __init__(self, reduction: str = "mean"):
-        super().__init__()
-        self.reduction = reduction
+    operator = staticmethod(F.mse_loss)
 
-    def forward(self, input: Tensor, target: Any) -> Tensor:
-        return F.mse_loss(input, target, self.reduction)
+    def __init__(self, *, reduction: str = "mean"):
+        super().__init__(reduction=reduction)
 
 
-class DiceLoss(Module):
+class L1Loss(Applied):
+    """functional.l1_loss: |input − target|."""
+
+    operator = staticmethod(F.l1_loss)
+
+    def __init__(self, *, reduction: str = "mean"):
+        super().__init__(reduction=reduction)
+
+
+class SmoothL1Loss(Applied):
+    """functional.smooth_l1_loss: a parabola up to beta, then a straight line."""
+
+    operator = staticmethod(F.smooth_l1_loss)
+
+    def __init__(self, *, reduction: str = "mean", beta: float = 1.0):
+        super().__init__(reduction=reduction, beta=beta)
+
+
+class HuberLoss(Applied):
+    """functional.huber_loss: a parabola up to delta, then a straight line of slope delta."""
+
+    operator = staticmethod(F.huber_loss)
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0):
+        super().__init__(reduction=reduction, delta=delta)
+
+
+class DiceLoss(Applied):
     """functional.dice_loss: logits against class indices."""
+
+    operator = staticmethod(F.dice_loss)
 
     def __init__(
         self, ignore_index: int = -100, smooth: float = 1.0, from_logits: bool = True, reduction: str = "mean"
     ):
-        super().__init__()
-        self.ignore_index, self.smooth, self.from_logits, self.reduction = (
-            ignore_index,
-            smooth,
-            from_logits,
-            reduction,
+        super().__init__(
+            ignore_index=ignore_index, smooth=smooth, from_logits=from_logits, reduction=reduction
         )
 
-    def forward(self, input: Tensor, target: Any) -> Tensor:
-        return F.dice_loss(input, target, self.ignore_index, self.smooth, self.from_logits, self.reduction)
+
+class JaccardLoss(DiceLoss):
+    """functional.jaccard_loss: logits against class indices."""
+
+    operator = staticmethod(F.jaccard_loss)
 
 
-class L1Loss(Module):
-    """functional.l1_loss: |input − target|."""
+class TverskyLoss(Applied):
+    """functional.tversky_loss: logits against class indices."""
 
-    def __init__(self, reduction: str = "mean"):
-        super().__init__()
-        self.reduction = reduction
+    operator = staticmethod(F.tversky_loss)
 
-    def forward(self, input: Tensor, target: Any) -> Tensor:
-        return F.l1_loss(input, target, self.reduction)
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        ignore_index: int = -100,
+        smooth: float = 1.0,
+        from_logits: bool = True,
+        reduction: str = "mean",
+    ):
+        super().__init__(
+            alpha=alpha,
+            beta=beta,
+            ignore_index=ignore_index,
+            smooth=smooth,
+            from_logits=from_logits,
+            reduction=reduction,
+        )
 
 
-class SmoothL1Loss(Module):
-    """functional.smooth_l1_loss: a parabola up to beta, then a straight line."""
+class LovaszSoftmaxLoss(Applied):
+    """functional.lovasz_softmax: logits against class indices."""
 
-    def __init__(self, reduction: str = "mean", beta: float = 1.0):
-        super().__init__()
-        self.reduction, self.beta = reduction, beta
+    operator = staticmethod(F.lovasz_softmax)
 
-    def forward(self, input: Tensor, target: Any) -> Tensor:
-        return F.smooth_l1_loss(input, target, self.reduction, self.beta)
+    def __init__(
+        self,
+        classes: str = "present",
+        per_image: bool = False,
+        ignore_index: int = -100,
+        from_logits: bool = True,
+    ):
+        super().__init__(
+            classes=classes, per_image=per_image, ignore_index=ignore_index, from_logits=from_logits
+        )
 
 
-class HuberLoss(Module):
-    """functional.huber_loss: a parabola up to delta, then a straight line of slope delta."""
+class FocalLoss(Applied):
+    """functional.focal_loss: logits against class indices."""
 
-    def __init__(self, reduction: str = "mean", delta: float = 1.0):
-        super().__init__()
-        self.reduction, self.delta = reduction, delta
+    operator = staticmethod(F.focal_loss)
 
-    def forward(self, input: Tensor, target: Any) -> Tensor:
-        return F.huber_loss(input, target, self.reduction, self.delta)
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+    ):
+        super().__init__(gamma=gamma, weight=weight, ignore_index=ignore_index, reduction=reduction)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from minitorch_seg import functional as F
-from minitorch_seg.autograd import Tensor
-from minitorch_seg.nn.module import Module
+from minitorch_seg.nn.applied import Applied
 
 
-class MaxPool2d(Module):
+class MaxPool2d(Applied):
     """The largest number of each window; arguments as functional.max_pool2d.
 
     >>> import minitorch_seg as ms
     >>> ms.nn.MaxPool2d(2)(ms.zeros(1, 3, 8, 6)).shape
     (1, 3, 4, 3)
     """
+
+    operator = staticmethod(F.max_pool2d)
 
     def __init__(
         self,
@@ -26,57 +27,34 @@ class MaxPool2d(Module):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ):
-        super().__init__()
-        self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
-        self.return_indices, self.ceil_mode = return_indices, ceil_mode
-
-    def forward(self, x: Tensor) -> Any:
-        return F.max_pool2d(
-            x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+        super().__init__(
+            kernel_size=kernel_size,
+            stride=kernel_size if stride is None else stride,
+            padding=padding,
+            dilation=dilation,
+            return_indices=return_indices,
+            ceil_mode=ceil_mode,
         )
 
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
-
-class Upsample(Module):
-    """A map resized; arguments as functional.interpolate.
-
-    >>> import minitorch_seg as ms
-    >>> ms.nn.Upsample(scale_factor=2, mode="bilinear")(ms.zeros(1, 3, 4, 3)).shape
-    (1, 3, 8, 6)
-    """
-
-    def __init__(
-        self,
-        size: Any = None,
-        scale_factor: Any = None,
-        mode: str = "nearest",
-        align_corners: bool | None = None,
-    ):
-        super().__init__()
-        self.size, self.scale_factor, self.mode, self.align_corners = size, scale_factor, mode, align_corners
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.interpolate(x, self.size, self.scale_factor, self.mode, self.align_corners)
-
-
-class MaxUnpool2d(Module):
+class MaxUnpool2d(Applied):
     """Each number back to where MaxPool2d(return_indices=True) found it.
 
-    Call: unpool(x, indices, output_size=None); arguments as functional.max_unpool2d.
+    Call: unpool(input, indices, output_size=None); arguments as functional.max_unpool2d.
     """
 
+    operator = staticmethod(F.max_unpool2d)
+
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
-        super().__init__()
-        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
-
-    def forward(self, x: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
-        return F.max_unpool2d(x, indices, self.kernel_size, self.stride, self.padding, output_size)
+        super().__init__(
+            kernel_size=kernel_size, stride=kernel_size if stride is None else stride, padding=padding
+        )
 
 
-class AvgPool2d(Module):
+class AvgPool2d(Applied):
     """The mean of each window; arguments as functional.avg_pool2d."""
+
+    operator = staticmethod(F.avg_pool2d)
 
     def __init__(
         self,
@@ -87,65 +65,105 @@ class AvgPool2d(Module):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ):
-        super().__init__()
-        self.arguments = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        super().__init__(
+            kernel_size=kernel_size,
+            stride=kernel_size if stride is None else stride,
+            padding=padding,
+            ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad,
+            divisor_override=divisor_override,
+        )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, *self.arguments)
 
-
-class AdaptiveAvgPool2d(Module):
+class AdaptiveAvgPool2d(Applied):
     """Means over windows that cover the image; output_size as functional.adaptive_avg_pool2d."""
 
+    operator = staticmethod(F.adaptive_avg_pool2d)
+
     def __init__(self, output_size: Any):
-        super().__init__()
-        self.output_size = output_size
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.adaptive_avg_pool2d(x, self.output_size)
+        super().__init__(output_size=output_size)
 
 
-class PixelShuffle(Module):
+class Upsample(Applied):
+    """A map resized; arguments as functional.interpolate.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Upsample(scale_factor=2, mode="bilinear")(ms.zeros(1, 3, 4, 3)).shape
+    (1, 3, 8, 6)
+    """
+
+    operator = staticmethod(F.interpolate)
+
+    def __init__(
+        self,
+        size: Any = None,
+        scale_factor: Any = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+    ):
+        super().__init__(
+            size=size,
+            scale_factor=scale_factor,
+            mode=mode,
+            align_corners=align_corners,
+            recompute_scale_factor=recompute_scale_factor,
+        )
+
+
+class UpsamplingNearest2d(Upsample):
+    """A map resized by nearest neighbour: Upsample under an older name of PyTorch's."""
+
+    def __init__(self, size: Any = None, scale_factor: Any = None):
+        super().__init__(size, scale_factor)
+
+
+class UpsamplingBilinear2d(Upsample):
+    """A map resized bilinearly, the corners' centres on each other (align_corners=True): an older name."""
+
+    def __init__(self, size: Any = None, scale_factor: Any = None):
+        super().__init__(size, scale_factor, "bilinear", align_corners=True)
+
+
+class PixelShuffle(Applied):
     """Channels become pixels: (N, C·r², H, W) → (N, C, r·H, r·W)."""
 
+    operator = staticmethod(F.pixel_shuffle)
+
     def __init__(self, upscale_factor: int):
-        super().__init__()
-        self.upscale_factor = upscale_factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.pixel_shuffle(x, self.upscale_factor)
+        super().__init__(upscale_factor=upscale_factor)
 
 
-class PixelUnshuffle(Module):
+class PixelUnshuffle(Applied):
     """Pixels become channels: the inverse of PixelShuffle."""
 
+    operator = staticmethod(F.pixel_unshuffle)
+
     def __init__(self, downscale_factor: int):
-        super().__init__()
-        self.downscale_factor = downscale_factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.pixel_unshuffle(x, self.downscale_factor)
+        super().__init__(downscale_factor=downscale_factor)
 
 
-class Unfold(Module):
+class Unfold(Applied):
     """Every window as a column; arguments as functional.unfold."""
 
+    operator = staticmethod(F.unfold)
+
     def __init__(self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
-        super().__init__()
-        self.arguments = kernel_size, dilation, padding, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.unfold(x, *self.arguments)
+        super().__init__(kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
 
 
-class Fold(Module):
+class Fold(Applied):
     """Columns added up to an image; arguments as functional.fold."""
+
+    operator = staticmethod(F.fold)
 
     def __init__(
         self, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
     ):
-        super().__init__()
-        self.arguments = output_size, kernel_size, dilation, padding, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.fold(x, *self.arguments)
+        super().__init__(
+            output_size=output_size,
+            kernel_size=kernel_size,
+            dilation=dilation,
+            padding=padding,
+            stride=stride,
+        )

@@ -64,6 +64,7 @@ def binary_cross_entropy_with_logits(
     input: Any,
     target: Any,
     weight: Tensor | None = None,
+    *,
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
@@ -92,7 +93,7 @@ def binary_cross_entropy_with_logits(
 
 
 def binary_cross_entropy(
-    input: Any, target: Any, weight: Tensor | None = None, reduction: str = "mean"
+    input: Any, target: Any, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
     """Binary cross-entropy from probabilities (for logits take binary_cross_entropy_with_logits).
 

@@ -34,7 +34,7 @@ from typing import Any
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch
-from minitorch_seg.ops.arguments import as_batch, pair, window_output_size
+from minitorch_seg.ops.arguments import Pair, as_batch, pair, window_output_size
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.pad import pad
 
@@ -136,30 +136,30 @@ def conv2d(
     stride = pair("conv2d", "stride", stride, 1)
     dilation = pair("conv2d", "dilation", dilation, 1)
     kernel = weight.shape[2:]
-    if isinstance(padding, str):
-        x, padding = _named_padding(x, padding, kernel, stride, dilation)
-    padding = pair("conv2d", "padding", padding, 0)
-    window_output_size("conv2d", x.shape[2:], kernel, stride, padding, dilation)
-    y = Conv2d.apply(x, weight, bias, stride, padding, dilation, groups)
+    rows, columns = frame(padding, kernel, stride, dilation)
+    if rows[0] != rows[1] or columns[0] != columns[1]:
+        x, rows, columns = pad(x, (*columns, *rows)), (0, 0), (0, 0)
+    frame_width = rows[0], columns[0]
+    window_output_size("conv2d", x.shape[2:], kernel, stride, frame_width, dilation)
+    y = Conv2d.apply(x, weight, bias, stride, frame_width, dilation, groups)
     return y.squeeze(0) if single else y
 
 
-def _named_padding(x: Tensor, name: str, kernel: Any, stride: Any, dilation: Any) -> tuple[Tensor, Any]:
-    if name == "valid":
-        return x, 0
-    if name != "same":
-        raise ValueError(f"conv2d: padding {name!r} is unknown: use an int, a pair, 'valid' or 'same'")
+def frame(padding: Any, kernel: tuple[int, ...], stride: Pair, dilation: Pair) -> tuple[Pair, Pair]:
+    """What a padding means: rows above and below the image, columns left and right of it."""
+    if not isinstance(padding, str):
+        vertical, horizontal = pair("conv2d", "padding", padding, 0)
+        return (vertical, vertical), (horizontal, horizontal)
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding != "same":
+        raise ValueError(f"conv2d: padding {padding!r} is unknown: use an int, a pair, 'valid' or 'same'")
     if stride != (1, 1):
         raise ValueError(
             f"conv2d: padding='same' needs stride 1, found {stride}: with a stride the output is smaller"
         )
-    (top, bottom), (left, right) = (
-        (total // 2, total - total // 2)
-        for total in (d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
-    )
-    if (top, left) == (bottom, right):
-        return x, (top, left)
-    return pad(x, (left, right, top, bottom)), 0
+    tall, wide = (d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
+    return (tall // 2, tall - tall // 2), (wide // 2, wide - wide // 2)
 
 
 def _check_weight(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:

@@ -29,7 +29,7 @@ from typing import Any
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch
-from minitorch_seg.ops.arguments import as_batch, pair
+from minitorch_seg.ops.arguments import Pair, as_batch, pair
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.conv2d import Conv2d, Conv2dWeightGradient, first_windows
 
@@ -120,14 +120,26 @@ def conv_transpose2d(
             f"{name}: output_padding {output_padding} must be smaller than "
             f"stride {stride} or dilation {dilation}"
         )
-    size = []
-    for n, s, p, d, k, o in zip(
-        x.shape[2:], stride, padding, dilation, weight.shape[2:], output_padding, strict=True
-    ):
-        size.append((n - 1) * s - 2 * p + d * (k - 1) + o + 1)
-        if size[-1] < 1:
-            raise ShapeError(
-                f"{name}: output size ({n} − 1)·{s} − 2·{p} + {d}·({k} − 1) + {o} + 1 < 1: use less padding"
-            )
-    y = ConvTranspose2d.apply(x, weight, bias, tuple(size), stride, padding, dilation, groups)
+    size = transposed_size(x.shape[2:], stride, padding, dilation, weight.shape[2:], output_padding)
+    y = ConvTranspose2d.apply(x, weight, bias, size, stride, padding, dilation, groups)
     return y.squeeze(0) if single else y
+
+
+def transposed_size(
+    size: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    kernel: tuple[int, ...],
+    output_padding: Pair,
+) -> Pair:
+    """(size − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1 for height and width."""
+    result = []
+    for n, s, p, d, k, o in zip(size, stride, padding, dilation, kernel, output_padding, strict=True):
+        result.append((n - 1) * s - 2 * p + d * (k - 1) + o + 1)
+        if result[-1] < 1:
+            raise ShapeError(
+                f"conv_transpose2d: output size ({n} − 1)·{s} − 2·{p} + {d}·({k} − 1) + {o} + 1 < 1: "
+                "use less padding"
+            )
+    return result[0], result[1]

@@ -124,6 +124,7 @@ def cross_entropy(
     input: Any,
     target: Any,
     weight: Tensor | None = None,
+    *,
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
@@ -150,7 +151,12 @@ def cross_entropy(
         raise ValueError(f"{name}: label_smoothing must be between 0 and 1, found {label_smoothing}")
     if x.ndim == 1:
         loss = cross_entropy(
-            x.unsqueeze(0), truth.unsqueeze(0), weight, ignore_index, reduction, label_smoothing
+            x.unsqueeze(0),
+            truth.unsqueeze(0),
+            weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
         )
         return loss.squeeze(0) if reduction == "none" else loss
     if truth.dtype.kind == "f":
@@ -186,7 +192,12 @@ def _probability_target(
 
 
 def nll_loss(
-    input: Any, target: Any, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
+    input: Any,
+    target: Any,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
 ) -> Tensor:
     """−w_t · input_t: what cross_entropy does after its log_softmax.
 
@@ -201,7 +212,9 @@ def nll_loss(
     x, truth = as_tensor(input), as_tensor(target)
     _check("nll_loss", x, weight, reduction)
     if x.ndim == 1:
-        loss = nll_loss(x.unsqueeze(0), truth.unsqueeze(0), weight, ignore_index, reduction)
+        loss = nll_loss(
+            x.unsqueeze(0), truth.unsqueeze(0), weight, ignore_index=ignore_index, reduction=reduction
+        )
         return loss.squeeze(0) if reduction == "none" else loss
     indices = _check_target("nll_loss", x, truth, ignore_index)
     losses = _pick(x, indices, weight, ignore_index)

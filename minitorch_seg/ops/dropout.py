@@ -30,7 +30,9 @@ def _mask(shape: tuple[int, ...], p: float, dtype: np.dtype, generator: Generato
     return np.asarray(kept / (1 - p) if p < 1 else kept * 0, dtype)
 
 
-def dropout(input: Any, p: float = 0.5, training: bool = True, generator: Generator | None = None) -> Tensor:
+def dropout(
+    input: Any, p: float = 0.5, training: bool = True, *, generator: Generator | None = None
+) -> Tensor:
     """Each number is zero with probability p, else divided by 1 − p; without `training`, the input itself.
 
     Args:
@@ -58,7 +60,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, generator: Genera
 
 
 def dropout2d(
-    input: Any, p: float = 0.5, training: bool = True, generator: Generator | None = None
+    input: Any, p: float = 0.5, training: bool = True, *, generator: Generator | None = None
 ) -> Tensor:
     """Each channel of each image (N, C, H, W) is zero with probability p, else divided by 1 − p.
 

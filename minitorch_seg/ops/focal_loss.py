@@ -51,11 +51,10 @@ def focal_loss(
     check_reduction("focal_loss", reduction)
     if gamma < 0:
         raise ValueError(f"focal_loss: gamma must not be negative, found {gamma}")
-    surprise = cross_entropy(input, target, None, ignore_index, "none")  # −log p_t, 0 where ignored
+    options: dict[str, Any] = {"ignore_index": ignore_index, "reduction": "none"}
+    surprise = cross_entropy(input, target, None, **options)  # −log p_t, 0 where ignored
     kept = Tensor(as_tensor(target).data != ignore_index)
-    loss = surprise
-    if weight is not None:
-        loss = cross_entropy(input, target, weight, ignore_index, "none")
+    loss = surprise if weight is None else cross_entropy(input, target, weight, **options)
     if gamma:  # at p_t = 1 the derivative of (1 − p_t)^γ is ∞ for γ < 1; times the loss, 0, it must be 0
         hard = 1 - (-surprise).exp()
         unsure = hard > 0

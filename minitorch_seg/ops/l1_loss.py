@@ -16,36 +16,27 @@ from __future__ import annotations
 from typing import Any
 
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.errors import ShapeError
-from minitorch_seg.ops.cast import as_tensor, same_float_dtype
-from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
+from minitorch_seg.ops.loss_reduction import difference, reduce_loss, weighted
 from minitorch_seg.ops.selection import where
 
 
-def _difference(operator: str, input: Any, target: Any, reduction: str) -> Tensor:
-    x, t = as_tensor(input), as_tensor(target)
-    check_reduction(operator, reduction)
-    same_float_dtype(operator, input=x, target=t)
-    if x.shape != t.shape:
-        raise ShapeError(f"{operator}: input {x.shape} and target {t.shape} must have one shape")
-    return x - t
-
-
-def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
+def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """|input − target|, elementwise, reduced.
 
     Args:
         input, target: of one shape and dtype.
         reduction: "mean", "sum" or "none".
+        weight: w of the input's shape; the losses are w ℓ, their mean is Σ w ℓ / Σ w.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.l1_loss(ms.tensor([1.0, -2.0]), ms.tensor([0.0, 0.0]))
     tensor(1.5)
     """
-    return reduce_loss(_difference("l1_loss", input, target, reduction).abs(), reduction)
+    d = difference("l1_loss", input, target, reduction)
+    return reduce_loss(weighted("l1_loss", d.abs(), weight), reduction, weight)
 
 
-def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d²/(2·beta) for |d| < beta, |d| − beta/2 beyond, with d = input − target; beta = 0 is l1_loss.
 
     >>> import minitorch_seg as ms
@@ -54,14 +45,23 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     """
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, found {beta}")
-    d = _difference("smooth_l1_loss", input, target, reduction)
+    d = difference("smooth_l1_loss", input, target, reduction)
     if beta == 0:
         return reduce_loss(d.abs(), reduction)
     return reduce_loss(where(d.abs() < beta, d * d / (2 * beta), d.abs() - beta / 2), reduction)
 
 
-def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+def huber_loss(
+    input: Any,
+    target: Any,
+    reduction: str = "mean",
+    delta: float = 1.0,
+    weight: Tensor | None = None,
+) -> Tensor:
     """d²/2 for |d| ≤ delta, delta·(|d| − delta/2) beyond, with d = input − target.
+
+    A weight w of the input's shape makes it w ℓ; the mean divides by the number of elements all the same, as
+    PyTorch's does (that of l1_loss and mse_loss divides by Σ w).
 
     >>> import minitorch_seg as ms
     >>> ms.functional.huber_loss(ms.tensor([1.0, 3.0]), ms.tensor([0.5, 0.0]), reduction="none", delta=2.0)
@@ -69,5 +69,6 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     """
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, found {delta}")
-    d = _difference("huber_loss", input, target, reduction)
-    return reduce_loss(where(d.abs() <= delta, d * d / 2, delta * (d.abs() - delta / 2)), reduction)
+    d = difference("huber_loss", input, target, reduction)
+    loss = where(d.abs() <= delta, d * d / 2, delta * (d.abs() - delta / 2))
+    return reduce_loss(weighted("huber_loss", loss, weight), reduction)

@@ -15,32 +15,23 @@ from __future__ import annotations
 from typing import Any
 
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.errors import ShapeError
-from minitorch_seg.ops.cast import as_tensor, same_float_dtype
-from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
+from minitorch_seg.ops.loss_reduction import difference, reduce_loss, weighted
 
 
-def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
+def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """(input − target)², elementwise, reduced.
 
     Args:
         input, target: of one shape and dtype.
         reduction: "mean", "sum" or "none".
+        weight: w of the input's shape; the losses are w ℓ, their mean is Σ w ℓ / Σ w.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.mse_loss(ms.tensor([1.0, 2.0]), ms.tensor([0.0, 0.0]))
     tensor(2.5)
     """
-    x, t = as_tensor(input), as_tensor(target)
-    check_reduction("mse_loss", reduction)
-    same_float_dtype("mse_loss", input=x, target=t)
-    if x.shape != t.shape:
-        raise ShapeError(
-            f"mse_loss: input {x.shape} and target {t.shape} must have one shape: "
-            "a silent broadcast would compare each number with several"
-        )
-    difference = x - t
-    return reduce_loss(difference * difference, reduction)
+    d = difference("mse_loss", input, target, reduction)
+    return reduce_loss(weighted("mse_loss", d * d, weight), reduction, weight)
 
 
 def reconstruction_loss(x: Any, x_hat: Any) -> Tensor:

@@ -54,14 +54,14 @@ def _sources(n: int, before: int, after: int, mode: str) -> np.ndarray:
     return np.abs((position + n - 1) % (2 * n - 2) - (n - 1)) if n > 1 else np.zeros_like(position)
 
 
-def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0) -> Tensor:
+def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Frame the last dimensions of `input`.
 
     Args:
         input: any tensor; for reflect, replicate and circular (N, C, H, W), (C, H, W) or (N, C, L).
         pad: widths from the last dimension backwards: (left, right, top, bottom, …); negative ones crop.
         mode: "constant", "reflect" (less than the size), "replicate", "circular" (at most the size).
-        value: what a constant frame holds.
+        value: what a constant frame holds; None is 0.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.pad(ms.tensor([[1, 2, 3]]), (2, -1))
@@ -79,9 +79,11 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0
     if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(x.shape, by_dim, strict=True)):
         raise ShapeError(f"pad: widths {tuple(widths)} crop more than there is of shape {x.shape}")
     if mode == "constant":
-        return PadConstant.apply(x, by_dim, value)
+        return PadConstant.apply(x, by_dim, 0 if value is None else value)
     if mode not in ("reflect", "replicate", "circular"):
         raise ValueError(f"pad: mode {mode!r} is unknown: use constant, reflect, replicate or circular")
+    if value is not None:
+        raise ValueError(f"pad: mode {mode!r} takes no value, found {value!r}")
     if len(pairs) > 2 or x.ndim < len(pairs) + 1:
         raise ShapeError(
             f"pad: mode {mode!r} frames the last one or two dimensions of a map, found shape {x.shape}"

@@ -71,4 +71,4 @@ def test_refuses(module):
 
 def test_repr_says_what_differs_from_the_default():
     text = repr(ms.nn.Conv2d(2, 4, 3, padding=1, groups=2, bias=False))
-    assert text == "Conv2d(2, 4, kernel_size=(3, 3), stride=1, padding=1, groups=2, bias=False)"
+    assert text == "Conv2d(2, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), groups=2, bias=False)"

@@ -57,7 +57,7 @@ def test_loops():
         for size in (0.3, 1.0, 4.0):
             against_numpy(
                 [(7,), (7,)],
-                lambda L, x, t, n=name, o={option: size}: getattr(L, n)(x, t, "sum", **o),
+                lambda L, x, t, n=name, o={option: size}: getattr(L, n)(x, t, reduction="sum", **o),
                 lambda x, t, n=name, s=size: oracle(x, t, s, n),
             )
 
