@@ -326,3 +326,215 @@ def test_a_function_that_returns_its_input():
     assert y is not x
     y.sum().backward()
     assert x.grad.item() == 5.0 and x.is_leaf
+
+
+def test_create_graph_keeps_the_graph_unless_told_otherwise():
+    x = leaf(2.0)
+    y = x**3
+    y.backward(create_graph=True)
+    (slope,) = ms.grad(y, x, create_graph=True)  # a second pass: nothing was freed
+    assert slope.item() == 12.0
+    ms.grad(y, x, create_graph=True, retain_graph=False)
+    with pytest.raises(RuntimeError, match="a second time"):
+        y.backward()
+
+
+def test_without_create_graph_a_gradient_is_outside_the_graph():
+    x = leaf([1.0, 2.0])
+    (slope,) = ms.grad((x * x).sum(), x)
+    assert not slope.requires_grad and slope.is_leaf
+    (x * x).sum().backward()
+    assert not x.grad.requires_grad
+
+
+def test_one_element_of_any_rank_needs_no_gradient():
+    x = leaf([[[3.0]]])
+    (x * x).backward()
+    assert x.grad.tolist() == [[[6.0]]]
+
+
+def test_several_roots_and_their_gradients():
+    x, y = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    ms.backward([x * y, x.sum()], [np.array([1.0, 10.0]), None])
+    assert x.grad.tolist() == [4.0, 41.0] and y.grad.tolist() == [1.0, 20.0]
+    a, b = ms.grad([x * y, x * 2], (x, y), [np.array([1.0, 0.0]), ms.tensor([0.0, 1.0], dtype="float64")])
+    assert a.tolist() == [3.0, 2.0] and b.tolist() == [1.0, 0.0]
+    (a,) = ms.grad(x * y, x, np.array([1.0, 5.0]))
+    assert a.tolist() == [3.0, 20.0]
+    with pytest.raises(ValueError, match="2 tensors need as many gradients, found 1"):
+        ms.backward([x.sum(), y.sum()], [None])
+    with pytest.raises(RuntimeError, match="input 1 of grad"):
+        ms.grad(x.sum(), [x, ms.tensor(1.0)])
+
+
+def test_a_cotangent_takes_the_dtype_of_its_tensor():
+    x = ms.tensor([1.0, 2.0], requires_grad=True)
+    (x * x).backward([1, 10])
+    assert x.grad.dtype == np.float32 and x.grad.tolist() == [2.0, 40.0]
+
+
+def test_gradients_added_to_a_recorded_one():
+    """grad from a pass with create_graph, then a plain one: the sum is a new array, the recorded one is kept."""
+    x = leaf(3.0)
+    (x**3).backward(create_graph=True)
+    first = x.grad
+    (x * 2).backward()
+    assert x.grad.item() == 29.0 and first.item() == 27.0 and x.grad.grad_fn is None
+    x.grad = None
+    (x**3).backward()
+    (x**2).backward(create_graph=True)  # the other way round: the sum can be differentiated
+    assert x.grad.item() == 33.0 and x.grad.requires_grad
+    (second,) = ms.grad(x.grad, x)
+    assert second.item() == 2.0
+
+
+def test_retain_grad_on_a_leaf_and_without_a_gradient():
+    x = leaf([1.0])
+    x.retain_grad()
+    (x * 2).sum().backward()
+    assert x.grad.tolist() == [2.0]
+    with pytest.raises(RuntimeError, match="retain_grad needs a tensor that requires a gradient"):
+        ms.tensor([1.0]).retain_grad()
+    with pytest.raises(RuntimeError, match="a hook needs a tensor that requires a gradient"):
+        ms.tensor([1.0]).register_hook(lambda g: g)
+
+
+def test_grad_fills_no_retained_gradient():
+    x = leaf([1.0, 2.0])
+    y = x * 3
+    y.retain_grad()
+    ms.grad(y.sum(), x)
+    assert y.grad is None and x.grad is None
+
+
+def test_a_hook_may_remove_itself_and_removing_twice_is_harmless():
+    x = leaf([1.0])
+    calls = []
+
+    def once(g):
+        calls.append(g.item())
+        handle.remove()
+
+    handle = x.register_hook(once)
+    x.register_hook(lambda g: g * 10)  # still called, though the list was changed during the pass
+    (x * 2).sum().backward()
+    (x * 2).sum().backward()
+    handle.remove()
+    assert calls == [2.0] and x.grad.item() == 40.0
+
+
+def test_results_without_a_gradient_count_as_zero():
+    """Two results, one unused: its cotangent is zero, of its own shape and dtype."""
+    seen = []
+
+    class Two(ms.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a.data.sum(), a.data * 2
+
+        @staticmethod
+        def backward(ctx, g_sum, g_double):
+            seen.append((g_sum.shape, g_double.shape, g_double.dtype, g_double.tolist()))
+            return g_sum + 2 * g_double
+
+    x = ms.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    total, _ = Two.apply(x)
+    total.backward()
+    assert seen == [((), (3,), np.float32, [0.0, 0.0, 0.0])] and x.grad.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_results_that_carry_no_gradient():
+    class WithIndex(ms.Function):
+        @staticmethod
+        def forward(ctx, a):
+            place, position = np.argmax(a.data), a.data.argmax() * 1.0
+            position = np.asarray(position)
+            ctx.mark_non_differentiable(position)
+            return a.data * 2, position, place
+
+        @staticmethod
+        def backward(ctx, g, *_):
+            return g * 2
+
+    x = leaf([1.0, 5.0])
+    y, position, place = WithIndex.apply(x)
+    assert y.requires_grad and not position.requires_grad and not place.requires_grad
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+
+
+def test_a_function_without_forward_or_backward_says_what_is_missing():
+    class Empty(ms.Function):
+        pass
+
+    class Half(ms.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a.data * 2
+
+    with pytest.raises(NotImplementedError, match=r"a Function defines forward\(ctx"):
+        Empty.apply(leaf(1.0))
+    with pytest.raises(NotImplementedError, match=r"a Function defines backward\(ctx"):
+        Half.apply(leaf(1.0)).backward()
+
+
+def test_arrays_kept_by_a_function_are_freed_with_the_graph():
+    class Keeps(ms.Function):
+        @staticmethod
+        def forward(ctx, a):
+            ctx.mask, ctx.factor = a.data > 0, 3.0
+            return a.data * ctx.mask * ctx.factor
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ms.from_numpy(ctx.mask * ctx.factor)
+
+    y = Keeps.apply(leaf([1.0, -2.0]))
+    y.sum().backward()
+    assert not hasattr(y.grad_fn, "mask") and y.grad_fn.factor == 3.0 and y.grad_fn.freed
+    with pytest.raises(RuntimeError, match="backward through Keeps a second time"):
+        y.sum().backward()
+
+
+def test_a_node_that_saved_nothing_can_be_passed_again():
+    x = leaf([1.0, 2.0])
+    y = x.reshape(2, 1)
+    y.sum().backward()
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+
+
+def test_none_can_be_saved():
+    class Maybe(ms.Function):
+        @staticmethod
+        def forward(ctx, a, weight):
+            ctx.save_for_backward(a, weight)
+            return a.data * (1 if weight is None else weight.data)
+
+        @staticmethod
+        def backward(ctx, g):
+            a, weight = ctx.saved_tensors
+            assert weight is None
+            return g, None
+
+    x = leaf([1.0, 2.0])
+    Maybe.apply(x, None).sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
+
+
+def test_infinities_and_nan_make_no_warning(recwarn):
+    x = leaf([0.0, -1.0, 1e308])
+    results = (1 / x, x / x * 0, x * 1e10, x.log(), (x * 1e3).exp())
+    assert np.isinf(results[0].data[0]) and np.isinf(results[2].data[2]) and np.isnan(results[3].data[1])
+    assert not recwarn.list
+
+
+def test_an_in_place_change_says_the_versions():
+    x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    y = (x * w).sum()
+    with ms.no_grad():
+        w += 1
+        w += 1
+    expected = r"Mul saved array 1 of shape \(2,\).*version 0 then, 2 now"
+    with pytest.raises(RuntimeError, match=expected):
+        y.backward()
