@@ -374,7 +374,7 @@ def test_a_cotangent_takes_the_dtype_of_its_tensor():
 
 
 def test_gradients_added_to_a_recorded_one():
-    """grad from a pass with create_graph, then a plain one: the sum is a new array, the recorded one is kept."""
+    """A plain pass after one with create_graph makes a new array; the recorded gradient stays as it was."""
     x = leaf(3.0)
     (x**3).backward(create_graph=True)
     first = x.grad
@@ -513,7 +513,7 @@ def test_none_can_be_saved():
 
         @staticmethod
         def backward(ctx, g):
-            a, weight = ctx.saved_tensors
+            _, weight = ctx.saved_tensors
             assert weight is None
             return g, None
 

@@ -60,3 +60,83 @@ def test_wrong_vectors_are_explained():
         ms.hvp(affine_tanh, ms.tensor(X), np.ones(4))
     with pytest.raises(TypeError, match="one tensor"):
         ms.jacobian(lambda t: (t, t), ms.tensor(X))
+
+
+def test_one_result_an_input_and_a_tuple_for_several():
+    x = ms.tensor([1.0, 2.0])
+    for function in (ms.vjp, ms.hvp):
+        value, product = function(lambda t: (t * t).sum(), x, *([] if function is ms.vjp else [np.ones(2)]))
+        assert isinstance(product, ms.Tensor) and not value.requires_grad
+        value, products = function(
+            lambda t: (t * t).sum(), (x,), *([] if function is ms.vjp else [(np.ones(2),)])
+        )
+        assert isinstance(products, tuple) and len(products) == 1
+    assert isinstance(ms.jacobian(lambda t: t * t, (x,)), tuple)
+
+
+def test_vectors_may_be_tensors_arrays_or_lists_of_numbers():
+    a, b = ms.tensor(X[:2]), ms.tensor(X[2:])
+    for vectors in (
+        ([1.0, 2.0], [3.0, 4.0]),
+        (np.array([1.0, 2.0]), np.array([3.0, 4.0])),
+        (ms.tensor([1.0, 2.0], dtype="float64"), [3.0, 4.0]),
+    ):
+        _, product = ms.jvp(lambda p, q: p * q, (a, b), vectors)
+        assert np.allclose(product.data, b.data * [1, 2] + a.data * [3, 4])
+
+
+def test_products_of_an_unused_input_are_zeros_of_its_shape_and_dtype():
+    used, unused = ms.tensor([1.0, 2.0]), ms.tensor(np.ones((3, 1)))
+    _, (product, nothing) = ms.vjp(lambda p, q: (p * p).sum(), (used, unused))
+    assert product.tolist() == [2.0, 4.0]
+    assert nothing.shape == (3, 1) and nothing.dtype == np.float64 and not nothing.data.any()
+    _, (product, nothing) = ms.hvp(lambda p, q: (p**3).sum(), (used, unused), (np.ones(2), np.ones((3, 1))))
+    assert np.allclose(product.data, [6.0, 12.0])
+    assert nothing.shape == (3, 1) and nothing.dtype == np.float64 and not nothing.data.any()
+    value, pushed = ms.jvp(lambda p, q: p * p, (used, unused), (np.zeros(2), np.ones((3, 1))))
+    assert pushed.shape == value.shape == (2,) and not pushed.data.any()
+
+
+def test_functions_whose_derivative_is_constant():
+    """The gradient of a linear function does not depend on x: products are zeros, in the function's dtype."""
+    x = ms.tensor([1.0, 2.0, 3.0])
+    constant = ms.tensor([[1.0, 2.0]], dtype="float64")
+    for value, product in (ms.jvp(lambda t: constant, x, np.ones(3)), ms.jvp(lambda t: constant * 1, x, x)):
+        assert value is not constant and product.shape == (1, 2) and product.dtype == np.float64
+    _, products = ms.hvp(lambda p, q: (2 * p).sum() + q.sum(), (x, x), (x, x))
+    assert [p.tolist() for p in products] == [[0.0] * 3] * 2
+    _, (first, second) = ms.hvp(lambda p, q: (p * p).sum() + q.sum(), (x, x), (x, x))
+    assert first.tolist() == [2.0, 4.0, 6.0] and second.tolist() == [0.0] * 3
+
+
+def test_a_jacobian_has_the_shapes_of_output_and_input():
+    x = ms.tensor(RNG.standard_normal((2, 3)))
+    found = ms.jacobian(lambda t: t.sum(0), x)
+    assert found.shape == (3, 2, 3)
+    assert np.array_equal(found.data, np.broadcast_to(np.eye(3)[:, None, :], (3, 2, 3)))
+    assert ms.jacobian(lambda t: t[:0], x).shape == (0, 3, 2, 3)
+    assert ms.jacobian(lambda t: t[:0], x).dtype == np.float64
+    assert ms.jacobian(lambda t: t.sum(), x).shape == (2, 3)
+
+
+def test_derivatives_are_taken_under_no_grad_too_and_leave_nothing_behind():
+    x = ms.tensor([1.0, 2.0], requires_grad=True)
+    with ms.no_grad():
+        assert ms.vjp(lambda t: (t * t).sum(), x)[1].tolist() == [2.0, 4.0]
+        assert ms.jvp(lambda t: t * t, x, np.ones(2))[1].tolist() == [2.0, 4.0]
+        assert ms.jacobian(lambda t: t * t, x).tolist() == [[2.0, 0.0], [0.0, 4.0]]
+        assert ms.hvp(lambda t: (t**3).sum(), x, np.ones(2))[1].tolist() == [6.0, 12.0]
+    for result in (
+        ms.vjp(lambda t: (t * t).sum(), x),
+        ms.jvp(lambda t: t * t, x, np.ones(2)),
+        ms.hvp(lambda t: (t**3).sum(), x, np.ones(2)),
+    ):
+        assert not result[0].requires_grad and not result[1].requires_grad
+    assert x.grad is None
+
+
+@pytest.mark.parametrize("name", ["vjp", "jvp", "hvp"])
+def test_a_wrong_vector_names_the_function(name):
+    expected = {"vjp": r"\[\(\)\]", "jvp": r"\[\(4,\)\]", "hvp": r"\[\(4,\)\]"}[name]
+    with pytest.raises(ms.ShapeError, match=rf"^{name}: v has shapes \[\(3,\)\], expected {expected}"):
+        getattr(ms, name)(lambda t: (t * t).sum(), ms.tensor(X), np.ones(3))

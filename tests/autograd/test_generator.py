@@ -59,3 +59,41 @@ def test_distributions():
     assert sorted(g.permutation(50)) == list(range(50))
     first = [int(ms.Generator(s).permutation(5)[0]) for s in range(500)]
     assert stats.chisquare(np.bincount(first, minlength=5)).pvalue > 1e-3
+
+
+def test_uniform_and_normal_follow_their_formulas():
+    bits = ms.Generator(9).bits(8).astype(np.float64)
+    u = ms.Generator(9).uniform((2, 4), -1.0, 3.0, np.float64)
+    assert np.array_equal(u, -1.0 + 4.0 * np.floor(bits / 2**8).reshape(2, 4) / 2**24)
+    z = ms.Generator(9).normal((4,), 5.0, 2.0, np.float64)
+    first, second = bits[:4], bits[4:]
+    expected = 5.0 + 2.0 * np.sqrt(-2 * np.log((first + 1) / 2**32)) * np.cos(2 * np.pi * second / 2**32)
+    np.testing.assert_allclose(z, expected, rtol=1e-13)
+    for draw in (ms.Generator(9).uniform, ms.Generator(9).normal):
+        assert draw((2, 3)).dtype == np.float32 and draw((2, 3)).shape == (2, 3) and draw(()).shape == ()
+
+
+def test_blocks_are_counted_and_the_position_reaches_beyond_32_bits():
+    g = ms.Generator(2**63 + 5)
+    for count, blocks in ((1, 1), (4, 2), (5, 4), (0, 4)):
+        assert len(g.bits(count)) == count and g.get_state() == {"seed": 2**63 + 5, "offset": blocks}
+    g.set_state({"seed": 3 + 7 * 2**32, "offset": 2**32 - 1})
+    counters = np.array([[2**32 - 1, 0, 0, 0], [0, 1, 0, 0]], np.uint64)
+    assert np.array_equal(g.bits(8), philox4x32(counters, (3, 7)).reshape(-1))
+
+
+def test_seeds_from_0_to_64_bits():
+    assert ms.Generator().get_state() == ms.Generator(0).get_state()
+    assert ms.Generator(2**64 - 1).get_state()["seed"] == 2**64 - 1
+    for seed in (2**64, -1):
+        with pytest.raises(ValueError, match=f"not {seed}"):
+            ms.Generator(seed)
+    g = ms.Generator(1)
+    g.bits(4)
+    assert g.manual_seed(1) is g and g.get_state()["offset"] == 0
+
+
+def test_a_permutation_sorts_its_keys():
+    keys = ms.Generator(4).bits(20)
+    found = ms.Generator(4).permutation(20)
+    assert (np.diff(keys[found].astype(np.int64)) >= 0).all() and sorted(found) == list(range(20))
