@@ -72,3 +72,50 @@ def test_create_graph_is_refused():
     x = ms.tensor(2.0, requires_grad=True)
     with pytest.raises(RuntimeError, match="create_graph"):
         ms.checkpoint(lambda t: t * t, x).backward(create_graph=True)
+
+
+def test_what_needs_no_gradient_gets_none_and_is_not_recorded():
+    x, constant = ms.tensor([2.0, 3.0], requires_grad=True), ms.tensor([4.0, 5.0])
+    seen = []
+
+    def block(a, b, label):
+        seen.append((ms.is_grad_enabled(), a.requires_grad, b.requires_grad, label))
+        return a * b, (b * 2).detach()
+
+    y, plain = ms.checkpoint(block, x, constant, "name")
+    assert plain.tolist() == [8.0, 10.0]
+    y.sum().backward()
+    assert x.grad.tolist() == [4.0, 5.0] and constant.grad is None
+    # first unrecorded; then again, with leaves that require what the arguments did
+    assert seen == [(False, True, False, "name"), (True, True, False, "name")]
+
+
+def test_a_block_that_fails_the_second_time_leaves_the_generator_as_it_was():
+    calls = []
+
+    def block(t):
+        calls.append(1)
+        if len(calls) > 1:
+            raise ValueError("again")
+        return t * ms.rand(2)
+
+    y = ms.checkpoint(block, ms.tensor([1.0, 2.0], requires_grad=True))
+    ms.rand(8)
+    before = ms.default_generator.get_state()
+    with pytest.raises(ValueError, match="again"):
+        y.sum().backward()
+    assert ms.default_generator.get_state() == before
+
+
+def test_an_argument_changed_in_place_and_a_second_pass_are_refused():
+    x = ms.tensor([1.0, 2.0], requires_grad=True)
+    h = x * 1
+    y = ms.checkpoint(lambda t: t * t, h).sum()
+    with ms.no_grad():
+        h += 1
+    with pytest.raises(RuntimeError, match=r"Checkpoint saved array.*in-place"):
+        y.backward()
+    y = ms.checkpoint(lambda t: t * t, x).sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match="Checkpoint a second time"):
+        y.backward()

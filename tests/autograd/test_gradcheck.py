@@ -148,3 +148,206 @@ def test_integer_inputs_and_marked_constants_are_left_alone():
     constant = ms.tensor(RNG.standard_normal(3))
     x = ms.tensor(RNG.standard_normal(3), requires_grad=True)
     assert ms.gradcheck(lambda a, b: a * b.detach(), [x, constant])
+
+
+def message_of(fn, inputs, **options):
+    with pytest.raises(ms.GradcheckError) as caught:
+        ms.gradcheck(fn, inputs, **options)
+    return str(caught.value)
+
+
+def test_the_whole_message_of_a_wrong_entry():
+    lines = message_of(wrong(2.0), np.array([3.0]), name="square").splitlines()
+    assert (
+        lines[0] == "square: d output[0] / d argument 0[0] is 6 by central differences, but backward says 12"
+    )
+    assert lines[1] == "  the argument's value there: 3"
+    for line, step in zip(lines[2:6], ("1e-06", "1e-05", "1e-04", "1e-03"), strict=True):
+        start, numeric, difference = line.replace(",", ":").split(":")[:3]
+        assert start == f"  step {step}"
+        assert float(numeric.removeprefix(" numeric ")) == pytest.approx(6, abs=1e-6)
+        assert float(difference.removeprefix(" difference ")) == pytest.approx(6, abs=1e-2)
+    assert lines[6:] == ["  twice too large"]
+
+
+@pytest.mark.parametrize(
+    "factor, hint",
+    [
+        (-1, "the sign is turned"),
+        (2, "twice too large"),
+        (0.5, "half as large as it should be"),
+        (0, "the analytic gradient is zero: was a term forgotten, or the graph cut?"),
+        (3, None),
+        (1.5, None),
+    ],
+)
+def test_the_message_guesses_the_cause(factor, hint):
+    last = message_of(wrong(factor), np.array([3.0])).splitlines()[-1].strip()
+    assert last == hint if hint else last.startswith("step 1e-03")
+
+
+def test_a_gradient_where_there_is_none_gets_no_guess():
+    text = message_of(lambda x: wrong()(x) - x.detach() * x.detach(), np.array([3.0]))
+    assert "is 0 by central differences" in text.replace("-0 by", "0 by") and "backward says 6" in text
+    assert text.splitlines()[-1].startswith("  step 1e-03")
+
+
+def test_the_output_is_numbered_where_there_are_several():
+    text = message_of(lambda x: (x * 1, x.sum(), wrong(2.0)(x)), np.array([1.0, 3.0]))
+    assert "function: d output 2[0] / d argument 0[0] is 2 " in text
+    text = message_of(lambda x: (x * 1, wrong(2.0)(x).sum()), np.array([1.0, 3.0]))
+    assert "d output 1[] / d argument 0[0] is 2 " in text
+    text = message_of(lambda x: wrong(change=lambda g: g * ms.tensor([1.0, 2.0]))(x), np.array([1.0, 3.0]))
+    assert "d output[1] / d argument 0[1] is 6 " in text
+
+
+def test_a_mistake_along_directions_is_located_with_its_value():
+    def spoil(g):
+        mask = np.ones(g.shape)
+        mask[2, 7] = -1
+        return g * ms.from_numpy(mask)
+
+    x = np.arange(40.0).reshape(4, 10) + 1
+    text = message_of(wrong(change=spoil), x, max_jacobian=0)
+    assert "d <u, output> / d argument 0[2, 7] for a random cotangent u is" in text
+    assert "the argument's value there: 28" in text and "the sign is turned" in text
+    # where no single entry is wrong enough, the direction itself is reported
+    x, options = np.array([1.0, 2.0]), {"max_jacobian": 0, "atol": 1.2, "rtol": 0.0, "directions": 30}
+    text = message_of(wrong(change=lambda g: g + 1.0), x, **options)
+    assert "<u, J v> for argument 0, random u and v is" in text and "value there" not in text
+
+
+def test_the_name_of_a_function():
+    class Block(ms.nn.Module):
+        def forward(self, x):
+            return x * x
+
+    def named(x):
+        return x * x
+
+    assert str(ms.gradcheck(lambda x: x * x, np.ones(1))).startswith("function: ")
+    assert ms.gradcheck(named, np.ones(1)).name == "named"
+    assert ms.gradcheck(Block(), np.ones(1)).name == "Block"
+    assert ms.gradcheck(wrong(), np.ones(1)).name == "Square"
+    assert ms.gradcheck(named, np.ones(1), name="mine").name == "mine"
+
+
+def test_the_report_counts_and_measures():
+    x = np.array([1.0, 2.0, 3.0])
+    report = ms.gradcheck(lambda t: t * t, x, directions=4)
+    assert report.compared == 9 + 4 and report.kinks == [] and "kink" not in str(report) and report
+    assert ms.gradcheck(lambda t: t * t, x, max_jacobian=8, directions=4).compared == 4
+    assert ms.gradcheck(lambda t: t * t, x, max_jacobian=9, directions=0).compared == 9
+    second = ms.gradcheck(lambda t: t * t, x, directions=4, order=2)  # and Jᵀ(x) u, of x and of u
+    assert second.compared == 9 + 4 + 3 * 6 + 2 * 4
+    third = ms.gradcheck(lambda t: t * t, x, directions=0, order=3)
+    assert third.compared == 9 + 3 * 6 + 6 * 9
+    # the error is relative: |a − n| / (1 + |n|), here 10⁻⁴ · 20 / 21
+    loose = ms.gradcheck(wrong(1.0001), np.array([10.0]), rtol=1e-3)
+    assert loose.max_error == pytest.approx(1e-4 * 20 / 21, rel=1e-3)
+    assert "largest error 9.5e-05" in str(loose)
+
+
+def test_tolerances_are_absolute_and_relative():
+    x = np.array([10.0])  # slope 20, wrong by 0.02
+    for options in ({"rtol": 2e-3, "atol": 0.0}, {"rtol": 0.0, "atol": 0.03}):
+        assert ms.gradcheck(wrong(1.001), x, **options)
+    for options in ({"rtol": 5e-4, "atol": 0.0}, {"rtol": 0.0, "atol": 0.01}):
+        message_of(wrong(1.001), x, **options)
+
+
+def test_the_seed_chooses_directions_and_the_second_order_sees_the_options():
+    errors = {ms.gradcheck(lambda t: t.exp(), np.ones(3), max_jacobian=0, seed=s).max_error for s in range(3)}
+    assert len(errors) == 3
+    again = [ms.gradcheck(lambda t: t.exp(), np.ones(3), order=2, seed=5).max_error for _ in range(2)]
+    assert again[0] == again[1]
+    for options in ({"rtol": 0.0, "atol": 0.5}, {"rtol": 0.5, "atol": 0.0}):
+
+        class Cube(ms.Function):  # its second derivative is lost by a fifth
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x.data**3
+
+            @staticmethod
+            def backward(ctx, grad):
+                (x,) = ctx.saved_tensors
+                lost = 0.2 * 3 * x * x
+                return grad * (3 * x * x - lost + lost.detach())
+
+        x = np.array([0.3])
+        assert ms.gradcheck(Cube.apply, x, order=2, **options)
+        with pytest.raises(ms.GradcheckError, match="gradient of Cube"):
+            ms.gradcheck(Cube.apply, x, order=2)
+
+
+def test_second_order_where_a_gradient_does_not_exist_or_is_constant():
+    assert ms.gradcheck(lambda a, b: a * 3, [np.ones(2), np.ones((2, 1))], order=2)
+    assert ms.gradcheck(lambda a: (a * a, ms.from_numpy(np.ones(2))), np.ones(2), order=2)
+    report = ms.gradcheck(lambda x: x.relu() * x, np.array([0.0, 1.0]), order=2)
+    assert report.kinks and "gradient of" not in report.name  # the kink of the slope, found one order later
+
+
+def test_a_kink_everywhere_is_given_up():
+    points = [0.0]
+
+    def kinked_where_it_is_asked(x):
+        if x.requires_grad:
+            points.append(x.item())
+        return (x - points[-1]).relu()
+
+    text = message_of(kinked_where_it_is_asked, np.array([1.0]))
+    assert "every point tried is a kink, last: argument 0[0]: left and right derivative differ" in text
+    assert len(points) == 6  # five of them
+
+
+def test_stepping_aside_is_small_and_touches_what_is_checked_only():
+    seen = []
+
+    def fn(x, y):
+        seen.append((x.data.copy(), y.data.copy()))
+        return x.relu() + y
+
+    report = ms.gradcheck(fn, [np.array([0.0, 100.0, -100.0]), ms.from_numpy(np.ones(3))])
+    x, y = seen[-1]
+    assert len(report.kinks) == 1
+    assert 1e-3 * 1e-3 < abs(x[0]) <= 0.0101 and abs(x[1] - 100) <= 1.02 and abs(x[2] + 100) <= 1.02
+    assert np.abs(y - 1).max() <= 0.0201
+
+
+def test_arguments_that_cannot_be_checked():
+    with pytest.raises(ValueError, match="gradcheck needs at least one float input"):
+        ms.gradcheck(lambda i: i, np.arange(3))
+    # an empty result has nothing to compare, and an empty input neither
+    assert ms.gradcheck(lambda x: x[:0], np.ones(3)).compared == 0
+    assert ms.gradcheck(lambda x, y: x * 2, [np.ones(2), np.ones((0, 3))]).compared > 0
+
+
+def test_a_function_that_changes_its_argument_is_named():
+    calls = []
+
+    def careless(x, y):
+        calls.append(1)
+        if len(calls) == 1:
+            y.data[0] += 1.0
+        return x * 2
+
+    text = message_of(careless, [np.ones(2), np.ones(2)], name="careless")
+    assert text == "careless changes its argument 1 in place: compute into a new array"
+
+
+def test_a_matrix_in_column_order_keeps_its_order():
+    strides = []
+
+    def fn(x):
+        strides.append(x.data.strides)
+        return x * x
+
+    x = np.asfortranarray(np.ones((3, 4)))
+    ms.gradcheck(fn, x)
+    assert strides[0] == x.strides
+
+
+def test_the_step_sizes_forgive_curvature_and_rounding():
+    assert ms.gradcheck(lambda x: (300 * x).exp(), np.array([0.01]))  # needs a small step
+    assert ms.gradcheck(lambda x: x + 1e6, np.array([0.1]))  # needs a large one

@@ -64,3 +64,88 @@ def test_profile_charges_an_operator_only_with_its_own_time(monkeypatch):
     # a clock that ticks when it is read: every inner call lasts one tick, and one passes between two calls
     assert rows["Exp"].calls == 200 and rows["Exp"].seconds == 200
     assert rows["Outer"].seconds == 401
+
+
+def test_an_operation_recorded_before_detect_anomaly_has_no_line():
+    x = ms.tensor([0.0, 1.0], requires_grad=True)
+    y = (x * 1.0).sqrt().sum()
+    with (
+        ms.detect_anomaly(),
+        pytest.raises(RuntimeError, match=r"Sqrt\.backward made.*called at before detect_anomaly$"),
+    ):
+        (y * 0.0).backward()
+
+
+def test_an_anomaly_in_a_backward_pass_is_charged_to_the_operator_not_to_its_parts():
+    class Part(ms.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.data * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return (g - g).log() * 0.0  # -∞ · 0: the product alone is NaN
+
+    y = Part.apply(ms.tensor([1.0], requires_grad=True))
+    for create_graph in (False, True):
+        with ms.detect_anomaly(), pytest.raises(RuntimeError, match=r"^Part\.backward made the first NaN"):
+            y.backward(retain_graph=True, create_graph=create_graph)
+    with (
+        ms.detect_anomaly(),
+        pytest.raises(RuntimeError, match=r"^Mul\.forward made"),
+    ):  # and goes on watching
+        ms.tensor([np.inf]) * 0.0
+
+
+def test_detect_anomaly_goes_on_after_an_error_in_a_backward_pass():
+    class Broken(ms.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.data * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            raise ValueError("broken")
+
+    with ms.detect_anomaly():
+        with pytest.raises(ValueError, match="broken"):
+            Broken.apply(ms.tensor([1.0], requires_grad=True)).backward()
+        with pytest.raises(RuntimeError, match=r"Sqrt\.forward"):
+            ms.tensor([-1.0]).sqrt()
+
+
+def test_observers_are_nested_and_leave_in_any_order():
+    from minitorch_seg.autograd.observe import Observer
+
+    class Count(Observer):
+        def __init__(self):
+            self.seen = []
+
+        def watch(self, phase, node, run):
+            self.seen.append((phase, node.name))
+            return super().watch(phase, node, run)
+
+    outer, inner = Count(), Count()
+    x = ms.tensor([1.0], requires_grad=True)
+    with outer as entered:
+        assert entered is outer
+        with inner:
+            y = x.exp()
+        y.backward()
+    x.exp()
+    assert inner.seen == [("forward", "Exp")]
+    assert outer.seen[:2] == [("forward", "Exp"), ("backward", "Exp")]
+
+
+def test_every_result_is_searched():
+    class Several(ms.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.data, np.array([1, 2]), None if x.data[0] < 0 else x.data / 0 * 0
+
+        @staticmethod
+        def backward(ctx, *g):
+            return g[0]
+
+    with ms.detect_anomaly(), pytest.raises(RuntimeError, match=r"Several\.forward"):
+        Several.apply(ms.tensor([1.0]))
