@@ -197,15 +197,13 @@ def _room(operator: str) -> tuple[str, str]:
         return "reference", "reference kernels were chosen"
     if _numba_problem():
         return "reference", f"Numba cannot be used ({_numba_problem()})"
-    if operator not in _files("cpu"):
-        return "reference", "there is no faster one"
     if operator in CONVOLUTIONS and _algorithm in ("plain", "reference"):
         return "cpu" if _algorithm == "plain" else "reference", f"the {_algorithm} algorithm was chosen"
-    if _chosen == "cpu":
-        return "cpu", "CPU kernels were chosen"
-    if operator in _files("fast"):
+    if operator in _files("fast") and _chosen != "cpu":
         return "fast", "there is a faster one than the plain loops"
-    return "cpu", "Numba is installed"
+    if operator not in _files("cpu"):
+        return "reference", "there is no faster one"
+    return "cpu", "CPU kernels were chosen" if _chosen == "cpu" else "Numba is installed"
 
 
 @cache

@@ -14,14 +14,14 @@ a_t = u_t + W_hh h_{t−1} and δ_t = dL/da_t; then
 
     δ_t = f'(a_t) ⊙ ( g_t + W_hhᵀ δ_{t+1} ),        δ_{T+1} = 0
 
-    dL/du_t = δ_t        dL/dW_hh = Σ_t δ_t h_{t−1}ᵀ        dL/dh_0 = W_hhᵀ δ_1
+    dL/dx_t = W_xhᵀ δ_t        dL/dW_xh = Σ_t δ_t x_tᵀ        dL/db_h = Σ_t δ_t
+    dL/dh_0 = W_hhᵀ δ_1        dL/dW_hh = Σ_t δ_t h_{t−1}ᵀ
 
-For tanh f' = 1 − h_t², for relu it is 1 where h_t > 0, else 0.  The gradients of x, W_xh and b_h follow from
-that of u (`linear`).  The carried term W_hhᵀ δ_{t+1} is all the memory a recurrent network has; the product
-of many W_hhᵀ and f' is why gradients vanish or explode.
+For tanh f' = 1 − h_t², for relu it is 1 where h_t > 0, else 0.  The carried term W_hhᵀ δ_{t+1} is all the
+memory a recurrent network has; the product of many W_hhᵀ and f' is why gradients vanish or explode.
 
-For tanh and relu the loop over time is one kernel, with `rnn_composed` as its twin; any other f runs through
-`rnn_composed` itself.
+For tanh and relu all of this is one kernel forward and one backward, with `rnn_composed` as its twin; any
+other f runs through `rnn_composed` itself.
 
 Elman, "Finding structure in time", 1990; Werbos, "Backpropagation through time", 1990.
 """
@@ -44,38 +44,42 @@ from minitorch_seg.ops.matmul import linear, matmul
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": tanh, "relu": relu}
 
 
-def rnn_composed(u: Tensor, h0: Tensor, W_hh: Tensor, f: Callable[[Tensor], Tensor] | str) -> Tensor:
+def rnn_composed(
+    x: Tensor,
+    h0: Tensor,
+    W_xh: Tensor,
+    W_hh: Tensor,
+    b_h: Tensor | None,
+    f: Callable[[Tensor], Tensor] | str,
+) -> Tensor:
     """The twin: one step after the other, in operators."""
     step = ACTIVATIONS[f] if isinstance(f, str) else f
+    u = linear(x, W_xh, b_h)
     h, states = h0, []
-    for t in range(u.shape[0]):
+    for t in range(x.shape[0]):
         h = step(u[t] + matmul(h, W_hh.transpose(0, 1)))
         states.append(h)
-    return stack(states)
+    return stack(states) if states else u
 
 
 class Recurrence(Function):
-    """h_t = f(u_t + W_hh h_{t−1}) for all t."""
+    """h_t = f(W_hh h_{t−1} + W_xh x_t + b_h) for all t."""
 
     twin = staticmethod(rnn_composed)
 
     @staticmethod
-    def forward(ctx, u, h0, W_hh, f):
-        h = dispatch.get("rnn").rnn(u.data, h0.data, W_hh.data, f)
+    def forward(ctx, x, h0, W_xh, W_hh, b_h, f):
+        b = None if b_h is None else b_h.data
+        h = dispatch.get("rnn").rnn(x.data, h0.data, W_xh.data, W_hh.data, b, f)
         ctx.f = f
-        ctx.save_for_backward(h, h0, W_hh)
+        ctx.save_for_backward(x, h, h0, W_xh, W_hh)
         return h
 
     @staticmethod
     def backward(ctx, grad):
-        h, h0, W_hh = (t.data for t in ctx.saved_tensors)
-        delta, dh0 = dispatch.get("rnn").rnn_gradient(grad, h, h0, W_hh, ctx.f)
-        previous = np.concatenate([np.expand_dims(h0, 0), h[:-1]])
-        features = h.shape[2]
-        dW_hh = np.matmul(
-            np.transpose(np.reshape(delta, (-1, features))), np.reshape(previous, (-1, features))
-        )
-        return delta, dh0, dW_hh, None
+        saved = (t.data for t in ctx.saved_tensors)
+        gradients = dispatch.get("rnn").rnn_gradient(grad, *saved, ctx.f, ctx.needs_input_grad[0])
+        return *gradients, None
 
 
 def rnn(
@@ -111,7 +115,7 @@ def rnn(
         raise ShapeError(f"rnn: x has shape {x.shape}, expected (T, N, C), or (T, C) for a single sequence")
     if isinstance(f, str) and f not in ACTIVATIONS:
         raise ValueError(f"rnn: f={f!r} is unknown: use 'tanh', 'relu' or a function")
-    steps, batch, channels = x.shape
+    _, batch, channels = x.shape
     hidden = W_hh.shape[0]
     for name, t, expected in (
         ("W_xh", W_xh, (hidden, channels)),
@@ -126,7 +130,5 @@ def rnn(
     if start.shape != (batch, hidden):
         raise ShapeError(f"rnn: h0 has shape {start.shape}, expected {(batch, hidden)} (N, H)")
     same_float_dtype("rnn", x=x, h0=start, W_xh=W_xh, W_hh=W_hh, b_h=b_h)
-    u = linear(x, W_xh, b_h)
-    if not steps:
-        return u
-    return Recurrence.apply(u, start, W_hh, f) if isinstance(f, str) else rnn_composed(u, start, W_hh, f)
+    run = Recurrence.apply if isinstance(f, str) else rnn_composed
+    return run(x, start, W_xh, W_hh, b_h, f)

@@ -54,7 +54,7 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
     pool = ((3, 3), (2, 2), (1, 1), (1, 1))
     pooled_size = ((side + 1) // 2, (side + 3) // 2)
     mean, scale, shift, inv_std = normal(6), normal(6), normal(6), np.abs(normal(6)) + np.ones(6, dtype)
-    u, w_hh, h0 = normal(7, 9, 5), normal(5, 5), normal(9, 5)
+    series, given, h0, w_xh, w_hh = (normal(*s) for s in ((7, 99, 4), (7, 99, 5), (99, 5), (5, 4), (5, 5)))
 
     def conv2d(k):
         return (
@@ -107,11 +107,11 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
 
     def relu(k):
         y = k.relu(x)
-        return y, k.relu(u), k.relu_gradient(x[::-1], y)
+        return y, k.relu(series), k.relu_gradient(x[::-1], y)
 
     def rnn(k):
-        h = k.rnn(u, h0, w_hh, "tanh")
-        return h, *k.rnn_gradient(u, h, h0, w_hh, "tanh")
+        h = k.rnn(series, h0, w_xh, w_hh, bias, "tanh")
+        return h, *k.rnn_gradient(given, series, h, h0, w_xh, w_hh, "tanh", True)
 
     return {
         "avg_pool2d": avg_pool2d,

@@ -31,7 +31,8 @@ def test_numba_is_chosen_unless_the_reference_is_asked_for():
         assert dispatch.get("conv2d").__name__.endswith("kernels.reference.conv2d")
     assert dispatch.why("conv2d").startswith("conv2d: kernels/fast/conv2d.py, because")
     assert dispatch.why("softmax") == "softmax: kernels/cpu/softmax.py, because Numba is installed."
-    assert dispatch.why("rnn") == "rnn: kernels/reference/rnn.py, because there is no faster one."
+    with dispatch.use("cpu"):
+        assert dispatch.why("rnn") == "rnn: kernels/reference/rnn.py, because there is no faster one."
 
 
 def test_the_choice_is_undone_after_an_error():

@@ -31,7 +31,6 @@ from minitorch_seg.ops import (
     matmul,
     pad,
     reduction,
-    rnn,
     selection,
     shape,
 )
@@ -127,8 +126,8 @@ def _norm_gradient(mean_term: bool, variance_term: bool, scaled: bool = True) ->
     """Batch norm's input gradient with a term left out."""
 
     def wrong(right: Any) -> Any:
-        def kernel(grad, x, mean, inv_std, weight):
-            _, dweight, dbias = right(grad, x, mean, inv_std, weight)
+        def kernel(grad, x, mean, inv_std, weight, *options):
+            _, dweight, dbias = right(grad, x, mean, inv_std, weight, *options)
             column = lambda v: v.reshape(1, -1, 1, 1)  # noqa: E731
             m, normalized = x.size // x.shape[1], (x - column(mean)) * column(inv_std)
             dx = grad - mean_term * column(dbias) / m - variance_term * normalized * column(dweight) / m
@@ -142,24 +141,28 @@ def _norm_gradient(mean_term: bool, variance_term: bool, scaled: bool = True) ->
 
 def _bptt(carried: bool, slope_of_the_past: bool = False) -> Callable[[Any], Any]:
     def wrong(right: Any) -> Any:
-        def kernel(grad, h, h0, w_hh, activation):
-            du, carry = np.empty_like(h), np.zeros_like(h0)
+        def kernel(grad, x, h, h0, w_xh, w_hh, activation, need_dx):
+            delta, carry = np.empty_like(h), np.zeros_like(h0)
+            before = np.concatenate([h0[None], h])[:-1]
             for t in reversed(range(len(h))):
-                state = (h[t - 1] if t else h0) if slope_of_the_past else h[t]
-                du[t] = (grad[t] + carried * carry) * (1 - state * state)
-                carry = du[t] @ w_hh
-            return du, carry
+                state = before[t] if slope_of_the_past else h[t]
+                delta[t] = (grad[t] + carried * carry) * (1 - state * state)
+                carry = delta[t] @ w_hh
+            rows, inputs, states = (a.reshape(-1, a.shape[2]) for a in (delta, x, before))
+            return delta @ w_xh, carry, rows.T @ inputs, rows.T @ states, rows.sum(axis=0)
 
         return kernel
 
     return wrong
 
 
-def _future_state(ctx: Any, grads: Any, results: list[Any]) -> Any:
-    h, _, _ = (t.data for t in ctx.saved_tensors)
-    features = h.shape[2]
-    results[2] = results[0].reshape(-1, features).T @ h.reshape(-1, features)
-    return tuple(results)
+def _future_state(right: Any) -> Any:
+    def kernel(grad, x, h, h0, w_xh, w_hh, activation, need_dx):
+        dx, dh0, dw_xh, _, db = right(grad, x, h, h0, w_xh, w_hh, activation, need_dx)
+        dw_hh = right(grad, h, h, h0, w_hh, w_hh, activation, False)[2]  # h_t in the place of x_t
+        return dx, dh0, dw_xh, dw_hh, db
+
+    return kernel
 
 
 def _reversed_groups(right: Any) -> Any:
@@ -279,7 +282,18 @@ MISTAKES = [
     Mistake("batch_norm: the sample's variance for the batch's", bn_kernel, "channel_moments",
             lambda f: lambda x: (f(x)[0], f(x)[1] * 12 / 11), checks.norm_values),
     Mistake("batch_norm: the shift lost", bn_kernel, "normalize",
-            lambda f: lambda x, m, s, w, b: f(x, m, s, w, None), checks.norm_values),
+            lambda f: lambda x, m, s, w, b, r: f(x, m, s, w, None, r), checks.norm_values),
+    Mistake("batch_norm: constants in evaluation have a gradient", bn_kernel, "batch_norm_gradient",
+            lambda f: lambda *a: f(*a[:7], False), checks.fixed_norm_gradients),
+    Mistake("batch_norm_relu: a gradient where relu has cut", bn_kernel, "batch_norm_gradient",
+            lambda f: lambda *a: f(*a[:6], False), checks.rectified_norm_gradients),
+    Mistake("batch_norm_relu: cut where x was negative, not y", bn_kernel, "batch_norm_gradient",
+            lambda f: lambda g, x, *a: f(g * (x > 0), x, *a[:4], False), checks.rectified_norm_gradients),
+    Mistake("batch_norm_relu: cut before the shift", bn_kernel, "batch_norm_gradient",
+            lambda f: lambda g, x, m, s, w, b, *a: f(g, x, m, s, w, None, *a),
+            checks.rectified_norm_gradients),
+    Mistake("batch_norm_relu: relu forgotten", bn_kernel, "normalize",
+            lambda f: lambda *a: f(*a[:5], False), checks.rectified_norm_values),
     Mistake("softmax: without the shift", softmax_kernel, "softmax", _no_shift, checks.softmax_values),
     Mistake("softmax: the sum left out of the gradient", softmax_kernel, "softmax_gradient",
             lambda f: lambda g, y, dim: g * y, checks.softmax_gradients),
@@ -307,9 +321,9 @@ MISTAKES = [
     Mistake("rnn: the slope at the state before", rnn_kernel, "rnn_gradient",
             _bptt(True, True), checks.rnn_gradients),
     Mistake("rnn: W_hh not transposed", rnn_kernel, "rnn",
-            lambda f: lambda u, h0, w, a: f(u, h0, w.T, a), checks.rnn_values),
-    Mistake("rnn: dW_hh with h_t for h_(t-1)", rnn.Recurrence, "backward",
-            _backward(_future_state), checks.rnn_gradients),
+            lambda f: lambda x, h0, v, w, b, a: f(x, h0, v, w.T, b, a), checks.rnn_values),
+    Mistake("rnn: dW_hh with h_t for h_(t-1)", rnn_kernel, "rnn_gradient",
+            _future_state, checks.rnn_gradients),
     # indexing and frames
     Mistake("indexing: = for += at repeated places", indexing, "_repeats",
             lambda f: lambda index: False, checks.index_gradients),

@@ -52,7 +52,9 @@ def test_torch(f, steps):
 
 @pytest.mark.parametrize("f", FUNCTIONS)
 def test_twin(f):
-    twin_agrees(Recurrence, *draw([(4, 2, 3), (2, 3), (3, 3)]), f)
+    twin_agrees(Recurrence, *draw(SPECS), f)
+    x, h0, W_xh, W_hh, _ = draw(SPECS)
+    twin_agrees(Recurrence, x, h0, W_xh, W_hh, None, f)
 
 
 @pytest.mark.parametrize("order", [1, 2])
