@@ -206,3 +206,146 @@ def test_two_models_train_in_two_threads_as_they_do_alone():
     for thread in threads:
         thread.join()
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+def test_enable_grad_in_its_three_forms():
+    @ms.enable_grad
+    def bare():
+        return ms.is_grad_enabled()
+
+    @ms.enable_grad()
+    def called():
+        return ms.is_grad_enabled()
+
+    with ms.no_grad():
+        assert bare() and called() and not ms.is_grad_enabled()
+        with ms.enable_grad():
+            assert ms.is_grad_enabled()
+        assert not ms.is_grad_enabled()
+
+
+def test_a_decorated_function_that_raises_puts_the_switch_back():
+    @ms.no_grad()
+    def fails():
+        raise ValueError("inside")
+
+    with pytest.raises(ValueError, match="inside"):
+        fails()
+    assert ms.is_grad_enabled()
+
+
+def test_one_object_may_be_entered_inside_itself():
+    off = ms.no_grad()
+    with off, ms.enable_grad():
+        with off:
+            assert not ms.is_grad_enabled()
+        assert ms.is_grad_enabled()
+    assert ms.is_grad_enabled()
+
+
+def test_set_grad_enabled_as_a_decorator_leaves_the_outside_alone():
+    @ms.set_grad_enabled(True)
+    def recorded():
+        return ms.is_grad_enabled()
+
+    with ms.no_grad():
+
+        @ms.set_grad_enabled(True)
+        def inside():
+            return ms.is_grad_enabled()
+
+        assert not ms.is_grad_enabled() and inside() and recorded()
+        assert not ms.is_grad_enabled()
+
+
+def test_a_hook_on_one_of_two_results():
+    class Two(ms.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a.data * 2, a.data * 3
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return 2 * g + 3 * h
+
+    x = leaf([1.0])
+    y, z = Two.apply(x)
+    seen = []
+    z.register_hook(lambda g: seen.append(g.tolist()) or g * 10)
+    z.retain_grad()
+    y.sum().backward(retain_graph=True)  # no gradient reaches z: its hook stays silent
+    assert seen == [] and z.grad is None and x.grad.tolist() == [2.0]
+    x.grad = None
+    (y + z).sum().backward()
+    assert seen == [[1.0]] and z.grad.tolist() == [10.0] and x.grad.tolist() == [32.0]
+
+
+def test_hooks_run_in_ms_grad_too_and_on_the_way_to_an_inner_tensor():
+    x = leaf([1.0, 2.0])
+    y = x * 3
+    x.register_hook(lambda g: g * 7)
+    y.register_hook(lambda g: g * 10)
+    to_y, to_x = ms.grad((y * y).sum(), [y, x])
+    assert to_y.tolist() == [60.0, 120.0] and to_x.tolist() == [60.0 * 21, 120.0 * 21]
+
+
+def test_hidden_tensors_that_need_no_gradient_are_allowed():
+    class Scale(ms.Function):
+        @staticmethod
+        def forward(ctx, x, factors, extra=None):
+            return x.data * factors[0].data * (1 if extra is None else extra.data)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g, None
+
+    plain = ms.tensor([2.0], dtype="float64")
+    assert Scale.apply(leaf([1.0]), [plain], extra=plain).tolist() == [4.0]
+    assert Scale.apply(leaf([1.0]), (plain,)).tolist() == [2.0]
+    for call in (
+        lambda: Scale.apply(plain, [leaf([1.0])]),
+        lambda: Scale.apply(plain, (plain, leaf([1.0]))),
+        lambda: Scale.apply(leaf([1.0]), [plain], extra=leaf([1.0])),
+    ):
+        with pytest.raises(TypeError, match=r"Scale\.apply: a tensor that requires a gradient"):
+            call()
+
+
+def test_a_result_that_is_a_view_shares_the_version_of_its_source_only():
+    class Half(ms.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a.data[:1]
+
+        @staticmethod
+        def backward(ctx, g):
+            return None, None
+
+    a, b = (ms.tensor([1.0, 2.0]) for _ in range(2))
+    view = Half.apply(a, b)
+    with ms.no_grad():
+        view += 1
+    assert (a.version, b.version) == (1, 0) and a.tolist() == [2.0, 2.0]
+
+
+def test_an_operator_that_returns_its_argument_gives_a_detached_one():
+    class Same(ms.Function):
+        @staticmethod
+        def forward(ctx, a):
+            ctx.save_for_backward(a)
+            return a
+
+        @staticmethod
+        def backward(ctx, g):
+            (a,) = ctx.saved_tensors
+            return g * a * 2
+
+    x = ms.tensor([3.0])
+    y = Same.apply(x)
+    assert y is not x and np.shares_memory(y.data, x.data) and not y.requires_grad
+    x = leaf([3.0])
+    h = x * 1
+    y = Same.apply(h)
+    (first,) = ms.grad(y.sum(), x, create_graph=True)
+    assert first.tolist() == [6.0]
+    assert ms.grad(first.sum(), x)[0].tolist() == [2.0]
