@@ -74,7 +74,8 @@ def result_type(*operands: Any) -> np.dtype:
 
 
 def to_array(value: Any, dtype: Any = None, copy: bool = False) -> np.ndarray:
-    """`value` as an array; Python floats become float32 unless `dtype` says otherwise."""
+    """`value` as an array in this machine's byte order; Python floats become float32 unless `dtype` says
+    otherwise."""
     if dtype is None and not hasattr(value, "dtype"):
         array = np.asarray(value)
         if array.dtype == np.float64:
@@ -82,4 +83,4 @@ def to_array(value: Any, dtype: Any = None, copy: bool = False) -> np.ndarray:
     else:
         array = np.array(value, dtype=dtype, copy=True, order="K") if copy else np.asarray(value, dtype=dtype)
     kind_order(array.dtype)
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -104,7 +104,9 @@ class Tensor:
 
     def __init__(self, data: Any, requires_grad: bool = False):
         self.data: np.ndarray = (
-            data if type(data) is np.ndarray and data.dtype.kind in "fiub" else to_array(data)
+            data
+            if type(data) is np.ndarray and data.dtype.kind in "fiub" and data.dtype.isnative
+            else to_array(data)
         )
         self.grad: Tensor | None = None
         self._node: Node | None = None

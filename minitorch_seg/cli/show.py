@@ -43,10 +43,15 @@ def operators() -> dict[str, Any]:
     """Every operator by name: functional's, and those of tensors."""
     import minitorch_seg as ms
     from minitorch_seg import functional
+    from minitorch_seg.ops import reduction
     from minitorch_seg.ops.tensor_methods import METHODS, SIGNS
 
     found = {n: getattr(module, n) for module, names in METHODS.items() for n in names.split()}
-    found |= {n: getattr(ms, n) for n in ("cat", "stack", "where")}
+    public = {n: getattr(ms, n) for n in ms.__all__}
+    found |= {
+        n: f for n, f in public.items() if getattr(f, "__module__", "").startswith("minitorch_seg.ops.")
+    }
+    found |= {"max": reduction.max, "min": reduction.min}
     found |= {"getitem": SIGNS["__getitem__"], "setitem": SIGNS["__setitem__"]}
     return found | {n: getattr(functional, n) for n in functional.__all__}
 

@@ -127,8 +127,11 @@ def from_numpy(array: np.ndarray) -> Tensor:
     >>> array = np.zeros(2); t = from_numpy(array); array[0] = 5; t
     tensor([5., 0.], dtype=float64)
     """
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"from_numpy: expected a numpy.ndarray, found {type(array).__name__}")
+    if not isinstance(array, np.ndarray) or not array.dtype.isnative:
+        raise TypeError(
+            f"from_numpy: expected a numpy.ndarray in this machine's byte order, found "
+            f"{array.dtype if isinstance(array, np.ndarray) else type(array).__name__}: ms.tensor copies"
+        )
     return Tensor(array)
 
 

@@ -33,6 +33,17 @@ def test_other_kinds_of_numbers_are_refused(bad):
         ms.tensor(bad)
 
 
+@pytest.mark.parametrize("make", [ms.tensor, ms.Tensor, ms.as_tensor, lambda a: ms.tensor(a, dtype=">f4")])
+def test_a_foreign_byte_order_becomes_this_machines(make):
+    x = make(np.arange(3, dtype=">f4"))
+    assert x.dtype == np.float32 and x.tolist() == [0, 1, 2]
+
+
+def test_memory_in_a_foreign_byte_order_cannot_be_shared():
+    with pytest.raises(TypeError, match="byte order, found >f4"):
+        ms.from_numpy(np.arange(3, dtype=">f4"))
+
+
 def test_only_floats_require_a_gradient():
     with pytest.raises(ms.DTypeError, match=r"float\(\)"):
         ms.tensor([1, 2], requires_grad=True)

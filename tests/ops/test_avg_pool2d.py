@@ -55,11 +55,18 @@ def test_every_combination(kernel, stride, padding, ceil_mode, count_include_pad
     against_torch([(2, 2, 7, 6)], lambda L, x: L.avg_pool2d(x, *args), dtypes=("float64",), maps=True)
 
 
+def window_starts(n, k, s, p, ceil_mode):
+    """Where the windows begin: those that fit in, and with ceil_mode one more, if something is left over."""
+    starts = list(range(-p, n + p - k + 1, s))
+    if ceil_mode and starts[-1] + k < n + p and starts[-1] + s < n:
+        starts.append(starts[-1] + s)
+    return starts
+
+
 def window_means(x, kernel, stride, padding, ceil_mode, count_include_pad):
     """The mean of a list of numbers, window by window; the list ends where image and frame end."""
     (n, c, h, w), (kh, kw), (sh, sw), (p, q) = x.shape, kernel, stride, padding
-    rows = [i for i in range(-p, h + p - (0 if ceil_mode else kh - 1), sh) if i < h]
-    columns = [j for j in range(-q, w + q - (0 if ceil_mode else kw - 1), sw) if j < w]
+    rows, columns = window_starts(h, kh, sh, p, ceil_mode), window_starts(w, kw, sw, q, ceil_mode)
     y = np.zeros((n, c, len(rows), len(columns)))
     for (Y, i), (X, j) in itertools.product(enumerate(rows), enumerate(columns)):
         seen = []
