@@ -77,3 +77,31 @@ def test_refuses():
     refuses(IndexError, "any dim 2", lambda L: OURS.any(ms.zeros(2), 2), torch_too=False)
     refuses(IndexError, "all dim -2", lambda L: L.zeros(2).all(-2))
     refuses(ValueError, "ambiguous any all", lambda L: bool(L.zeros(2) == 0))
+
+
+def test_a_number_on_the_left():
+    x = ms.tensor([1.0, 2.0, 3.0])
+    for name, expected in [("eq", [False, True, False]), ("ne", [True, False, True]),
+                           ("lt", [False, False, True]), ("le", [False, True, True]),
+                           ("gt", [True, False, False]), ("ge", [True, True, False])]:  # fmt: skip
+        function = getattr(OURS, name)
+        assert function(2, x).tolist() == expected and function(2.0, x.data).tolist() == expected
+        assert type(function(2, 2).data) is np.ndarray
+
+
+def test_names_and_texts():
+    assert [getattr(OURS, n).__name__ for n in COMPARISONS] == [
+        "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
+    ]  # fmt: skip
+    assert "numpy.less_equal of two tensors" in OURS.le.__doc__
+    assert (
+        OURS.logical_xor.__name__ == "logical_xor" and "bitwise_xor of integers" in OURS.logical_xor.__doc__
+    )
+
+
+def test_any_and_all_keep_the_dimension_on_request():
+    against_torch(
+        [A > 0],
+        lambda L, a: (a.any(dim=1, keepdim=True), a.all(dim=0, keepdim=True), L.any(a, 0), L.all(a, 1)),
+        gradients=False,
+    )

@@ -84,3 +84,44 @@ def test_distributions():
 )
 def test_refuses(error, words, call):
     refuses(error, words, call)
+
+
+def test_requires_grad_and_dtype_of_every_form():
+    x = ms.zeros(2, 3)
+    forms = {
+        "zeros": lambda **o: ms.zeros(2, **o),
+        "ones": lambda **o: ms.ones(2, **o),
+        "full": lambda **o: ms.full((2,), 1.5, **o),
+        "zeros_like": lambda **o: ms.zeros_like(x, **o),
+        "ones_like": lambda **o: ms.ones_like(x, **o),
+        "full_like": lambda **o: ms.full_like(x, 1.5, **o),
+        "arange": lambda **o: ms.arange(0.0, 2.0, **o),
+        "eye": lambda **o: ms.eye(2, **o),
+        "rand": lambda **o: ms.rand(2, **o),
+        "randn": lambda **o: ms.randn(2, **o),
+    }
+    for name, make in forms.items():
+        assert make().requires_grad is False and make().dtype == np.float32, name
+        assert make(requires_grad=True).requires_grad is True, name
+        wide = make(dtype="float64", requires_grad=True)
+        assert wide.dtype == np.float64 and wide.requires_grad, name
+    assert ms.ones_like(x, "float64").tolist() == [[1.0] * 3] * 2
+    assert ms.as_tensor([1, 2], "float64").dtype == np.float64
+    assert ms.as_tensor(np.ones(2), "float32").dtype == np.float32
+
+
+def test_random_numbers_are_the_generators():
+    """In float64 too they are drawn in that type, not in float32 and converted."""
+    for draw, kind in ((ms.rand, "uniform"), (ms.randn, "normal")):
+        found = draw(2, 3, generator=ms.Generator(4), dtype="float64")
+        assert np.array_equal(found.data, getattr(ms.Generator(4), kind)((2, 3), dtype=np.float64))
+        assert draw((2, 3)).shape == (2, 3) and draw().shape == ()
+    ms.manual_seed(3)
+    assert np.array_equal(ms.randn(2, 3, 4, 5).data, ms.Generator(3).normal((2, 3, 4, 5)))
+
+
+def test_arange_takes_its_dtype_from_all_bounds():
+    assert [ms.arange(*b).dtype for b in ((3,), (0, 3), (0, 3, 1.0), (0, 3.0), (0.0, 3))] == [
+        np.int64, np.int64, np.float32, np.float32, np.float32,
+    ]  # fmt: skip
+    assert ms.arange(2, 5).tolist() == [2, 3, 4] and ms.arange(0, 3, dtype="uint8").dtype == np.uint8

@@ -81,3 +81,64 @@ def test_to_and_contiguous():
     x = ms.tensor([1.5])
     assert x.to("float64").dtype == np.float64 and x.to(device="cpu") is x and x.contiguous() is x
     assert x.to("cpu", "int64").dtype == np.int64
+
+
+def test_methods_without_a_function_of_their_name():
+    x = ms.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    assert x.T.tolist() == [[1, 4], [2, 5], [3, 6]] and ms.zeros(2, 3, 4).T.shape == (4, 3, 2)
+    assert x.view(3, 2).tolist() == [[1, 2], [3, 4], [5, 6]] and np.shares_memory(x.view(-1).data, x.data)
+    assert x.max(dim=1, keepdim=True)[0].tolist() == [[3], [6]] and x.max(0)[1].tolist() == [1, 1, 1]
+    assert x.min(dim=1, keepdim=True)[0].tolist() == [[1], [4]] and x.min(0)[1].tolist() == [0, 0, 0]
+    assert x.max(ms.tensor(3.5)).tolist() == [[3.5, 3.5, 3.5], [4, 5, 6]]
+
+
+@pytest.mark.parametrize("name", ["iadd", "isub", "imul", "itruediv"])
+def test_in_place_with_a_tensor(name):
+    values, other = np.array([4.0, 9.0], np.float32), np.array([2.0, 0.5], np.float32)
+    expected = getattr(values.copy(), f"__{name}__")(other)
+    x = ms.tensor(values)
+    memory = x.data
+    assert getattr(x, f"__{name}__")(ms.tensor(other)) is x and x.data is memory and x.version == 1
+    assert x.tolist() == expected.tolist() and not x.requires_grad
+    # beside a tensor that requires a gradient, the result is a new tensor of the graph
+    p = ms.tensor(other, requires_grad=True)
+    y = getattr(ms.tensor(values), f"__{name}__")(p)
+    assert y.requires_grad and y.tolist() == expected.tolist()
+    h = p * 1
+    y = getattr(h, f"__{name}__")(ms.tensor(values))
+    assert y is not h and y.requires_grad and h.tolist() == other.tolist()
+    with ms.no_grad():
+        x = ms.tensor(values)
+        assert getattr(x, f"__{name}__")(p) is x and x.tolist() == expected.tolist()
+    # and the leaf itself is left alone while operations are recorded
+    with pytest.raises(RuntimeError, match=r"a leaf that requires a gradient cannot be changed in place"):
+        getattr(p, f"__{name}__")(1.0)
+    assert p.tolist() == other.tolist() and p.version == 0
+
+
+def test_in_place_keeps_the_dtype():
+    x = ms.tensor([1, 2])
+    x += 3
+    assert x.dtype == np.int64 and x.tolist() == [4, 5]
+    with pytest.raises(TypeError, match="same_kind"):
+        x += 0.5
+    half = ms.tensor([1.0])
+    half += ms.tensor([0.5], dtype="float64")
+    assert half.dtype == np.float32 and half.tolist() == [1.5]
+
+
+def test_destinations_of_to():
+    x = ms.tensor([1.5])
+    assert x.to(dtype="float64").dtype == x.to(ms.zeros(1, dtype="float64")).dtype == np.float64
+    assert x.to("cpu", "float64").dtype == x.to("float64", device="cpu").dtype == np.float64
+    for wrong in (lambda: x.to("cuda:1"), lambda: x.to("float64", device="cuda"), lambda: x.to("cuda")):
+        with pytest.raises(ValueError, match="device 'cuda"):
+            wrong()
+
+
+def test_signs_compare_numbers_only():
+    x = ms.tensor([1.0, 2.0])
+    for other in (1, 1.0, True, np.float32(1), np.array([1.0, 5.0]), [1.0, 5.0], (1.0, 5.0), ms.tensor(1.0)):
+        assert (x == other).tolist() == [True, False] and (x != other).tolist() == [False, True]
+    for other in (None, "1", {}, object()):
+        assert (x == other) is False and (x != other) is True
