@@ -160,6 +160,13 @@ def examples() -> list[Example]:
         normal(3),
     )
     add(
+        "batch_norm_relu",
+        lambda x, w, b: F.batch_norm_relu(x, None, None, w, b, training=True),
+        normal(2, 3, 2, 3),
+        positive(3),
+        normal(3),
+    )
+    add(
         "layer_norm",
         lambda x, w, b: F.layer_norm(x, (3, 4), w, b),
         normal(2, 3, 4),

@@ -16,7 +16,7 @@ from minitorch_seg.ops.activation import (
     tanh,
 )
 from minitorch_seg.ops.avg_pool2d import adaptive_avg_pool2d, avg_pool2d
-from minitorch_seg.ops.batch_norm import batch_norm
+from minitorch_seg.ops.batch_norm import batch_norm, batch_norm_relu
 from minitorch_seg.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from minitorch_seg.ops.conv2d import conv2d
 from minitorch_seg.ops.conv_transpose2d import conv_transpose2d
@@ -49,7 +49,7 @@ __all__ = [  # noqa: RUF022  (by family, not by letter)
     "max_pool2d", "max_unpool2d", "avg_pool2d", "adaptive_avg_pool2d",
     "interpolate", "pixel_shuffle", "pixel_unshuffle", "pad",
     # normalisation
-    "batch_norm", "layer_norm", "group_norm", "instance_norm", "dropout", "dropout2d",
+    "batch_norm", "batch_norm_relu", "layer_norm", "group_norm", "instance_norm", "dropout", "dropout2d",
     # activations
     "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "logsigmoid", "sigmoid", "tanh",
     "softmax", "log_softmax",

@@ -41,6 +41,11 @@ class DoubleConv(nn.Sequential):
             nn.ReLU(),
         )
 
+    def forward(self, x: Tensor) -> Tensor:
+        """What nn.Sequential would do; each relu runs within the batch norm before it, in one operator."""
+        first, first_norm, _, second, second_norm, _ = self
+        return second_norm(second(first_norm(first(x), relu=True)), relu=True)
+
 
 class UNet(nn.Module):
     """U-Net with `depth` poolings: images (N, in_channels, H, W) of any size → logits (N, num_classes, H, W).

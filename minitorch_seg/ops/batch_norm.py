@@ -1,4 +1,5 @@
-"""batch_norm: each channel brought to mean 0 and variance 1 over the batch, then scaled and shifted.
+"""batch_norm: each channel brought to mean 0 and variance 1 over the batch, then scaled and shifted; and
+batch_norm_relu, which lets relu follow in the same operator.
 
     μ = (1/m) Σ x        σ² = (1/m) Σ (x − μ)²        over the m = N·H·W numbers of a channel
     x̂ = (x − μ) / √(σ² + ε)
@@ -21,7 +22,12 @@ Derivation, with ĝ = dL/dx̂ = γ g and s = 1/√(σ² + ε):
 
 and putting in x̂ = s (x − μ) gives the line above.
 
-In evaluation mode μ and σ² are the running statistics, constants, and y is a straight line in x.
+In evaluation mode μ and σ² are the running statistics, constants: y is a straight line in x, and the second
+and the third term are gone.
+
+batch_norm_relu is max(y, 0).  Where y ≤ 0 no gradient passes, so g stands for (g where y > 0, else 0) in all
+of the above.  That y is computed again from x in the backward pass: between a convolution and the next one
+the network then keeps one map where it would keep two, and memory is passed through once where it was twice.
 
 Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
 shift", 2015.
@@ -36,51 +42,60 @@ import numpy as np
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch
+from minitorch_seg.ops.activation import relu
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 
 
 def batch_norm_composed(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    rectified: bool,
+    statistics: tuple[np.ndarray, np.ndarray] | None,
 ) -> tuple[Tensor, ...]:
     """The twin: the formula, operator by operator."""
     shape = (1, -1, 1, 1)
-    mean = x.mean((0, 2, 3), keepdim=True)
-    centred = x - mean
-    variance = (centred * centred).mean((0, 2, 3), keepdim=True)
-    y = centred / (variance + eps).sqrt()
+    if statistics is None:
+        mean = x.mean((0, 2, 3), keepdim=True)
+        variance = ((x - mean) * (x - mean)).mean((0, 2, 3), keepdim=True)
+    else:
+        mean, variance = (Tensor(values.reshape(shape)) for values in statistics)
+    y = (x - mean) / (variance + eps).sqrt()
     if weight is not None:
         y = y * weight.reshape(shape)
     if bias is not None:
         y = y + bias.reshape(shape)
-    return y, mean.detach().reshape(-1), variance.detach().reshape(-1)
+    return relu(y) if rectified else y, mean.detach().reshape(-1), variance.detach().reshape(-1)
 
 
 class BatchNorm(Function):
+    """y and the mean and variance of the batch; or with the `statistics` (mean, variance) that are given."""
+
     twin = staticmethod(batch_norm_composed)
 
     @staticmethod
-    def forward(ctx, x, weight, bias, eps):
+    def forward(ctx, x, weight, bias, eps, rectified, statistics):
         kernel = dispatch.get("batch_norm")
-        mean, variance = kernel.channel_moments(x.data)
+        mean, variance = kernel.channel_moments(x.data) if statistics is None else statistics
         inv_std = np.asarray(1 / np.sqrt(variance + eps), x.dtype)
-        y = kernel.normalize(
-            x.data,
-            mean,
-            inv_std,
-            None if weight is None else weight.data,
-            None if bias is None else bias.data,
-        )
-        ctx.save_for_backward(x, weight, mean, inv_std)
+        y = kernel.normalize(x.data, mean, inv_std, *_arrays(weight, bias), rectified)
+        ctx.options = rectified, statistics is not None
+        ctx.save_for_backward(x, weight, bias, mean, inv_std)
         ctx.mark_non_differentiable(mean, variance)
         return y, mean, variance
 
     @staticmethod
     def backward(ctx, grad, _mean, _variance):
-        x, weight, mean, inv_std = ctx.saved_tensors
+        x, weight, bias, mean, inv_std = ctx.saved_tensors
         dx, dweight, dbias = dispatch.get("batch_norm").batch_norm_gradient(
-            grad, x.data, mean.data, inv_std.data, None if weight is None else weight.data
+            grad, *_arrays(x, mean, inv_std, weight, bias), *ctx.options
         )
-        return dx, dweight, dbias, None
+        return dx, dweight, dbias, None, None, None
+
+
+def _arrays(*tensors: Tensor | None) -> list[np.ndarray | None]:
+    return [None if t is None else t.data for t in tensors]
 
 
 def batch_norm(
@@ -111,7 +126,44 @@ def batch_norm(
     >>> ms.functional.batch_norm(x, None, None, training=True, eps=0.0)
     tensor([[[[-1.,  1.]]]])
     """
-    x = as_tensor(input)
+    statistics = running_mean, running_var
+    return _batch_norm(as_tensor(input), *statistics, weight, bias, training, momentum, eps, False)
+
+
+def batch_norm_relu(
+    input: Any,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """relu(batch_norm(...)) in one operator: the same numbers, in less time and memory.
+
+    All arguments are those of batch_norm.  PyTorch has no function of this name; its compiler makes the like.
+
+    >>> import minitorch_seg as ms
+    >>> x = ms.tensor([[[[1.0, 3.0]]]])
+    >>> ms.functional.batch_norm_relu(x, None, None, training=True, eps=0.0)
+    tensor([[[[0., 1.]]]])
+    """
+    statistics = running_mean, running_var
+    return _batch_norm(as_tensor(input), *statistics, weight, bias, training, momentum, eps, True)
+
+
+def _batch_norm(
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    rectified: bool,
+) -> Tensor:
     if not 2 <= x.ndim <= 4:
         raise ShapeError(f"batch_norm: input has shape {x.shape}, expected (N, C), (N, C, L) or (N, C, H, W)")
     same_float_dtype("batch_norm", input=x)
@@ -130,59 +182,24 @@ def batch_norm(
                 f"the input has {channels} channels"
             )
     same_float_dtype("batch_norm", input=x, weight=weight, bias=bias)
-    shape = x.shape
-    if x.ndim < 4:
-        x = x.reshape(*shape, *([1] * (4 - x.ndim)))
-    y = (
-        _normalize_batch(x, running_mean, running_var, weight, bias, momentum, eps)
-        if training
-        else (_normalize_running(x, running_mean, running_var, weight, bias, eps))
-    )
-    return y.reshape(shape)
-
-
-def _normalize_batch(
-    x: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    momentum: float,
-    eps: float,
-) -> Tensor:
-    count = x.data.size // max(x.shape[1], 1)
-    if count == 1:
+    shape, count, statistics = x.shape, x.data.size // max(channels, 1), None
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ValueError(
+                "batch_norm: evaluation needs running_mean and running_var: pass them, or training=True"
+            )
+        statistics = np.array(running_mean.data, x.dtype), np.array(running_var.data, x.dtype)
+    elif count == 1:
         raise ShapeError(
-            f"batch_norm: one value a channel (input {x.shape}) has no variance: "
+            f"batch_norm: one value a channel (input {shape}) has no variance: "
             "use a larger batch or image, or eval()"
         )
-    y, mean, variance = BatchNorm.apply(x, weight, bias, eps)
-    if count:
+    maps = x if x.ndim == 4 else x.reshape(*shape, *[1] * (4 - x.ndim))
+    y, mean, variance = BatchNorm.apply(maps, weight, bias, eps, rectified, statistics)
+    if training and count:
         unbiased = variance.data * (count / (count - 1))
         for running, batch in ((running_mean, mean.data), (running_var, unbiased)):
             if running is not None:
                 np.copyto(running.data, (1 - momentum) * running.data + momentum * batch, casting="same_kind")
                 running.bump_version()
-    return y
-
-
-def _normalize_running(
-    x: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    eps: float,
-) -> Tensor:
-    if running_mean is None or running_var is None:
-        raise ValueError(
-            "batch_norm: evaluation needs running_mean and running_var: pass them, or training=True"
-        )
-    shape = (1, -1, 1, 1)
-    scale: Any = Tensor(np.asarray(1 / np.sqrt(running_var.data + eps), x.dtype))
-    if weight is not None:
-        scale = weight * scale
-    shift = -running_mean.detach().to(x.dtype) * scale
-    if bias is not None:
-        shift = bias + shift
-    return x * scale.reshape(shape) + shift.reshape(shape)
+    return y if x.ndim == 4 else y.reshape(shape)

@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minitorch_seg.kernels.cpu import channel_sum as cpu
+from minitorch_seg.kernels.fast import channel_sum as fast
 from minitorch_seg.kernels.reference import channel_sum as reference
 from tests.kernels.helpers import LAYOUTS, lay_out
 
-KERNELS = pytest.mark.parametrize("kernels", [reference, cpu], ids=["reference", "cpu"])
+KERNELS = pytest.mark.parametrize("kernels", [reference, cpu, fast], ids=["reference", "cpu", "fast"])
 
 
 @settings(max_examples=50, deadline=None)
@@ -21,7 +22,7 @@ KERNELS = pytest.mark.parametrize("kernels", [reference, cpu], ids=["reference",
 def test_whole_numbers_add_up_exactly(shape, layout, dtype):
     x = np.random.default_rng(0).integers(-9, 10, shape)
     expected = x.sum(axis=(0, 2, 3)).astype(dtype)
-    for kernels in (cpu, reference):
+    for kernels in (fast, cpu, reference):
         found = kernels.channel_sum(lay_out(x.astype(dtype), layout))
         assert found.dtype == expected.dtype
         np.testing.assert_array_equal(found, expected)

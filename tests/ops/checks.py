@@ -96,18 +96,37 @@ def nearest_gradients() -> None:
     differentiable([(1, 1, 2, 3)], lambda L, x: L.interpolate(x, (4, 7)))
 
 
-def norm_values() -> None:
-    def oracle(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
-        m, v = x.mean((0, 2, 3), keepdims=True), x.var((0, 2, 3), keepdims=True)
-        return (x - m) / np.sqrt(v + 1e-5) * w[:, None, None] + b[:, None, None]
+def batch_norm_oracle(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
+    m, v = x.mean((0, 2, 3), keepdims=True), x.var((0, 2, 3), keepdims=True)
+    return (x - m) / np.sqrt(v + 1e-5) * w[:, None, None] + b[:, None, None]
 
-    against_numpy(
-        [(2, 2, 2, 3), (2,), (2,)], lambda L, x, w, b: L.batch_norm(x, None, None, w, b, True), oracle
-    )
+
+NORM = [(2, 2, 2, 3), (2,), (2,)]
+
+
+def norm_values() -> None:
+    against_numpy(NORM, lambda L, x, w, b: L.batch_norm(x, None, None, w, b, True), batch_norm_oracle)
 
 
 def norm_gradients() -> None:
     differentiable([(2, 2, 2, 2), (2,), (2,)], lambda L, x, w, b: L.batch_norm(x, None, None, w, b, True))
+
+
+def fixed_norm_gradients() -> None:
+    mean, var = ms.tensor(np.array([0.5, -1.0])), ms.tensor(np.array([2.0, 0.5]))
+    differentiable(NORM, lambda L, x, w, b: L.batch_norm(x, mean, var, w, b, False))
+
+
+def rectified_norm_values() -> None:
+    against_numpy(
+        NORM,
+        lambda L, x, w, b: L.batch_norm_relu(x, None, None, w, b, True),
+        lambda x, w, b: np.maximum(batch_norm_oracle(x, w, b), 0),
+    )
+
+
+def rectified_norm_gradients() -> None:
+    differentiable(NORM, lambda L, x, w, b: L.batch_norm_relu(x, None, None, w, b, True))
 
 
 def softmax_values() -> None:

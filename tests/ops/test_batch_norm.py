@@ -1,4 +1,8 @@
-"""batch_norm against PyTorch and the formula: both modes, running statistics; gradients; refusals."""
+"""batch_norm and batch_norm_relu against PyTorch and the formula: both modes, running statistics; gradients;
+refusals.
+"""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -90,9 +94,44 @@ def test_empty_batch():
 
 def test_twin():
     x, w, b = draw([(2, 3, 2, 3), (3,), (3,)])
-    twin_agrees(BatchNorm, x, w, b, 1e-3)
-    twin_agrees(BatchNorm, x, None, None, 1e-3)
-    twin_agrees(BatchNorm, x, None, b, 1e-3)
+    statistics = np.array([0.5, -1.0, 0.0]), np.array([2.0, 0.5, 1.0])
+    for relu, given in itertools.product((False, True), (None, statistics)):
+        twin_agrees(BatchNorm, x, w, b, 1e-3, relu, given)
+        twin_agrees(BatchNorm, x, None, None, 1e-3, relu, given)
+        twin_agrees(BatchNorm, x, None, b, 1e-3, relu, given)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_relu_is_relu_of_batch_norm(shape, training):
+    x, w, b, mean, var, u = draw([shape, *[(shape[1],)] * 4, shape])
+
+    def run(call):
+        statistics = [ms.tensor(s) for s in (mean, var**2 + 0.5)]
+        inputs = [ms.Tensor(a, True) for a in (x, w, b)]
+        y = call(inputs[0], *statistics, *inputs[1:], training)
+        return [y.data, *(g.data for g in ms.grad(y, inputs, u)), *(s.data for s in statistics)]
+
+    composed = run(lambda *a: OURS.relu(OURS.batch_norm(*a)))
+    for fused, expected in zip(run(OURS.batch_norm_relu), composed, strict=True):
+        close(fused, expected)
+
+
+def test_batch_norm_relu_keeps_one_map():
+    """Forward saves the input and what belongs to a channel, and no other map."""
+    x, w, b = (ms.Tensor(a, True) for a in draw([(2, 3, 4, 5), (3,), (3,)]))
+    y = OURS.batch_norm_relu(x, None, None, w, b, True)
+    saved = [t for t in y.grad_fn.saved_tensors if t.ndim == 4]
+    assert [t.data is x.data for t in saved] == [True]
+
+
+def test_the_gradient_in_evaluation_does_not_see_later_statistics():
+    x = ms.Tensor(draw([(2, 3, 4, 5)])[0], True)
+    mean, var = ms.tensor(np.zeros(3)), ms.tensor(np.ones(3))
+    y = OURS.batch_norm_relu(x + 3.0, mean, var, eps=0.0)
+    mean.data[...], var.data[...] = 9, 4
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, (x.data > -3).astype(float))
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -101,6 +140,7 @@ def test_gradients(order):
     differentiable(specs, lambda L, x, w, b: L.batch_norm(x, None, None, w, b, True), order)
     mean, var = ms.tensor(np.array([0.5, -1.0])), ms.tensor(np.array([2.0, 0.5]))
     differentiable(specs, lambda L, x, w, b: L.batch_norm(x, mean, var, w, b, False), order)
+    differentiable(specs, lambda L, x, w, b: L.batch_norm_relu(x, None, None, w, b, True), order)
 
 
 def test_layouts():

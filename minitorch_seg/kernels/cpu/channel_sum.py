@@ -1,8 +1,7 @@
-"""Sums over all pixels, channel by channel.
+"""Sums over all pixels, channel by channel; `reference/channel_sum.py` has the formula.
 
-Channels-last, a map is one long run of numbers in which the channel repeats with period C.  The kernels walk
-through it in stretches of a whole number of periods, about 512 numbers long, with one float64 accumulator for
-each place in the stretch: the loop is long and vectorises whatever C is, and rounding does not pile up.
+Channels-last, a map is a list of pixels, each with its channels side by side.  Every chunk of pixels has its
+own float64 sums, so rounding does not pile up; they are added in the order of the chunks.
 """
 
 import numpy as np
@@ -11,43 +10,28 @@ from minitorch_seg.kernels.jit import kernel
 from minitorch_seg.kernels.layout import pixels
 from minitorch_seg.kernels.parallel import parallel_for
 
-STRETCH = 512
 CHUNK = 32768  # numbers in a chunk, about
 
 
 def channel_sum(x: np.ndarray) -> np.ndarray:
     """s[c] = Σ_{n, i, j} x[n, c, i, j], of shape (C,)."""
-    flat = pixels(x).reshape(-1)
-    stretch, chunk, chunks = cut(flat.size, x.shape[1])
-    sums = np.zeros((chunks, stretch))
-    parallel_for(_add, chunks, flat, chunk, sums)
-    return per_channel(sums, x.shape[1]).astype(x.dtype)
+    listed, step, chunks = cut(x)
+    sums = np.zeros((chunks, x.shape[1]))
+    parallel_for(_add, chunks, listed, step, sums)
+    return sums.sum(axis=0).astype(x.dtype)
 
 
-def cut(size: int, channels: int) -> tuple[int, int, int]:
-    """(numbers in a stretch, numbers in a chunk, chunks) for a map of `size` numbers."""
-    stretch = max(STRETCH // max(channels, 1), 1) * channels
-    chunk = max(CHUNK // max(stretch, 1), 1) * stretch
-    return stretch, chunk, -(-size // max(chunk, 1))
-
-
-def per_channel(sums: np.ndarray, channels: int) -> np.ndarray:
-    """(chunks, stretch) -> (C,): the places of a stretch that belong to one channel, added over all chunks.
-    """
-    return sums.reshape(-1, channels).sum(axis=0) if channels else np.zeros(0)
-
-
-def repeat(values: np.ndarray, stretch: int, dtype: np.dtype) -> np.ndarray:
-    """One value a channel -> one value for each place of a stretch."""
-    return np.tile(values, stretch // max(len(values), 1)).astype(dtype)
+def cut(x: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """The map x as a list of pixels (N·H·W, C), how many of them make a chunk, and how many chunks x."""
+    n, c, h, w = x.shape
+    step = max(CHUNK // max(c, 1), 1)
+    return pixels(x).reshape(n * h * w, c), step, -(-n * h * w // step)
 
 
 @kernel
-def _add(first, last, x, chunk, sums):
-    stretch = sums.shape[1]
+def _add(first, last, x, step, sums):
     for k in range(first, last):
         total = sums[k]
-        for start in range(k * chunk, min((k + 1) * chunk, len(x)), stretch):
-            part = x[start : start + stretch]
-            for i in range(len(part)):
-                total[i] += part[i]
+        for p in range(k * step, min((k + 1) * step, len(x))):
+            for c in range(x.shape[1]):
+                total[c] += x[p, c]

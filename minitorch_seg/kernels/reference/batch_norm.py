@@ -3,7 +3,8 @@ gradient through both.
 
     y = weight·x̂ + bias,    x̂ = (x − mean)·inv_std,    inv_std = 1/√(var + ε)
 
-with the mean and the variance of each channel over N, H, W.
+with the mean and the variance of each channel over N, H, W.  With `relu`, y becomes max(y, 0), and no
+gradient passes where y is not positive.
 """
 
 import numpy as np
@@ -24,9 +25,14 @@ def channel_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def normalize(
-    x: np.ndarray, mean: np.ndarray, inv_std: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
+    x: np.ndarray,
+    mean: np.ndarray,
+    inv_std: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    relu: bool = False,
 ) -> np.ndarray:
-    """y = (x − mean)·inv_std·weight + bias.  Without weight 1, without bias 0."""
+    """y = (x − mean)·inv_std·weight + bias, with relu max(y, 0).  Without weight 1, without bias 0."""
     y = empty_map_like(x)
     np.subtract(x, _per_channel(mean), out=y)
     y *= _per_channel(inv_std)
@@ -34,23 +40,35 @@ def normalize(
         y *= _per_channel(weight)
     if bias is not None:
         y += _per_channel(bias)
-    return y
+    return np.maximum(y, 0, out=y) if relu else y
 
 
 def batch_norm_gradient(
-    grad: np.ndarray, x: np.ndarray, mean: np.ndarray, inv_std: np.ndarray, weight: np.ndarray | None
+    grad: np.ndarray,
+    x: np.ndarray,
+    mean: np.ndarray,
+    inv_std: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None = None,
+    relu: bool = False,
+    constant: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(dx, dweight, dbias), where mean and inv_std were computed from x itself, and the gradient flows
-    through them too.
+    through them too (unless they are `constant`: then dx = weight·inv_std·g).
 
         dbias = Σ g,    dweight = Σ g·x̂,    dx = weight·inv_std·(g − dbias/m − x̂·dweight/m)          m = N·H·W
     """
     normalized = normalize(x, mean, inv_std, None, None)
+    if relu:
+        grad = np.where(normalize(x, mean, inv_std, weight, bias) > 0, grad, np.zeros((), grad.dtype))
     dbias = channel_sum(grad)
     dweight = channel_sum(grad * normalized)
     m = x.dtype.type(max(x.size // max(x.shape[1], 1), 1))
     scale = inv_std if weight is None else inv_std * weight
     dx = empty_map_like(x)
+    if constant:
+        dx[...] = _per_channel(scale) * grad
+        return dx, dweight, dbias
     dx[...] = _per_channel(scale) * (grad - _per_channel(dbias / m) - normalized * _per_channel(dweight / m))
     return dx, dweight, dbias
 

@@ -25,8 +25,8 @@ def column(v: np.ndarray, x: np.ndarray) -> np.ndarray:
     return v.reshape(-1, *[1] * (x.ndim - 2))
 
 
-@operator("batch_norm")
-def batch_norm(r: Draw) -> Case:
+@operator("batch_norm", "batch_norm_relu")
+def batch_norm(r: Draw, name: str) -> Case:
     c, eps, training = r.int(1, 3), r.one(1e-3, 0.1), r.flag()
     rest = r.one((), (3,), (2, 3))
     x = r.normal(r.int(2, 3), c, *rest)
@@ -34,7 +34,7 @@ def batch_norm(r: Draw) -> Case:
 
     def call(x: Any, w: Any, b: Any) -> Any:
         running = ms.Tensor(mean.astype(x.dtype)), ms.Tensor(var.astype(x.dtype))
-        return F.batch_norm(x, *running, w, b, training, 0.25, eps), *running
+        return getattr(F, name)(x, *running, w, b, training, 0.25, eps), *running
 
     def oracle(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:
         axes = (0, *range(2, x.ndim))
@@ -43,7 +43,8 @@ def batch_norm(r: Draw) -> Case:
             after = tuple(0.75 * old + 0.25 * new for old, new in zip((mean, var), after, strict=True))
         else:
             y, after = (x - column(mean, x)) / np.sqrt(column(var, x) + eps), (mean, var)
-        return y * column(w, x) + column(b, x), *after
+        y = y * column(w, x) + column(b, x)
+        return np.maximum(y, 0) if name == "batch_norm_relu" else y, *after
 
     return Case([x, r.normal(c), r.normal(c)], call, oracle, buffers=(1, 2))
 
