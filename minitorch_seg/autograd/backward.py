@@ -106,6 +106,14 @@ def gradients_at(output: Tensor, edges: Sequence[Edge]) -> list[Tensor | None]:
     return _run(_roots([output], [np.ones_like(output.data)]), True, False, wanted=list(edges))
 
 
+def gradients_before_hooks(
+    outputs: Sequence[Tensor], grad_outputs: Sequence[Tensor], inputs: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """As grad, for a part of a reverse pass: the hooks of `inputs` are left to the pass it belongs to."""
+    edges = [tensor.gradient_edge() for tensor in inputs]
+    return _run(_roots(outputs, grad_outputs), False, False, wanted=edges, hook_wanted=False)
+
+
 def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any] | None) -> list[tuple[Edge, Tensor]]:
     gradients = [None] * len(tensors) if gradients is None else list(gradients)
     if len(gradients) != len(tensors):
@@ -135,7 +143,11 @@ def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any] | None) -> list[t
 
 
 def _run(
-    roots: list[tuple[Edge, Tensor]], retain_graph: bool, create_graph: bool, wanted: list[Edge] | None
+    roots: list[tuple[Edge, Tensor]],
+    retain_graph: bool,
+    create_graph: bool,
+    wanted: list[Edge] | None,
+    hook_wanted: bool = True,
 ) -> list[Tensor | None]:
     """The reverse pass.  With `wanted` those gradients alone are returned; without, leaves collect theirs."""
     useful = (
@@ -164,7 +176,7 @@ def _run(
             _, node = heapq.heappop(heap)
             gradients = pending.pop(node)
             for number, hooks in node.hooks.items():
-                for hook in list(hooks):
+                for hook in list(hooks) if hook_wanted or (node, number) not in (wanted or []) else []:
                     complete = gradients[number]
                     if complete is not None:
                         gradients[number] = _hooked(complete, hook(complete))
@@ -207,11 +219,22 @@ def _hooked(gradient: Tensor, replaced: Any) -> Tensor:
         raise TypeError(f"a hook must return None or a tensor, found {type(replaced).__name__}")
     if replaced.shape != gradient.shape:
         raise ShapeError(f"a hook returned a gradient of shape {replaced.shape}, expected {gradient.shape}")
-    return replaced if replaced.dtype == gradient.dtype else replaced.to(gradient.dtype)
+    return replaced.to(gradient.dtype)
 
 
 def _leading_to(targets: set[AnyNode], roots: list[AnyNode]) -> set[AnyNode]:
     """Those nodes below `roots` from which a target can be reached, the targets among them."""
+    reachable = reachable_from(roots)
+    useful = reachable & targets
+    # Oldest first: what a node uses is decided before the node itself.
+    for node in sorted(reachable, key=lambda n: n.sequence):
+        if any(edge is not None and edge[0] in useful for edge in getattr(node, "edges", ())):
+            useful.add(node)
+    return useful
+
+
+def reachable_from(roots: list[AnyNode]) -> set[AnyNode]:
+    """`roots` and all nodes that their gradients can reach."""
     reachable: set[AnyNode] = set()
     stack = list(roots)
     while stack:
@@ -219,9 +242,4 @@ def _leading_to(targets: set[AnyNode], roots: list[AnyNode]) -> set[AnyNode]:
         if node not in reachable:
             reachable.add(node)
             stack += [edge[0] for edge in getattr(node, "edges", ()) if edge is not None]
-    useful = reachable & targets
-    # Oldest first: what a node uses is decided before the node itself.
-    for node in sorted(reachable, key=lambda n: n.sequence):
-        if any(edge is not None and edge[0] in useful for edge in getattr(node, "edges", ())):
-            useful.add(node)
-    return useful
+    return reachable

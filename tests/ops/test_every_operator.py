@@ -17,7 +17,7 @@ import minitorch_seg as ms
 from minitorch_seg.cli.show import operators
 from minitorch_seg.ops import creation
 from tests.helpers import as_list, close, pull_back
-from tests.ops.table import TABLE, Case, Draw
+from tests.ops.table.whole import TABLE, Case, Draw
 from tests.ops.table.layouts import LAYOUTS, lay_out
 
 EXAMPLES = 40
