@@ -85,8 +85,8 @@ def jvp(fn: Callable[..., Tensor], inputs: Inputs, v: Any) -> tuple[Tensor, Tens
         pairs = [(p, w) for p, w in zip(pulled, vectors, strict=True) if p.requires_grad]
         if not pairs:
             return output.detach(), Tensor(np.zeros_like(output.data))
-        (product,) = grad([p for p, _ in pairs], u, [w for _, w in pairs], allow_unused=True)
-    return output.detach(), Tensor(np.zeros_like(output.data)) if product is None else product
+        (product,) = grad([p for p, _ in pairs], u, [w for _, w in pairs])  # Jᵀ u depends on u
+    return output.detach(), product
 
 
 def jacobian(fn: Callable[..., Tensor], inputs: Inputs) -> Any:

@@ -351,3 +351,33 @@ def test_a_matrix_in_column_order_keeps_its_order():
 def test_the_step_sizes_forgive_curvature_and_rounding():
     assert ms.gradcheck(lambda x: (300 * x).exp(), np.array([0.01]))  # needs a small step
     assert ms.gradcheck(lambda x: x + 1e6, np.array([0.1]))  # needs a large one
+
+
+def test_nan_is_named_as_such():
+    with pytest.raises(ms.GradcheckError, match="is not finite at this point"):
+        ms.gradcheck(lambda x: x.log(), np.array([-1.0]))
+    unused = ms.from_numpy(np.array([np.nan]))  # NaN in an argument that is not differentiated is no change
+    assert ms.gradcheck(lambda a, b: a * 2, [ms.tensor(np.ones(2), requires_grad=True), unused])
+
+
+def test_strong_curvature_is_no_kink_and_a_jump_is_measured_against_the_slope():
+    def shifted(factor):  # y = factor · x², whose slope at 0 is said to be 1
+        class Curve(ms.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return factor * x.data * x.data
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad
+
+        return Curve.apply
+
+    for factor in (1.0, 1e4, 1e7):
+        assert "is 0 by central differences" in message_of(shifted(factor), np.zeros(1)).replace("-0 ", "0 ")
+
+    def bent(jump):
+        return lambda x: 1e4 * x + jump * x.relu()
+
+    assert ms.gradcheck(bent(100.0), np.zeros(1)).kinks
+    assert "backward says 10000" in message_of(bent(0.5), np.zeros(1))
