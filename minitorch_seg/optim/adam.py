@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_seg.kernels import dispatch
 from minitorch_seg.optim.optimizer import Optimizer, check_betas, check_options
 
 
@@ -79,21 +80,26 @@ class Adam(Optimizer):
             state.update(step=0, exp_avg=np.zeros_like(parameter), exp_avg_sq=np.zeros_like(parameter))
             if group["amsgrad"]:
                 state["max_exp_avg_sq"] = np.zeros_like(parameter)
-        lr, (beta1, beta2) = group["lr"], group["betas"]
-        state["step"] += 1
-        if group["weight_decay"]:
-            if group["decoupled_weight_decay"]:
-                parameter *= 1 - lr * group["weight_decay"]
-            else:
-                gradient = gradient + group["weight_decay"] * parameter
+        lr, (beta1, beta2), eps, decay = (group[k] for k in ("lr", "betas", "eps", "weight_decay"))
         m, v = state["exp_avg"], state["exp_avg_sq"]
+        largest = state["max_exp_avg_sq"] if group["amsgrad"] else None
+        state["step"] += 1
+        size, root = lr / (1 - beta1 ** state["step"]), math.sqrt(1 - beta2 ** state["step"])
+        shrink, decay = (1 - lr * decay, 0) if group["decoupled_weight_decay"] else (1, decay)
+
+        if kernel := dispatch.fused("adam", gradient, parameter, m, v, largest):  # the same in one pass
+            numbers = shrink, decay, 1 - beta1, beta2, 1 - beta2, eps, size, root
+            return kernel.adam(parameter, gradient, m, v, largest, *numbers)
+
+        parameter *= shrink
+        if decay:
+            gradient = gradient + decay * parameter
         m += (1 - beta1) * (gradient - m)
         v *= beta2
         v += (1 - beta2) * gradient * gradient
-        if group["amsgrad"]:
-            v = np.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
-        correction1, correction2 = 1 - beta1 ** state["step"], 1 - beta2 ** state["step"]
-        parameter -= (lr / correction1) * m / (np.sqrt(v) / math.sqrt(correction2) + group["eps"])
+        if largest is not None:
+            v = np.maximum(largest, v, out=largest)
+        parameter -= size * m / (np.sqrt(v) / root + eps)
 
 
 class AdamW(Adam):

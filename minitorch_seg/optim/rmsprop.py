@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_seg.kernels import dispatch
 from minitorch_seg.optim.optimizer import Optimizer, check_options
 
 
@@ -75,20 +76,26 @@ class RMSprop(Optimizer):
                 state["grad_avg"] = np.zeros_like(parameter)
             if group["momentum"]:
                 state["momentum_buffer"] = np.zeros_like(parameter)
-        alpha = group["alpha"]
-        if group["weight_decay"]:
-            gradient = gradient + group["weight_decay"] * parameter
+        names = ("lr", "weight_decay", "alpha", "eps", "momentum")
+        lr, decay, alpha, eps, momentum = (group[name] for name in names)
         v = state["square_avg"]
+        mean = state["grad_avg"] if group["centered"] else None
+        buffer = state["momentum_buffer"] if momentum else None
+
+        if kernel := dispatch.fused("rmsprop", gradient, parameter, v, mean, buffer):  # the same in one pass
+            numbers = lr, decay, alpha, 1 - alpha, eps, momentum
+            return kernel.rmsprop(parameter, gradient, v, mean, buffer, *numbers)
+
+        if decay:
+            gradient = gradient + decay * parameter
         v *= alpha
         v += (1 - alpha) * gradient * gradient
-        if group["centered"]:
-            mean = state["grad_avg"]
+        if mean is not None:
             mean += (1 - alpha) * (gradient - mean)
             v = v - mean * mean
-        step = gradient / (np.sqrt(v) + group["eps"])
-        if group["momentum"]:
-            buffer = state["momentum_buffer"]
-            buffer *= group["momentum"]
+        step = gradient / (np.sqrt(v) + eps)
+        if buffer is not None:
+            buffer *= momentum
             buffer += step
             step = buffer
-        parameter -= group["lr"] * step
+        parameter -= lr * step

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_seg.kernels import dispatch
 from minitorch_seg.optim.optimizer import Optimizer, check_options
 
 
@@ -66,15 +67,21 @@ class SGD(Optimizer):
     def update(
         self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
-        momentum = group["momentum"]
-        if group["weight_decay"]:
-            gradient = gradient + group["weight_decay"] * parameter
+        lr, decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
+        velocity, kept, added = None, momentum, 1 - group["dampening"]
         if momentum:
-            if "momentum_buffer" in state:
-                velocity = state["momentum_buffer"]
-                velocity *= momentum
-                velocity += (1 - group["dampening"]) * gradient
-            else:
-                velocity = state["momentum_buffer"] = np.array(gradient)
+            if "momentum_buffer" not in state:
+                state["momentum_buffer"], kept, added = np.zeros_like(parameter), 0, 1
+            velocity = state["momentum_buffer"]
+
+        if kernel := dispatch.fused("sgd", gradient, parameter, velocity):  # the same in one pass
+            numbers = lr, decay, momentum, kept, added
+            return kernel.sgd(parameter, gradient, velocity, group["nesterov"], *numbers)
+
+        if decay:
+            gradient = gradient + decay * parameter
+        if velocity is not None:
+            velocity *= kept
+            velocity += added * gradient
             gradient = gradient + momentum * velocity if group["nesterov"] else velocity
-        parameter -= group["lr"] * gradient
+        parameter -= lr * gradient

@@ -1,3 +1,3 @@
-"""Faster convolutions: register tiles and Winograd's algorithm.  Everything works, only slower, without this
-folder.
+"""Faster kernels: convolutions by register tiles and Winograd's algorithm, a whole recurrence in one kernel,
+an optimiser's step in one pass.  Everything works, only slower, without this folder.
 """
