@@ -7,7 +7,7 @@
     x.grad                                      # tensor([[2., 4.]])
 
 Rooms: `kernels` (arrays in, arrays out), `autograd` (the engine), `ops` (the operators; `functional` lists
-them), `nn`, `optim`, `io`, `models`, `metrics`, `data`, `plot`, `train`, `cli`.
+them), `nn`, `optim`, `io`, `models`, `metrics`, `data`, `plot`, `train`, `bench`, `cli`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ from minitorch_seg.kernels.dispatch import set_conv_algorithm, set_kernels
 from minitorch_seg.kernels.parallel import get_num_threads, set_num_threads
 from minitorch_seg.ops import tensor_methods as _tensor_methods
 from minitorch_seg.ops.arithmetic import abs, add, div, mul, neg, pow, sub
+from minitorch_seg.ops.cast import as_tensor
 from minitorch_seg.ops.cat import cat, chunk, split, stack
 from minitorch_seg.ops.comparison import (
     all,
@@ -71,7 +72,6 @@ from minitorch_seg.ops.comparison import (
 )
 from minitorch_seg.ops.creation import (
     arange,
-    as_tensor,
     eye,
     from_numpy,
     full,

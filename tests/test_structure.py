@@ -27,6 +27,7 @@ ROOMS = {
     "data": 6,
     "graph": 7,
     "plot": 8,
+    "bench": 9,
     "train": 9,
     "cli": 10,
 }

@@ -28,6 +28,7 @@ COMMANDS = {
     "datasets": "List the data sets, get one, or draw a contact sheet.",
     "show": "One page about an operator: formula, forward, backward, kernels.",
     "gradcheck": "Check an operator's gradients against finite differences.",
+    "bench": "Measure an operator's speed, beside PyTorch where it is installed.",
     "doctor": "Report versions, threads, cache and data; --warm compiles the kernels.",
 }
 

@@ -1,0 +1,112 @@
+"""Times in turn, and wrong results that are never timed."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from minitorch_seg.bench import cases, libraries, measure
+from minitorch_seg.kernels import dispatch
+
+CASE = cases.convolution(8, 8, 8, batch=1)
+
+
+class Flipped(libraries.Ours):
+    """A contestant with a mistake: its weight gradient is upside down."""
+
+    def prepare(self, *arguments):
+        run = super().prepare(*arguments)
+
+        def wrong():
+            y, dx, dw, db = run()
+            return [y, dx, dw.flip(2), db]
+
+        return wrong
+
+
+class Broken(libraries.Ours):
+    def prepare(self, *arguments):
+        raise RuntimeError("no such device\nand a second line")
+
+
+def named(kind, name):
+    contestant = kind("auto")
+    contestant.name = name
+    return contestant
+
+
+def test_all_run_in_turn_and_each_turn_has_every_contestant_once(monkeypatch):
+    monkeypatch.setattr(measure, "SHORT", 0.0)
+    calls = []
+    contestants = {name: lambda name=name: calls.append(name) for name in "abc"}
+    times = measure.in_turn(contestants, 0.0)
+    rounds = calls[6:]  # a first and a warm call each
+    assert [sorted(rounds[i : i + 3]) for i in range(0, len(rounds), 3)] == [list("abc")] * measure.LEAST
+    assert all(len(t.wall) == len(t.cpu) == measure.LEAST and t.first >= 0 for t in times.values())
+    measure.in_turn(contestants, 60.0)
+    assert len(calls) == 6 + 3 * measure.LEAST + 6 + 3 * measure.MOST
+
+
+def test_short_calls_are_repeated_within_a_turn(monkeypatch):
+    monkeypatch.setattr(measure, "_seconds", lambda function: function() or 0.002)
+    calls = []
+    measure.in_turn({"a": lambda: calls.append(1)}, 0.0)
+    assert len(calls) == 2 + measure.LEAST * 5
+
+
+def test_who_is_very_slow_is_called_once(monkeypatch):
+    monkeypatch.setattr(measure, "PATIENCE", 0.0)
+    calls = []
+    times = measure.in_turn({"a": lambda: calls.append(1)}, 1.0)
+    assert calls == [1] and times["a"].wall == [times["a"].first]
+
+
+def test_a_wrong_result_is_reported_and_never_timed(capsys):
+    contestants = [libraries.Ours("auto"), named(Flipped, "flipped"), named(Broken, "broken")]
+    good, flipped, broken = measure.measure(CASE, contestants, 0.0, group="test", threads=1)
+    assert good["errors"]["y"] < 1e-4 and good["cpu"]["low"] <= good["cpu"]["median"] <= good["cpu"]["high"]
+    assert good["group"] == "test" and "winograd, because" in good["why"][0]
+    assert "wall" not in flipped and "wrong result" in flipped["failed"] and flipped["errors"]["x"] < 1e-4
+    assert broken["failed"] == "RuntimeError: no such device" and "wall" not in broken
+    assert "flipped: wrong result" in capsys.readouterr().err
+
+
+def test_errors_are_relative_and_see_what_is_missing():
+    exact = np.array([1.0, -4.0])
+    assert measure.relative_error(np.array([1.0, -3.0]), exact) == 0.25
+    assert measure.relative_error(np.array([1.0, np.nan]), exact) == float("inf")
+    assert measure.relative_error(np.array([1.0]), exact) == float("inf")
+
+
+def test_traffic_counts_each_number_as_often_as_it_must_move():
+    case = cases.convolution(1, 1, 4, kernel=1, batch=1)
+    inputs, exact = case.arrays("float32")[0], measure.exactly(case, "float32")
+    x = y = 16
+    read_twice, gradients = 2 * (x + 1 + 1), x + 1 + 1
+    assert measure.traffic(exact, inputs, case) == 4 * (read_twice + gradients + 2 * y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_group_is_measured_by_those_who_are_wanted(dtype):
+    names = ["auto", "plain", "reference", "torch", "torch channels-last"]
+    records = measure.measure_group("operators", names, 1, "native", 0.0, "cat", 16, dtype)
+    torch = importlib.util.find_spec("torch")
+    assert {r["contestant"] for r in records} == set(names if torch else names[:3])
+    assert not [r for r in records if "failed" in r]
+    assert {r["dtype"] for r in records} == {dtype} and {r["operator"] for r in records} == {"cat"}
+
+
+def test_settings_of_a_contestant_are_undone():
+    run = libraries.Ours("plain").prepare(CASE, *CASE.arrays("float32"), np.ones((1, 8, 8, 8), "float32"))
+    run()
+    assert dispatch.get("conv2d").__name__.endswith("fast.conv2d") and dispatch.conv_algorithm() == "auto"
+
+
+@pytest.mark.parametrize("name", ["auto", "winograd", "direct", "plain", "reference"])
+def test_each_of_our_contestants_is_the_algorithm_that_it_is_named_after(name):
+    (record,) = measure.measure(CASE, [libraries.Ours(name)], 0.0)
+    said = record["why"][0]
+    where = {"plain": "kernels/cpu", "reference": "kernels/reference"}.get(name, "kernels/fast")
+    assert where in said and (
+        name not in ("winograd", "direct") or f", {name}, because it was chosen" in said
+    )
