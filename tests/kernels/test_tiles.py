@@ -13,12 +13,20 @@ DTYPES = ["float32", "float64"]
 
 @kernel
 def multiply(A, a_rows, starts, taps, terms, B, bias, C, c_rows, count, outputs, products):
-    panels.multiply_panels(A, a_rows, starts, taps, terms, B, bias, C, c_rows, count, outputs, products)
+    spare = count + panels.SPARE_ROWS
+    reach = panels.bounds(a_rows, min(spare, len(a_rows))) + panels.bounds(c_rows, min(spare, len(c_rows)))
+    panels.multiply_panels(
+        A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, count, outputs, products
+    )
 
 
 @kernel
-def outer(A, a_rows, rows, a_steps, B, b_steps, count, C, starts, outputs, read, products):
-    panels.outer_panels(A, a_rows, rows, a_steps, B, b_steps, count, C, starts, outputs, read, products)
+def outer(A, a_rows, rows, a_steps, B, b_steps, first, count, C, starts, outputs, read, products):
+    end = first + count
+    reach = panels.bounds(a_rows, len(a_rows)) + panels.bounds(a_steps, end) + panels.bounds(b_steps, end)
+    panels.outer_panels(
+        A, a_rows, rows, a_steps, B, b_steps, reach, first, count, C, starts, outputs, read, products
+    )
 
 
 @kernel
@@ -62,7 +70,8 @@ def test_a_sum_of_outer_products(read, dtype):
     a_rows = rng.integers(0, 200, rows + panels.OUTER_SPARE)
     a_steps, b_steps = rng.integers(0, 90, count), rng.integers(0, 900 - read - 3, count)
     C = np.ones(((rows + panels.OUTER_SPARE) * outputs), dtype)
-    outer(A, a_rows, rows, a_steps, B, b_steps, count, C, (7, 3, 0, 0, 0), outputs, read, 1)
+    outer(A, a_rows, rows, a_steps, B, b_steps, 0, 4, C, (7, 3, 0, 0, 0), outputs, read, 1)
+    outer(A, a_rows, rows, a_steps, B, b_steps, 4, count - 4, C, (7, 3, 0, 0, 0), outputs, read, 1)
     expected = 1 + sum(
         np.outer(A[7 + a_rows[:rows] + a_steps[p]].astype("float64"), B[3 + b_steps[p] :][:read])
         for p in range(count)

@@ -8,30 +8,38 @@ plus the channel.  So
 
 is a product of a matrix that is never built with the weight.  A register tile takes a few pixels, wherever
 they lie, and a panel of output channels.  The stride is in `start`, the dilation in `shift`; a transposed
-convolution is one such sum for each remainder of the output pixel modulo the stride (`cpu/passes.py`).
+convolution is one such sum for each remainder of the output pixel modulo the stride (`cpu/passes.py`).  The
+gradient of the weight is a sum of outer products over the same pixels,
+
+    dw[t, c, o] = Σ_p x[start[p] + shift[t] + c] · dy[p, o]
 
 At the image's edges the pixels under a block of outputs are copied first, with zeros around the image, so
-that no tap needs to ask whether it lies inside.
+that no tap needs to ask whether it lies inside (`blocks.py`).
 """
 
 import numpy as np
 
+from minitorch_seg.kernels import buffers
 from minitorch_seg.kernels.cpu.passes import Pass
+from minitorch_seg.kernels.fast.blocks import copy_size, list_places, place_of, plan, windows
 from minitorch_seg.kernels.fast.panels import (
     OUTER_SPARE,
     SPARE_ROWS,
-    fill_up,
+    bounds,
+    lanes_of,
     multiply_panels,
     outer_panels,
     pack,
     padded,
 )
-from minitorch_seg.kernels.jit import kernel, part
+from minitorch_seg.kernels.jit import kernel
 from minitorch_seg.kernels.parallel import parallel_for
 
-LONGEST = 480  # outputs of a block
-SCRATCH = 65536  # numbers in the copied pixels of a block, about: 256 KiB in float32
-PARTIAL_SUMS = 2**23  # numbers in all partial sums of a weight gradient together, at most about
+PARTIAL_SUMS = 2**18  # numbers in all partial sums of a weight gradient together, at most about
+SUMS = 8, 32  # how many partial sums: more only where they are small
+# Outer products read about so many bytes of pixels, and at least so many pixels, before they return to the
+# first one with the next rows: then these are still in the nearest cache.
+RUN, SHORTEST_RUN = 24576, 48
 
 
 def correlate(
@@ -42,26 +50,32 @@ def correlate(
     passes: tuple[list[Pass], list[Pass]],
 ) -> None:
     """Fills y (N, H, W, O) from x (N, h, w, C) and weight (groups, kh, kw, C/groups, O/groups)."""
-    groups, _, _, terms, outputs = weight.shape
-    wide = padded(outputs, y.dtype)
-    shown = np.zeros(groups * outputs, y.dtype) if bias is None else bias
-    shift = np.concatenate([fill_up(b, wide) for b in shown.reshape(groups, outputs)])
-    pixels, result = x.reshape(-1), y.reshape(-1)
+    groups, kh, kw, _, outputs = weight.shape
     for rows in passes[0]:
         for columns in passes[1]:
             if not rows.taps or not columns.taps:  # between the stamps of a kernel smaller than the stride
-                y[:, rows.offset :: rows.out_stride, columns.offset :: columns.out_stride] = shown
-                continue
-            rows, columns = _ascending(rows), _ascending(columns)
-            used = weight[:, list(rows.taps)][:, :, list(columns.taps)].reshape(groups, -1, outputs)
-            packed = np.concatenate([pack(matrix) for matrix in used])
-            block, scratch, axes = _blocks(rows, columns, x.shape[3])
-            taps, together = _taps(rows, columns, scratch[1], x.shape, groups)
-            shapes = *x.shape, *y.shape[1:], groups, terms * together
-            chunks = y.shape[0] * -(-rows.outputs // block[0]) * -(-columns.outputs // block[1])
-            parallel_for(
-                _correlate, chunks, pixels, packed, shift, result, shapes, block, scratch, *taps, *axes
-            )
+                gap = y[:, rows.offset :: rows.out_stride, columns.offset :: columns.out_stride]
+                gap[...] = 0 if bias is None else bias
+    if not all(any(p.taps for p in axis) for axis in passes):
+        return
+    way = plan(tuple(passes[0]), tuple(passes[1]), x.shape[1:], groups, y.shape[2])
+    merged = way.merged
+    weight = np.ascontiguousarray(weight)
+    packed, starts = [], [0]
+    for down, several in way.used:
+        whole = (down, *several) == (tuple(range(kh)), tuple(range(kw)))
+        taps = [weight if whole else weight[:, down][:, :, across] for across in several]
+        matrices = taps[0] if merged == 1 else np.concatenate(taps, axis=4)
+        packed += [pack(m) for m in matrices.reshape(groups, -1, outputs * merged)]
+        starts.append(starts[-1] + groups * len(packed[-1]))
+    outputs *= merged
+    shift = np.zeros((groups, padded(outputs, y.dtype)), y.dtype)
+    if bias is not None:
+        shift[:, :outputs] = (bias if merged == 1 else np.tile(bias, merged)).reshape(groups, outputs)
+    maps = x.reshape(-1), np.concatenate(packed), np.array(starts), shift.reshape(-1), y.reshape(-1)
+    shapes = *x.shape[1:], y.shape[1], y.shape[2] // merged, groups, outputs
+    geometry = way.rows, way.columns, way.jobs, way.copied_taps, way.taps
+    parallel_for(_correlate, x.shape[0] * way.blocks, *maps, shapes, *geometry)
 
 
 def weight_gradient(
@@ -72,177 +86,121 @@ def weight_gradient(
     passes: tuple[list[Pass], list[Pass]],
 ) -> np.ndarray:
     """Σ over all outputs of grad times what each tap sees: (groups, kh, kw, C/groups, O/groups)."""
-    terms, outputs = x.shape[3] // groups, grad.shape[3] // groups
-    (rows,), (columns,) = passes
-    block, scratch, axes = _blocks(rows, columns, x.shape[3])
-    taps, together = _taps(rows, columns, scratch[1], x.shape, groups)
-    runs = np.arange(terms * together)
-    a_rows = [np.append((starts[:, None] + runs).reshape(-1), [starts[0]] * OUTER_SPARE) for starts in taps]
-    wide = padded(outputs, x.dtype)
-    units = grad.shape[0] * -(-rows.outputs // block[0]) * -(-columns.outputs // block[1])
-    size = groups * len(a_rows[0]) * wide
-    chunks = min(units, 32, max(PARTIAL_SUMS // size, 2))
-    partial = np.zeros((chunks, size), x.dtype)
-    shapes = *x.shape, *grad.shape[1:], groups, terms
-    given = grad.reshape(-1)
-    parallel_for(
-        _weight_gradient, chunks, x.reshape(-1), given, partial, shapes, block, scratch, *a_rows, *axes
-    )
-    total = partial.sum(axis=0).reshape(groups, len(a_rows[0]), wide)[:, :-OUTER_SPARE, :outputs]
-    return total.reshape(groups, *kernel, terms, outputs)
-
-
-def _ascending(axis: Pass) -> Pass:
-    """The same axis with its taps from left to right."""
-    order = sorted(range(len(axis.taps)), key=axis.shifts.__getitem__)
-    return axis._replace(taps=tuple(axis.taps[i] for i in order), shifts=tuple(axis.shifts[i] for i in order))
-
-
-def _blocks(rows: Pass, columns: Pass, channels: int) -> tuple:
-    """(rows and columns of a block of outputs, rows and columns of the pixels under it, both axes as
-    integers).
-    """
-    spans = [max(axis.shifts) - min(axis.shifts) + 1 for axis in (rows, columns)]
-    # A block of n rows and m columns needs about n·m·stride² pixels.
-    pixels = SCRATCH // max(channels * rows.in_stride * columns.in_stride, 1)
-    longest = max(min(LONGEST, pixels), 24)
-    across = _even(columns.outputs, longest)
-    down = _even(rows.outputs, max(longest // across, 1))
-    scratch = (down - 1) * rows.in_stride + spans[0], (across - 1) * columns.in_stride + spans[1]
-    axes = [
-        (axis.outputs, axis.in_stride, min(axis.shifts), span, axis.out_stride, axis.offset)
-        for axis, span in zip((rows, columns), spans, strict=True)
-    ]
-    return (down, across), scratch, axes
-
-
-def _taps(rows: Pass, columns: Pass, width: int, shape: tuple[int, ...], groups: int) -> tuple:
-    """(where each tap begins, in the copied pixels and in the image itself; how many taps lie side by side)
-
-    Taps that are neighbours in a row see one run of memory, so they count as one tap with more channels.
-    """
-    channels = shape[3]
-    side_by_side = groups == 1 and list(columns.shifts) == list(
-        range(columns.shifts[0], columns.shifts[0] + len(columns.shifts))
-    )
-    shown = columns.shifts[:1] if side_by_side else columns.shifts
-    starts = [
-        np.array(
-            [
-                ((i - min(rows.shifts)) * w + j - min(columns.shifts)) * channels
-                for i in rows.shifts
-                for j in shown
-            ],
-            np.int64,
-        )
-        for w in (width, shape[2])
-    ]
-    return starts, len(columns.shifts) // len(shown)
-
-
-def _even(count: int, most: int) -> int:
-    """The length of blocks not longer than `most` that cut `count` evenly."""
-    return max(-(-count // -(-count // most)), 1)
+    part, outputs = x.shape[3] // groups, grad.shape[3] // groups
+    way = plan(tuple(passes[0]), tuple(passes[1]), x.shape[1:], groups, grad.shape[2])
+    terms, taps = int(way.jobs[0, 6]), len(way.taps)
+    # The rows of an outer product are single numbers, its columns whole vectors.  Where there are too few
+    # outputs for a vector, x gives the columns: one product for each tap.
+    swapped = groups == 1 and 2 * outputs <= lanes_of(x.dtype) and outputs < terms
+    products, count, columns = (taps, outputs, terms) if swapped else (groups, terms * taps, outputs)
+    a_rows = [np.zeros(count + OUTER_SPARE, np.int64) for _ in range(2)]
+    for rows, starts in zip(a_rows, (way.copied_taps, way.taps), strict=True):
+        rows[:count] = np.arange(count) if swapped else (starts[:, None] + np.arange(terms)).reshape(-1)
+    wide = padded(columns, x.dtype)
+    size = products * (count + OUTER_SPARE) * wide
+    units = len(x) * way.blocks
+    chunks = min(units, max(SUMS[0], min(SUMS[1], PARTIAL_SUMS // size)))
+    sums = buffers.empty((chunks, size), x.dtype)
+    line = x.shape[3] * way.columns.in_stride * way.rows.span * x.itemsize
+    shapes = *x.shape[1:], *grad.shape[1:], groups, columns, units, max(RUN // line, SHORTEST_RUN)
+    geometry = way.rows, way.columns, way.copied_taps, way.taps, *a_rows
+    parallel_for(_weight_gradient, chunks, x.reshape(-1), grad.reshape(-1), sums, shapes, swapped, *geometry)
+    total = sums.sum(axis=0).reshape(products, count + OUTER_SPARE, wide)[:, :count, :columns]
+    if swapped:
+        total = total.transpose(0, 2, 1)
+    return total.reshape(groups, *kernel, part, outputs)
 
 
 @kernel
-def _correlate(first, last, x, packed, bias, y, shapes, block, scratch, copied_taps, taps, rows, columns):
-    _, _, _, channels, height, breadth, outputs, groups, terms = shapes
-    part_in, part_out = channels // groups, outputs // groups
-    blocks_down, blocks_across = -(-rows[0] // block[0]), -(-columns[0] // block[1])
-    copy = np.empty(scratch[0] * scratch[1] * channels, y.dtype)
-    a_rows = np.empty(block[0] * block[1] + SPARE_ROWS, np.int64)
+def _correlate(first, last, x, packed, starts, bias, y, shapes, rows, columns, jobs, copied_taps, taps):
+    height, breadth, channels, out_height, out_breadth, groups, outputs = shapes
+    copy = np.empty(copy_size(rows, columns, channels), y.dtype)
+    a_rows = np.empty(rows.block * columns.block + SPARE_ROWS, np.int64)
     c_rows = np.empty(len(a_rows), np.int64)
+    copied_width = (columns.block - 1) * columns.in_stride + columns.span
+    pixel = groups * outputs
+    listed = 0, 0, False
+    a_bounds = c_bounds = 0, 0
     for chunk in range(first, last):
-        image, place = chunk // (blocks_down * blocks_across), chunk % (blocks_down * blocks_across)
-        top, left = place // blocks_across * block[0], place % blocks_across * block[1]
-        high, wide = min(block[0], rows[0] - top), min(block[1], columns[0] - left)
-        inside = _windows(x, shapes, image, top, left, high, wide, rows, columns, scratch, copy, a_rows)
-        count = high * wide
-        for r in range(high):
-            start = (
-                (image * height + (top + r) * rows[4] + rows[5]) * breadth + columns[5] + left * columns[4]
-            )
-            line = c_rows[r * wide : (r + 1) * wide]
-            for c in range(len(line)):
-                line[c] = (start + c * columns[4]) * outputs
-        for spare in range(count, count + SPARE_ROWS):  # computed and stored once more, by the same thread
-            c_rows[spare] = c_rows[count - 1]
-        for group in range(groups):
-            starts = (
-                group * part_in, group * (len(packed) // groups), group * (len(bias) // groups),
-                group * part_out, 0, 0,
-            )  # fmt: skip
-            multiply_panels(
-                x if inside else copy, a_rows, starts, taps if inside else copied_taps, terms,
-                packed, bias, y, c_rows, count, part_out, 1,
-            )  # fmt: skip
+        image, top, left = place_of(chunk, rows, columns)
+        high, wide = min(rows.block, rows.places - top), min(columns.block, columns.places - left)
+        inside, start = windows(
+            x, (height, breadth, channels), image, top, left, high, wide, rows, columns, copy
+        )
+        shown = taps if inside else copied_taps
+        for job in range(len(jobs)):
+            made_high, made_wide, row, column, tap, count, terms = jobs[job]
+            made_high, made_wide = min(high, made_high - top), min(wide, made_wide - left)
+            if made_high <= 0 or made_wide <= 0:
+                continue
+            if listed != (made_high, made_wide, inside):
+                listed = made_high, made_wide, inside
+                line = (breadth if inside else copied_width) * channels
+                a_bounds = list_places(
+                    a_rows, made_high, made_wide, rows.in_stride * line, columns.in_stride * channels
+                )
+                line = rows.out_stride * out_breadth * pixel
+                c_bounds = list_places(c_rows, made_high, made_wide, line, columns.out_stride * pixel)
+            row, column = row + top * rows.out_stride, column + left * columns.out_stride
+            made = ((image * out_height + row) * out_breadth + column) * pixel
+            for group in range(groups):
+                begin = (
+                    start + group * (channels // groups),
+                    starts[job] + group * (starts[job + 1] - starts[job]) // groups,
+                    group * (len(bias) // groups), made + group * outputs, 0, 0,
+                )  # fmt: skip
+                multiply_panels(
+                    x if inside else copy, a_rows, y, c_rows, a_bounds + c_bounds, begin,
+                    shown[tap : tap + count], terms, packed, bias, made_high * made_wide, outputs, 1,
+                )  # fmt: skip
 
 
 @kernel
 def _weight_gradient(
-    first, last, x, grad, partial, shapes, block, scratch, copied_terms, terms, rows, columns
+    first, last, x, grad, sums, shapes, swapped, rows, columns, copied_taps, taps, copied_rows, image_rows
 ):
-    images, _, _, channels, height, breadth, outputs, groups, _ = shapes
-    part_in, part_out = channels // groups, outputs // groups
-    blocks_down, blocks_across = -(-rows[0] // block[0]), -(-columns[0] // block[1])
-    blocks = blocks_down * blocks_across
-    units, chunks = images * blocks, len(partial)
-    size = partial.shape[1] // groups
-    copy = np.empty(scratch[0] * scratch[1] * channels, x.dtype)
-    a_steps = np.empty(block[0] * block[1] + SPARE_ROWS, np.int64)
-    b_steps = np.empty(len(a_steps), np.int64)
+    height, breadth, channels, out_height, out_breadth, outputs, groups, read, units, run = shapes
+    chunks, products = len(sums), len(taps) if swapped else groups
+    size = sums.shape[1] // products
+    count = len(image_rows) - OUTER_SPARE
+    row_bounds = bounds(copied_rows, len(copied_rows)), bounds(image_rows, len(image_rows))
+    copy = np.empty(copy_size(rows, columns, channels), x.dtype)
+    x_steps = np.empty(rows.block * columns.block + SPARE_ROWS, np.int64)
+    grad_steps = np.empty(len(x_steps), np.int64)
+    copied_width = (columns.block - 1) * columns.in_stride + columns.span
+    listed = 0, 0, False
+    x_bounds = grad_bounds = 0, 0
     for chunk in range(first, last):
+        sums[chunk] = 0
         for unit in range(chunk * units // chunks, (chunk + 1) * units // chunks):
-            image, place = unit // blocks, unit % blocks
-            top, left = place // blocks_across * block[0], place % blocks_across * block[1]
-            high, wide = min(block[0], rows[0] - top), min(block[1], columns[0] - left)
-            inside = _windows(x, shapes, image, top, left, high, wide, rows, columns, scratch, copy, a_steps)
-            for r in range(high):
-                line = b_steps[r * wide : (r + 1) * wide]
-                for c in range(len(line)):
-                    line[c] = ((image * height + top + r) * breadth + left + c) * outputs
-            for group in range(groups):
-                starts = group * part_in, group * part_out, group * size, 0, 0
-                outer_panels(
-                    x if inside else copy, terms if inside else copied_terms, len(terms) - OUTER_SPARE,
-                    a_steps, grad, b_steps, high * wide, partial[chunk], starts, size // len(terms),
-                    part_out, 1, )  # fmt: skip
-
-
-@part
-def _windows(x, shapes, image, top, left, high, wide, rows, columns, scratch, copy, starts):
-    """Says where the window of each output of a block begins, and whether in the image itself.
-
-    Where windows leave the image, their pixels are copied, with zeros around the image, and it is in the
-    copy.
-    """
-    _, height, breadth, channels = shapes[:4]
-    i0, j0 = top * rows[1] + rows[2], left * columns[1] + columns[2]
-    seen_high, seen_wide = (high - 1) * rows[1] + rows[3], (wide - 1) * columns[1] + columns[3]
-    inside = i0 >= 0 and i0 + seen_high <= height and j0 >= 0 and j0 + seen_wide <= breadth
-    begin = min(max(-j0, 0), seen_wide) * channels
-    end = max(max(min(breadth - j0, seen_wide), 0) * channels, begin)
-    for r in range(0 if inside else seen_high):
-        row = copy[r * scratch[1] * channels : (r * scratch[1] + seen_wide) * channels]
-        first, last = 0, 0
-        if 0 <= i0 + r < height:
-            first, last = begin, end
-            here = ((image * height + i0 + r) * breadth + j0) * channels
-            source, target = x[here + first : here + last], row[first:last]
-            for n in range(len(target)):
-                target[n] = source[n]
-        for n in range(first):
-            row[n] = 0
-        for n in range(last, len(row)):
-            row[n] = 0
-    origin, width = (image * height + i0) * breadth + j0, breadth
-    if not inside:
-        origin, width = 0, scratch[1]
-    for r in range(high):
-        line = starts[r * wide : (r + 1) * wide]
-        for c in range(len(line)):
-            line[c] = (origin + r * rows[1] * width + c * columns[1]) * channels
-    for spare in range(high * wide, high * wide + SPARE_ROWS):
-        starts[spare] = starts[high * wide - 1]
-    return inside
+            image, top, left = place_of(unit, rows, columns)
+            high, wide = min(rows.block, rows.places - top), min(columns.block, columns.places - left)
+            inside, x_start = windows(
+                x, (height, breadth, channels), image, top, left, high, wide, rows, columns, copy
+            )
+            grad_start = ((image * out_height + top) * out_breadth + left) * outputs
+            if listed != (high, wide, inside):
+                listed = high, wide, inside
+                line = (breadth if inside else copied_width) * channels
+                x_bounds = list_places(
+                    x_steps, high, wide, rows.in_stride * line, columns.in_stride * channels
+                )
+                grad_bounds = list_places(grad_steps, high, wide, out_breadth * outputs, outputs)
+            pixels, a_rows = x if inside else copy, image_rows if inside else copied_rows
+            shown = taps if inside else copied_taps
+            A, B = (grad, pixels) if swapped else (pixels, grad)
+            a_steps, b_steps = (grad_steps, x_steps) if swapped else (x_steps, grad_steps)
+            a_bounds, b_bounds = (grad_bounds, x_bounds) if swapped else (x_bounds, grad_bounds)
+            reach = row_bounds[1 if inside else 0] + a_bounds + b_bounds
+            for begin in range(0, high * wide, run):
+                for product in range(products):
+                    starts = (
+                        x_start + product * (channels // groups), grad_start + product * (outputs // groups),
+                        product * size, 0, 0,
+                    )  # fmt: skip
+                    if swapped:
+                        starts = grad_start, x_start + shown[product], product * size, 0, 0
+                    outer_panels(
+                        A, a_rows, count, a_steps, B, b_steps, reach, begin, min(run, high * wide - begin),
+                        sums[chunk], starts, size // len(a_rows), read, 1,
+                    )  # fmt: skip

@@ -21,8 +21,9 @@ from minitorch_seg.kernels.jit import part
 MOST = 4 if REGISTERS == 32 else 2
 # Rows of a tile with one, two, three, four vectors: its sums, the vectors and one more fit the registers.
 ROWS_1, ROWS_2, ROWS_3, ROWS_4 = (12, 12, 8, 6) if REGISTERS == 32 else (8, 6, 6, 6)
-OUTER_1, OUTER_2, OUTER_3, OUTER_4 = (8, 8, 8, 6) if REGISTERS == 32 else (6, 6, 6, 6)
-SPARE_ROWS, OUTER_SPARE = 12, 8  # so many rows more than are wanted may be computed
+OUTER_1, OUTER_2, OUTER_3, OUTER_4 = (14, 12, 8, 6) if REGISTERS == 32 else (10, 6, 6, 6)
+# So many rows more than are wanted may be computed.
+SPARE_ROWS, OUTER_SPARE = max(ROWS_1, ROWS_2) - 1, max(OUTER_1, OUTER_2) - 1
 
 
 def lanes_of(dtype: np.dtype) -> int:
@@ -64,29 +65,33 @@ def pack(matrix: np.ndarray) -> np.ndarray:
 
 
 @part
-def multiply_panels(A, a_rows, starts, taps, terms, B, bias, C, c_rows, count, outputs, products):
+def bounds(places, count):
+    """(least, greatest) of the first `count` numbers."""
+    low, high = places[0], places[0]
+    for i in range(count):
+        low, high = min(low, places[i]), max(high, places[i])
+    return low, high
+
+
+@part
+def multiply_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, count, outputs, products):
     """`products` matrix products; with (a, b, z, c, a_step, c_step) = starts, product m is
 
     C[c + m·c_step + c_rows[i] + o] = bias[z + o]
                                       + Σ_{t,k} A[a + m·a_step + a_rows[i] + taps[t] + k] · weight[t, k, o]
 
     for i < count and o < outputs, and its packed weight is number m of those that begin at B[b].  Both
-    arrays of rows go on for SPARE_ROWS behind `count`.
+    arrays of rows go on for SPARE_ROWS behind `count`, and reach = (*bounds(a_rows, count + SPARE_ROWS),
+    *bounds(c_rows, count + SPARE_ROWS)).
     """
     a, b, z, c, a_step, c_step = starts
+    low_a, high_a, low_c, high_c = reach
     width = VECTOR_BYTES // C.itemsize
     vectors = -(-outputs // width)
     parts = -(-vectors // MOST)
-    end = min(len(a_rows), len(c_rows), count + SPARE_ROWS)
-    low_a = low_c = low_t = 2**62
-    high_a = high_c = high_t = -1
-    for i in range(end):
-        low_a, high_a = min(low_a, a_rows[i]), max(high_a, a_rows[i])
-        low_c, high_c = min(low_c, c_rows[i]), max(high_c, c_rows[i])
-    for t in range(len(taps)):
-        low_t, high_t = min(low_t, taps[t]), max(high_t, taps[t])
+    low_t, high_t = bounds(taps, len(taps))
     if (
-        end < count + SPARE_ROWS
+        min(len(a_rows), len(c_rows)) < count + SPARE_ROWS
         or a + low_a + low_t < 0
         or a + high_a + high_t + terms + (products - 1) * a_step > len(A)
         or c + low_c < 0
@@ -113,12 +118,12 @@ def multiply_panels(A, a_rows, starts, taps, terms, B, bias, C, c_rows, count, o
                     multiply_tile(
                         ROWS_2, 2, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
-            elif stop - begin == 3:
+            elif MOST > 2 and stop - begin == 3:
                 for r in range(0, count, ROWS_3):
                     multiply_tile(
                         ROWS_3, 3, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
-            else:
+            elif MOST > 2:
                 for r in range(0, count, ROWS_4):
                     multiply_tile(
                         ROWS_4, 4, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
@@ -127,31 +132,28 @@ def multiply_panels(A, a_rows, starts, taps, terms, B, bias, C, c_rows, count, o
 
 
 @part
-def outer_panels(A, a_rows, rows, a_steps, B, b_steps, count, C, starts, outputs, read, products):
+def outer_panels(
+    A, a_rows, rows, a_steps, B, b_steps, reach, first, count, C, starts, outputs, read, products
+):
     """`products` sums of outer products; with (a, b, c, a_step, b_step) = starts, sum m is
 
     C[c + (m·height + i)·outputs + o] += Σ_p A[a + m·a_step + a_rows[i] + a_steps[p]]
                                              · B[b + m·b_step + b_steps[p] + o]
 
-    for i < rows and p < count, where height = rows + OUTER_SPARE.  `outputs` is a multiple of the vector's
-    width; of B only the places o < read are read, the others count as zero.  `a_rows` goes on for OUTER_SPARE
-    behind `rows`.
+    for i < rows and first <= p < first + count, where height = rows + OUTER_SPARE.  `outputs` is a multiple
+    of the vector's width; of B only the places o < read are read, the others count as zero.  `a_rows` goes on
+    for OUTER_SPARE behind `rows`, and reach = (*bounds(a_rows, rows + OUTER_SPARE), *bounds(a_steps, n),
+    *bounds(b_steps, n)) for an n >= first + count.
     """
     a, b, c, a_step, b_step = starts
+    low_r, high_r, low_a, high_a, low_b, high_b = reach
     width = VECTOR_BYTES // C.itemsize
     vectors = outputs // width
     parts = -(-vectors // MOST)
-    end = min(len(a_rows), rows + OUTER_SPARE)
-    low_r = low_a = low_b = 2**62
-    high_r = high_a = high_b = -1
-    for i in range(end):
-        low_r, high_r = min(low_r, a_rows[i]), max(high_r, a_rows[i])
-    for p in range(min(count, len(a_steps), len(b_steps))):
-        low_a, high_a = min(low_a, a_steps[p]), max(high_a, a_steps[p])
-        low_b, high_b = min(low_b, b_steps[p]), max(high_b, b_steps[p])
     if (
-        end < rows + OUTER_SPARE
-        or min(len(a_steps), len(b_steps)) < count
+        len(a_rows) < rows + OUTER_SPARE
+        or min(len(a_steps), len(b_steps)) < first + count
+        or first < 0
         or outputs != vectors * width
         or read > outputs
         or read <= outputs - width
@@ -170,78 +172,30 @@ def outer_panels(A, a_rows, rows, a_steps, B, b_steps, count, C, starts, outputs
             lanes = min(read - (stop - 1) * width, width)
             if stop - begin == 1:
                 for r in range(0, rows, OUTER_1):
+                    at = cq + r * outputs
                     outer_tile(
-                        OUTER_1,
-                        1,
-                        A,
-                        a,
-                        a_rows,
-                        r,
-                        a_steps,
-                        B,
-                        bq,
-                        b_steps,
-                        count,
-                        C,
-                        cq + r * outputs,
-                        outputs,
-                        lanes,
-                    )
+                        OUTER_1, 1, A, a, a_rows, r, a_steps, B, bq, b_steps, first, count,
+                        C, at, outputs, lanes,
+                    )  # fmt: skip
             elif stop - begin == 2:
                 for r in range(0, rows, OUTER_2):
+                    at = cq + r * outputs
                     outer_tile(
-                        OUTER_2,
-                        2,
-                        A,
-                        a,
-                        a_rows,
-                        r,
-                        a_steps,
-                        B,
-                        bq,
-                        b_steps,
-                        count,
-                        C,
-                        cq + r * outputs,
-                        outputs,
-                        lanes,
-                    )
-            elif stop - begin == 3:
+                        OUTER_2, 2, A, a, a_rows, r, a_steps, B, bq, b_steps, first, count,
+                        C, at, outputs, lanes,
+                    )  # fmt: skip
+            elif MOST > 2 and stop - begin == 3:
                 for r in range(0, rows, OUTER_3):
+                    at = cq + r * outputs
                     outer_tile(
-                        OUTER_3,
-                        3,
-                        A,
-                        a,
-                        a_rows,
-                        r,
-                        a_steps,
-                        B,
-                        bq,
-                        b_steps,
-                        count,
-                        C,
-                        cq + r * outputs,
-                        outputs,
-                        lanes,
-                    )
-            else:
+                        OUTER_3, 3, A, a, a_rows, r, a_steps, B, bq, b_steps, first, count,
+                        C, at, outputs, lanes,
+                    )  # fmt: skip
+            elif MOST > 2:
                 for r in range(0, rows, OUTER_4):
+                    at = cq + r * outputs
                     outer_tile(
-                        OUTER_4,
-                        4,
-                        A,
-                        a,
-                        a_rows,
-                        r,
-                        a_steps,
-                        B,
-                        bq,
-                        b_steps,
-                        count,
-                        C,
-                        cq + r * outputs,
-                        outputs,
-                        lanes,
-                    )
+                        OUTER_4, 4, A, a, a_rows, r, a_steps, B, bq, b_steps, first, count,
+                        C, at, outputs, lanes,
+                    )  # fmt: skip
         a, b, c = a + a_step, b + b_step, c + (rows + OUTER_SPARE) * outputs

@@ -217,18 +217,21 @@ def _multiply_tile(typing, ROWS, VECTORS, A, a_rows, a, taps, terms, B, b, bias,
 
 
 @intrinsic(prefer_literal=True)
-def _outer_tile(typing, ROWS, VECTORS, A, a, a_rows, r, a_steps, B, b, b_steps, count, C, c, c_row, lanes):
+def _outer_tile(
+    typing, ROWS, VECTORS, A, a, a_rows, r, a_steps, B, b, b_steps, first, count, C, c, c_row, lanes
+):
     sizes = _literals(ROWS, VECTORS)
     if sizes is None:
         return None
     rows, vectors = sizes
     n = types.intp
-    signature = types.void(ROWS, VECTORS, A, n, a_rows, n, a_steps, B, n, b_steps, n, C, n, n, n)
+    signature = types.void(ROWS, VECTORS, A, n, a_rows, n, a_steps, B, n, b_steps, n, n, C, n, n, n)
 
     def codegen(context, builder, signature, arguments):
-        arrays = {k: _Memory(context, builder, signature.args[k], arguments[k]) for k in (2, 4, 6, 7, 9, 11)}
+        arrays = {k: _Memory(context, builder, signature.args[k], arguments[k]) for k in (2, 4, 6, 7, 9, 12)}
         A, a_rows, a_steps, B, b_steps, C = arrays.values()
-        a, r, b, count, c, c_row, lanes = (arguments[k] for k in (3, 5, 8, 10, 12, 13, 14))
+        a, r, b, first, count, c, c_row, lanes = (arguments[k] for k in (3, 5, 8, 10, 11, 13, 14, 15))
+        end = builder.add(first, count)
         width = A.vector.count
         starts = [A.at(builder.add(a, a_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
         targets = [
@@ -258,7 +261,7 @@ def _outer_tile(typing, ROWS, VECTORS, A, a, a_rows, r, a_steps, B, b, b_steps, 
                 with block:
                     mask = B.first(lanes) if last_is_cut else None
                     before = [C.load_vector(target) for target in targets]
-                    sums = _loop(builder, _INT(0), count, before, lambda p, sums, m=mask: step(p, sums, m))
+                    sums = _loop(builder, first, end, before, lambda p, sums, m=mask: step(p, sums, m))
                     for value, target in zip(sums, targets, strict=True):
                         C.store_vector(value, target)
         return context.get_dummy_value()
@@ -337,15 +340,15 @@ def multiply_twin(rows, vectors, A, a_rows, a, taps, terms, B, b, bias, z, C, c_
         C[target : target + stored] = (bias[z : z + columns] + row @ matrix)[:stored]
 
 
-def outer_twin(rows, vectors, A, a, a_rows, r, a_steps, B, b, b_steps, count, C, c, c_row, lanes):
-    """C[c + i·c_row + j] += Σ_{p < count} A[a + a_rows[r + i] + a_steps[p]] · B[b + b_steps[p] + j]
+def outer_twin(rows, vectors, A, a, a_rows, r, a_steps, B, b, b_steps, first, count, C, c, c_row, lanes):
+    """C[c + i·c_row + j] += Σ_p A[a + a_rows[r + i] + a_steps[p]] · B[b + b_steps[p] + j]
 
-    for i < rows and the vectors·W places j; of the last vector of B only the first `lanes` are read, the
-    others count as zero.
+    for first <= p < first + count, i < rows and the vectors·W places j; of the last vector of B only the
+    first `lanes` are read, the others count as zero.
     """
     width = VECTOR_BYTES // C.itemsize
     columns = vectors * width
-    for p in range(count):
+    for p in range(first, first + count):
         row = np.zeros(columns, C.dtype)
         start = b + b_steps[p]
         row[: columns - width + lanes] = B[start : start + columns - width + lanes]

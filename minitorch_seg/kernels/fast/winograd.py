@@ -134,9 +134,23 @@ def _correlate(first, last, chunks, x, packed, bias, y, shape, padding, taps, no
         for row in range(end - begin + SPARE_ROWS):  # the spare ones do the last one's work once more
             tile = min(row, end - begin - 1)
             a_rows[row], c_rows[row] = tile * 36 * deep, tile * 36 * wide
+        last = end - begin - 1
+        reach = 0, last * 36 * deep, 0, last * 36 * wide
         starts = 0, 0, 0, 0, deep, wide
         multiply_panels(
-            seen, a_rows, starts, taps, channels, packed, nothing, made, c_rows, end - begin, wide, 36
+            seen,
+            a_rows,
+            made,
+            c_rows,
+            reach,
+            starts,
+            taps,
+            channels,
+            packed,
+            nothing,
+            last + 1,
+            wide,
+            36,
         )
         for tile in range(begin, end):
             image, place = tile // (down * across), tile % (down * across)
@@ -179,9 +193,11 @@ def _weight_gradient(first, last, x, grad, sums, shape, padding, a_rows, a_steps
             _transform(INPUT, 6, x, (height, breadth, channels), (down, across), begin, end, padding, seen)
             _transform(GRADIENT, 4, grad, (rows, columns, outputs), (down, across), begin, end, (0, 0), given)
             starts = 0, 0, 0, deep, wide
+            reach = 0, channels - 1, 0, (block - 1) * 36 * deep, 0, (block - 1) * 36 * wide
             outer_panels(
-                seen, a_rows, channels, a_steps, given, b_steps, end - begin, total, starts, wide, wide, 36
-            )
+                seen, a_rows, channels, a_steps, given, b_steps, reach, 0, end - begin, total, starts,
+                wide, wide, 36,
+            )  # fmt: skip
 
 
 @kernel
