@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minitorch_seg.kernels.layout import empty_map
+from minitorch_seg.kernels.layout import as_map, empty_map
 
 LAYOUTS = ("contiguous", "channels-last", "reversed", "sliced", "read-only")
 TOLERANCE = {np.dtype("float32"): 2e-5, np.dtype("float64"): 1e-12}
@@ -83,7 +83,17 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
             *k.channel_moments(x),
             k.normalize(x, mean, inv_std, scale, shift),
             *k.batch_norm_gradient(x[::-1], x, mean, inv_std, scale),
+            k.normalize(x, mean, inv_std, scale, shift, True),
+            *k.batch_norm_gradient(x[::-1], x, mean, inv_std, scale, shift, True),
         )
+
+    def cat(k):
+        joined = k.cat([as_map(x), as_map(grad)], 1)
+        return joined, k.cat([x, x], 1), k.cat([x, x, x], 2)
+
+    def add(k):
+        joined = as_map(np.concatenate([x, grad], axis=1))
+        return k.add(x, x), k.add(as_map(x), joined[:, :6]), k.add(joined[:, 6:], as_map(grad))
 
     def interpolate(k):
         nearest, linear = (
@@ -114,8 +124,10 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         return h, *k.rnn_gradient(given, series, h, h0, w_xh, w_hh, "tanh", True)
 
     return {
+        "add": add,
         "avg_pool2d": avg_pool2d,
         "batch_norm": batch_norm,
+        "cat": cat,
         "channel_sum": lambda k: (k.channel_sum(x),),
         "conv2d": conv2d,
         "conv_transpose2d": conv_transpose2d,
