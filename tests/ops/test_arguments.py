@@ -70,3 +70,38 @@ def test_class_indices():
 )
 def test_refuses(error, words, call):
     refuses(error, words, call, torch_too=False)
+
+
+def test_ceil_mode_counts_every_window_that_begins_on_the_input_or_its_left_frame():
+    for n, k, s, p, d in itertools.product(range(1, 8), range(1, 4), range(1, 4), range(0, 2), range(1, 3)):
+        extent = d * (k - 1) + 1
+        if 2 * p > k or extent > n + 2 * p:
+            continue
+        full = len(range(0, n + 2 * p - extent + 1, s))
+        # one more where numbers are left over and its window begins before the frame on the right
+        more = (full - 1) * s + extent < n + 2 * p and full * s < n + p
+        found = window_output_size("op", (n, n), (k, k), (s, s), (p, p), (d, d), ceil_mode=True)
+        assert found == (full + more, full + more), (n, k, s, p, d)
+
+
+def test_the_side_that_is_too_small_is_named():
+    with pytest.raises(
+        ShapeError, match=r"extent 7 is larger than the padded width 6; .*\(4 \+ 2·1 − 3·\(3 − 1\)"
+    ):
+        window_output_size("op", (9, 4), (3, 3), (1, 1), (1, 1), (3, 3))
+    with pytest.raises(
+        ShapeError, match=r"padded height 5; [^(]*\(5 .*larger image$"
+    ):  # no guess about H, W, C
+        window_output_size("op", (5, 9), (6, 1), (1, 1), (0, 0), (1, 1))
+    with pytest.raises(ShapeError, match="H, W, C"):
+        window_output_size("op", (4, 9), (6, 1), (1, 1), (0, 0), (1, 1))
+
+
+def test_class_indices_may_be_an_array_or_a_list():
+    for target in ([0, 2, -100], np.array([0, 2, -100]), ms.tensor([0, 2, -100])):
+        assert class_indices("op", target, 3, -100).tolist() == [0, 2, -100]
+    for wrong in (-1, 3):
+        with pytest.raises(
+            ShapeError, match=f"op: target holds {wrong}, expected 0 … 2 .the input has 3 channels"
+        ):
+            class_indices("op", [0, wrong], 3, -100)

@@ -191,3 +191,17 @@ def test_refuses(error, words, call):
 def test_refuses_mixed_dtypes():
     call = lambda L: L.batch_norm(L.ones(2, 3), None, None, L.ones(3, dtype=L.float64), training=True)  # noqa: E731
     refuses(DTypeError, "batch_norm input float32, weight float64", call, torch_too=False)
+
+
+def test_one_running_statistic_without_the_other():
+    x, one = ms.zeros(2, 3), ms.ones(3)
+    for mean, var in ((one, None), (None, one), (None, None)):
+        with pytest.raises(ValueError, match="batch_norm"):
+            ms.functional.batch_norm(x, mean, var)
+
+
+@pytest.mark.parametrize("argument", ["running_mean", "running_var", "weight", "bias"])
+def test_a_vector_of_another_length_is_named(argument):
+    vectors = {"running_mean": ms.zeros(3), "running_var": ms.ones(3), argument: ms.zeros(2)}
+    with pytest.raises(ValueError, match=rf"batch_norm: {argument} has shape \(2,\), expected \(3,\)"):
+        ms.functional.batch_norm(ms.zeros(2, 3), **vectors)

@@ -71,3 +71,11 @@ def test_layouts():
 )
 def test_refuses(error, words, call):
     refuses(error, words, call)
+
+
+def test_chunks_lie_along_the_first_dimension_unless_told_otherwise():
+    x = ms.tensor([[1, 2], [3, 4]])
+    assert [p.tolist() for p in ms.chunk(x, 2)] == [[[1, 2]], [[3, 4]]]
+    assert [p.tolist() for p in ms.chunk(x, 2, 1)] == [[[1], [3]], [[2], [4]]]
+    assert [p.tolist() for p in ms.split(x, 1)] == [[[1, 2]], [[3, 4]]]
+    assert ms.split(ms.zeros(0, 2), []) == ()

@@ -188,3 +188,21 @@ def test_refuses_integers():
         lambda L: L.conv2d(z(L, 1, 1, 4, 4, dtype="int64"), z(L, 1, 1, 2, 2, dtype="int64")),
         torch_too=False,
     )
+
+
+@pytest.mark.parametrize("groups", [0, -1, 1.5, "2"])
+def test_groups_that_are_no_positive_int(groups):
+    for convolve in (ms.functional.conv2d, ms.functional.conv_transpose2d):
+        with pytest.raises((ValueError, TypeError), match="groups"):
+            convolve(ms.zeros(1, 2, 3, 3), ms.zeros(2, 2, 1, 1), groups=groups)
+
+
+def test_the_hints_of_a_wrong_number_of_channels():
+    with pytest.raises(
+        ValueError, match=r"\(1, 4, 3, 3\) has 4 channels.*with groups=2 expects 4·2 = 8; with groups the"
+    ):
+        ms.functional.conv2d(ms.zeros(1, 4, 3, 3), ms.zeros(2, 4, 1, 1), groups=2)
+    with pytest.raises(ValueError, match=r"expects 3·1 = 3; the input looks like \(N, H, W, C\)"):
+        ms.functional.conv2d(ms.zeros(1, 8, 8, 3), ms.zeros(2, 3, 1, 1))
+    with pytest.raises(ValueError, match=r"expects 5·1 = 5$"):
+        ms.functional.conv2d(ms.zeros(1, 4, 3, 3), ms.zeros(2, 5, 1, 1))

@@ -102,3 +102,18 @@ def test_gradients(order):
 )
 def test_refuses(error, words, call):
     refuses(error, words, call, torch_too=False)
+
+
+def test_valid_needs_one_array_inside_the_other():
+    for big, small in (
+        ((3, 3), (2, 3)),
+        ((3, 3), (3, 2)),
+        ((3, 3), (3, 3)),
+        ((2, 3), (3, 3)),
+        ((3, 2), (3, 3)),
+    ):
+        rows, columns = (abs(a - b) + 1 for a, b in zip(big, small, strict=True))
+        assert ms.functional.convolve2d(ms.ones(*big), ms.ones(*small), "valid").shape == (rows, columns)
+    for big, small in (((2, 4), (3, 3)), ((4, 2), (3, 3))):
+        with pytest.raises(ValueError, match="convolve2d: mode='valid'"):
+            ms.functional.convolve2d(ms.ones(*big), ms.ones(*small), "valid")

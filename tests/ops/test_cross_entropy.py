@@ -175,3 +175,33 @@ def test_refuses_beyond_pytorch():
     refuses(DTypeError, "cross_entropy float32, weight float64", mixed, torch_too=False)
     learned = lambda L: L.cross_entropy(L.zeros(2, 3), L.tensor([0, 1]), L.ones(3, requires_grad=True))  # noqa: E731
     refuses(RuntimeError, "cross_entropy weights detach()", learned, torch_too=False)
+
+
+def test_a_single_pixel_with_weights_and_with_probabilities():
+    x, weight = np.array([0.3, -1.0, 2.0]), np.array([0.5, 2.0, 1.25])
+    probabilities = np.array([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]])
+    for reduction in ("none", "mean", "sum"):
+        for loss in ("cross_entropy", "nll_loss"):
+            against_torch(
+                [x],
+                lambda L, x, r=reduction, f=loss: getattr(L, f)(
+                    x, L.tensor(1), L.tensor(weight), reduction=r
+                ),
+                dtypes=["float64"],
+            )
+        against_torch(
+            [np.stack([x, -x])],
+            lambda L, x, r=reduction: L.cross_entropy(
+                x, L.tensor(probabilities), L.tensor(weight), reduction=r
+            ),
+            dtypes=["float64"],
+        )
+
+
+def test_a_target_with_a_channel_axis_gets_the_fix_in_the_message():
+    with pytest.raises(
+        ValueError, match=r"cross_entropy: .*: drop its channel axis with target.squeeze\(1\)"
+    ):
+        ms.functional.cross_entropy(ms.zeros(1, 3, 2, 2), ms.zeros(1, 1, 2, 2, dtype="int64"))
+    with pytest.raises(ValueError, match=r"cross_entropy: input has shape \(\), expected"):
+        ms.functional.cross_entropy(ms.tensor(1.0), ms.tensor(0))

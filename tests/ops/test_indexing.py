@@ -163,3 +163,22 @@ def test_assignment_is_refused_while_recorded():
 )
 def test_refuses(error, words, call):
     refuses(error, words, call)
+
+
+def test_an_index_may_be_a_list_an_array_or_a_tensor():
+    x = ms.tensor([[1, 2, 3], [4, 5, 6]])
+    for index in ([2, 0], np.array([2, 0]), ms.tensor([2, 0])):
+        assert ms.index_select(x, 1, index).tolist() == [[3, 1], [6, 4]]
+    assert ms.index_select(x, 1, ms.tensor(2)).tolist() == [[3], [6]]
+    with pytest.raises(IndexError, match="index_select: a 0-d input has no dimension to select from"):
+        ms.index_select(ms.tensor(1.0), 0, ms.tensor([0]))
+    assert ms.gather(ms.tensor(5.0), 0, ms.tensor(0)).item() == 5.0
+
+
+def test_assignment_of_a_tensor_and_its_refusal():
+    t = ms.zeros(3)
+    t[1:] = ms.tensor([2.0, 3.0])
+    assert t.tolist() == [0, 2, 3] and t.version == 1
+    expected = r"item assignment is not recorded.*use ms.where or ms.cat, or assign under no_grad\(\)"
+    with pytest.raises(RuntimeError, match=expected):
+        t[0] = ms.tensor(1.0, requires_grad=True)

@@ -134,3 +134,22 @@ def test_refuses_running_statistics_of_a_wrong_shape():
         lambda L: L.layer_norm(L.zeros(2, 3, dtype=L.int64), 3),
         torch_too=False,
     )
+
+
+def test_momentum_and_eps_of_instance_norm_are_pytorchs_defaults():
+    x = np.random.default_rng(2).standard_normal((2, 3, 5)) * 0.01
+    mean, var = ms.tensor(np.zeros(3)), ms.tensor(np.ones(3))
+    y = ms.functional.instance_norm(ms.tensor(x), mean, var)
+    np.testing.assert_allclose(mean.data, 0.1 * x.mean((0, 2)), rtol=1e-12)
+    np.testing.assert_allclose(var.data, 0.9 + 0.1 * x.var(2, ddof=1).mean(0), rtol=1e-12)
+    expected = (x - x.mean(2, keepdims=True)) / np.sqrt(x.var(2, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(y.data, expected, rtol=1e-10)
+    assert mean.version == var.version == 1
+
+
+def test_one_number_a_group_has_no_variance():
+    for groups, shape in ((2, (1, 2)), (2, (1, 2, 1, 1))):
+        with pytest.raises(ValueError, match="group_norm"):
+            ms.functional.group_norm(ms.zeros(*shape), groups)
+    for groups, shape in ((1, (1, 2)), (2, (2, 2)), (2, (1, 2, 2))):
+        ms.functional.group_norm(ms.zeros(*shape), groups)

@@ -92,3 +92,14 @@ def test_refuses_more():
     refuses(ShapeError, "max_unpool2d output_size (2,)", call(0, output_size=(2,)))
     refuses(ShapeError, "max_unpool2d output_size", call(0, output_size=(1, 1, 1, 2, 2)))
     refuses(ShapeError, "max_unpool2d (4, 2)", call(0, output_size=(4, 2)))
+
+
+def test_places_beyond_the_output():
+    x = ms.ones(1, 1, 1, 2)
+    for wrong in (-1, 8):  # the default output is 2 × 4: places 0 … 7
+        with pytest.raises(
+            IndexError, match=r"max_unpool2d: an index is outside 0 … 7, the places of output size \(2, 4\)"
+        ):
+            ms.functional.max_unpool2d(x, ms.tensor([[[[0, wrong]]]]), 2)
+    y = ms.functional.max_unpool2d(x, ms.tensor([[[[0, 7]]]]), 2)
+    assert y.tolist() == [[[[1, 0, 0, 0], [0, 0, 0, 1]]]]

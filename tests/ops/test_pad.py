@@ -131,3 +131,14 @@ def test_circular_goes_round_what_a_crop_left():
     assert OURS.pad(x, (2, -1), "circular").tolist() == [[1, 2, 0, 1, 2]]
     assert OURS.pad(x, (2, -1), "reflect").tolist() == [[2, 1, 0, 1, 2]]
     refuses(ShapeError, "pad 3 2", lambda L: L.pad(L.zeros(1, 4), (3, -2), "circular"), torch_too=False)
+
+
+def test_padding_of_what_is_empty():
+    assert ms.functional.pad(ms.zeros(2, 0), (1, 0)).tolist() == [[0], [0]]
+    assert ms.functional.pad(ms.zeros(2, 3), (0, -3)).shape == (2, 0)
+    with pytest.raises(ValueError, match="pad"):
+        ms.functional.pad(ms.zeros(2, 3), (0, -4))
+    for mode in ("replicate", "circular", "reflect"):
+        for wrong in ((1, 0), (0, 1)):
+            with pytest.raises(ValueError, match="pad"):
+                ms.functional.pad(ms.zeros(1, 2, 0), wrong, mode=mode)

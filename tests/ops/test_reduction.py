@@ -182,3 +182,11 @@ def test_correction():
 )
 def test_refuses(error, words, call):
     refuses(error, words, call)
+
+
+def test_extremes_drop_the_dimension_unless_told_otherwise():
+    x = ms.tensor([[1.0, 5.0], [7.0, 2.0]])
+    for values, places in (x.max(1), x.min(1)):
+        assert values.shape == places.shape == (2,) and places.dtype == np.int64
+    values, places = ms.tensor(3.0).max(0)
+    assert values.item() == 3.0 and places.item() == 0 and places.dtype == np.int64

@@ -119,3 +119,12 @@ def shapes(*sizes, dtype="float32", **options):
 )
 def test_refuses(error, words, call):
     refuses(error, words, call, torch_too=False)
+
+
+def test_without_a_start_it_is_zero_in_the_dtype_of_x():
+    for dtype in ("float32", "float64"):
+        x, w, v = (ms.ones(*s, dtype=dtype) for s in ((2, 1, 3), (4, 3), (4, 4)))
+        y = ms.functional.rnn(x, None, w, v)
+        assert y.dtype == np.dtype(dtype) and y.shape == (2, 1, 4)
+        start = ms.functional.rnn(x, ms.zeros(1, 4, dtype=dtype), w, v)
+        assert y.tolist() == start.tolist()

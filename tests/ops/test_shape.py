@@ -128,3 +128,9 @@ def test_doubled_by_expand_adds_up():
     x = ms.tensor([1.0], requires_grad=True)
     OURS.broadcast_to(x, (5,)).sum().backward()
     assert x.grad.item() == 5
+
+
+def test_a_size_below_minus_one_is_refused():
+    for wrong in ((-2,), (-2, -3), (3, -2)):
+        with pytest.raises(ValueError, match="reshape: 6 numbers"):
+            ms.zeros(2, 3).reshape(*wrong)
