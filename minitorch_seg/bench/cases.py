@@ -150,7 +150,7 @@ def other_operators(shrink: int = 1) -> list[Case]:
 
     def one(operator: str, name: str, x: Shape, call: Callable[..., Any], **more: Any) -> Case:
         shape = "×".join(map(str, x))
-        return Case(operator, f"{name} {shape}", call, {"x": x, **more.pop("inputs", {})}, **more)
+        return Case(operator, f"{name} {shape}".strip(), call, {"x": x, **more.pop("inputs", {})}, **more)
 
     def resize(mode: str) -> Callable[..., Any]:
         return lambda lib, x: lib.F.interpolate(x, scale_factor=2, mode=mode)
@@ -177,6 +177,7 @@ def other_operators(shrink: int = 1) -> list[Case]:
             inputs={"weight": (64,), "bias": (64,)},
         ),
         one("relu", "", wide, lambda lib, x: lib.F.relu(x)),
+        one("softmax", "", maps(21, 96), lambda lib, x: lib.F.softmax(x, 1)),
         *(
             one(
                 "cross_entropy", name, maps(classes, 96), call,

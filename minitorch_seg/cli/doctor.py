@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import time
 from importlib import metadata
 
@@ -25,7 +24,9 @@ LIBRARIES = (
 
 
 @click.command()
-@click.option("--warm", is_flag=True, help="Compile the kernels of a U-Net now, so that nothing waits later.")
+@click.option(
+    "--warm", is_flag=True, help="Compile all kernels now, float32 and float64, so that nothing waits later."
+)
 def command(warm: bool) -> None:
     """Report versions, threads, cache and data; --warm compiles the kernels."""
     import minitorch_seg as ms
@@ -41,7 +42,7 @@ def command(warm: bool) -> None:
     for entry in status():
         click.echo(f"  {entry.name:14}{entry.where or 'not here; to get it: ' + entry.how_to_get}")
     if warm:
-        click.echo(f"compiled in {_warm():.1f} s")
+        _warm()
 
 
 def _version(name: str) -> str:
@@ -59,14 +60,19 @@ def _cache() -> str:
     return str(cache_root())
 
 
-def _warm() -> float:
-    """Train one step of a small U-Net and predict once: every kernel of the recipe gets compiled."""
-    from minitorch_seg.train.recipe import Options, make_plan
+def _warm() -> None:
+    from minitorch_seg.kernels import dispatch
 
-    begin = time.perf_counter()
-    plan = make_plan(Options(steps=1, batch_size=2))
-    trainer = plan.trainer(1)
-    trainer.fit(plan.loader(), steps=1, progress=False)
-    plan.validation(trainer)()
-    sys.stderr.flush()
-    return time.perf_counter() - begin
+    if dispatch.why("relu").startswith("relu: kernels/reference"):
+        click.echo(f"nothing to compile: {dispatch.why('relu')}")
+        return
+    from minitorch_seg.bench import warm
+
+    for dtype in ("float32", "float64"):
+        begin = time.perf_counter()
+        warm.compile_all(dtype)
+        click.echo(
+            f"all kernels for {dtype}: compiled, or found compiled, in {time.perf_counter() - begin:.1f} s"
+        )
+    for name in warm.uncompiled():
+        click.echo(f"  not compiled: {name}")
