@@ -28,7 +28,7 @@ from typing import Any
 
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
-from minitorch_seg.kernels import dispatch
+from minitorch_seg.kernels import dispatch, layout
 from minitorch_seg.ops.arguments import Pair, as_batch, pair
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.conv2d import Conv2d, Conv2dWeightGradient, first_windows
@@ -56,6 +56,8 @@ class ConvTranspose2d(Function):
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
         need_x, need_weight, need_bias = ctx.needs_input_grad[:3]
+        if not layout.is_map(grad.data):  # a part of cat's gradient: three readers below share one copy
+            grad = grad.clone()
         grad_x = None
         if need_x:
             grad_x = first_windows(Conv2d.apply(grad, weight, None, *ctx.options), ctx.input_size)
