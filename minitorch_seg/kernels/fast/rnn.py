@@ -102,6 +102,7 @@ def _forward(first, last, x, h0, weights, bias, h, sizes, is_tanh, fraction):
         count = min(sequences, batch - begin)
         for i in range(len(a_rows)):  # rows behind the last are the last one once more
             a_rows[i], c_rows[i] = min(i, count - 1) * width, min(i, count - 1) * hidden
+        reach = 0, a_rows[count - 1], 0, c_rows[count - 1]
         for n in range(count):
             seen[n, channels:] = h0[begin + n]
         for t in range(steps):
@@ -110,10 +111,10 @@ def _forward(first, last, x, h0, weights, bias, h, sizes, is_tanh, fraction):
                 for i in range(len(source)):
                     target[i] = source[i]
             here = (t * batch + begin) * hidden
-            starts = 0, 0, 0, here, 0, 0
             multiply_panels(
-                seen.reshape(-1), a_rows, starts, taps, width, weights, bias, h, c_rows, count, hidden, 1
-            )
+                seen.reshape(-1), a_rows, h, c_rows, reach,
+                (0, 0, 0, here, 0, 0), taps, width, weights, bias, count, hidden, 1,
+            )  # fmt: skip
             state = h[here : here + count * hidden]
             for i in range(len(state)):
                 if is_tanh:
@@ -156,14 +157,17 @@ def _backward(first, last, grad, x, h, h0, weights, bias, dx, dh0, dw, db, sizes
                     if t > 0:
                         source, b = h, here - batch * hidden
                 width = hidden if term == 1 else channels
+                last_row, last_state = rows[term, count - 1], rows[1, count - 1]
                 outer_panels(
-                    delta, columns, hidden, rows[1], source, rows[term], count, dw[chunk],
+                    delta, columns, hidden, rows[1], source, rows[term],
+                    (0, hidden - 1, 0, last_state, 0, last_row), 0, count, dw[chunk],
                     (0, b, term * len(columns) * wide[0], 0, 0), wide[term], width, 1,
                 )  # fmt: skip
                 if len(target):
                     multiply_panels(
-                        delta, rows[1], (0, term * hidden * wide[0], 0, c, 0, 0), taps, hidden,
-                        weights, bias, target, rows[term], count, width, 1,
+                        delta, rows[1], target, rows[term], (0, last_state, 0, last_row),
+                        (0, term * hidden * wide[0], 0, c, 0, 0), taps, hidden, weights, bias,
+                        count, width, 1,
                     )  # fmt: skip
             left = count  # rows of delta are added in pairs, which is also more exact than one after another
             while left > 1:
