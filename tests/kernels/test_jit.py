@@ -71,6 +71,17 @@ def test_no_index_leaves_its_array():
     assert "all agree" in run(COMPARE, NUMBA_BOUNDSCHECK="1").stdout
 
 
+def test_an_index_that_leaves_its_array_is_an_error_where_indices_are_checked():
+    """Else the test above, and the run of all tests under NUMBA_BOUNDSCHECK=1, would prove nothing."""
+    program = (
+        "import numpy as np\n"
+        "from minitorch_seg.kernels.cpu import relu\n"
+        "try: relu._forward(0, 1, np.ones(10), np.ones(5))\n"
+        "except IndexError as error: print(error)"
+    )
+    assert "out of bounds" in run(program, NUMBA_BOUNDSCHECK="1").stdout
+
+
 def test_compiled_code_is_kept_and_found_again(tmp_path):
     program = (
         "import numpy as np\n"

@@ -99,9 +99,10 @@ def _gradient_sums(first, last, x, grad, step, mean, scale, shift, relu, sums, p
         for p in range(k * step, min((k + 1) * step, len(x))):
             for c in range(x.shape[1]):
                 deviation = x[p, c] - mean[c]
-                if not relu or deviation * scale[c] + shift[c] > 0:
-                    sums[k, c] += grad[p, c]
-                    products[k, c] += grad[p, c] * deviation
+                kept = not relu or deviation * scale[c] + shift[c] > 0
+                g = grad[p, c] if kept else x.dtype.type(0)
+                sums[k, c] += g
+                products[k, c] += g * deviation  # also where g is 0: a NaN in x must stay visible
 
 
 @kernel
