@@ -22,6 +22,10 @@ class ShapeError(MinitorchSegError, ValueError):
     """An argument of an operator whose shape (or size, stride, padding ...) does not fit."""
 
 
+class RangeError(MinitorchSegError, ValueError, IndexError):
+    """A dimension that a tensor does not have, or an index beyond its size."""
+
+
 class DTypeError(MinitorchSegError, TypeError):
     """An argument of an operator whose dtype does not fit."""
 

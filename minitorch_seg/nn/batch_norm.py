@@ -13,6 +13,7 @@ from minitorch_seg import functional as F
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.nn.module import Module, Parameter
+from minitorch_seg.ops.typed import typed
 
 
 def learn_affine(module: Module, shape: tuple[int, ...], weight: bool, bias: bool) -> None:
@@ -34,6 +35,7 @@ class ChannelNorm(Module):
 
     shapes: ClassVar[dict[int, str]]  #: the input's possible shapes, by their number of dimensions
 
+    @typed
     def __init__(
         self,
         num_features: int,

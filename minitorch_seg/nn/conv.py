@@ -14,6 +14,7 @@ from minitorch_seg.nn.module import Module, Parameter
 from minitorch_seg.ops.arguments import Pair, pair
 from minitorch_seg.ops.conv2d import frame
 from minitorch_seg.ops.conv_transpose2d import transposed_size
+from minitorch_seg.ops.typed import typed
 
 
 class _Convolution(Module):
@@ -86,14 +87,15 @@ class Conv2d(_Convolution):
 
     padding_modes = ("zeros", "reflect", "replicate", "circular")
 
+    @typed
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = 0,
+        dilation: int | tuple[int, int] = 1,
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
@@ -128,17 +130,18 @@ class ConvTranspose2d(_Convolution):
 
     transposed = True
 
+    @typed
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        output_padding: int | tuple[int, int] = 0,
         groups: int = 1,
         bias: bool = True,
-        dilation: Any = 1,
+        dilation: int | tuple[int, int] = 1,
         padding_mode: str = "zeros",
     ):
         super().__init__(

@@ -10,6 +10,7 @@ from minitorch_seg.autograd import Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.nn.batch_norm import ChannelNorm, learn_affine
 from minitorch_seg.nn.module import Module
+from minitorch_seg.ops.typed import typed
 
 
 class LayerNorm(Module):
@@ -25,6 +26,7 @@ class LayerNorm(Module):
     tensor([[-1.,  1.]])
     """
 
+    @typed
     def __init__(
         self,
         normalized_shape: int | Sequence[int],
@@ -58,6 +60,7 @@ class GroupNorm(Module):
     (1, 4, 5, 6)
     """
 
+    @typed
     def __init__(
         self,
         num_groups: int,

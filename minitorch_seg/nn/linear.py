@@ -12,6 +12,7 @@ from minitorch_seg.nn import init
 from minitorch_seg.nn.applied import Applied
 from minitorch_seg.nn.module import Module, Parameter
 from minitorch_seg.ops.shape import flatten
+from minitorch_seg.ops.typed import typed
 
 
 class Linear(Module):
@@ -22,6 +23,7 @@ class Linear(Module):
     (5, 3)
     """
 
+    @typed
     def __init__(self, in_features: int, out_features: int, bias: bool = True):
         super().__init__()
         self.in_features, self.out_features = in_features, out_features

@@ -22,6 +22,7 @@ from minitorch_seg.errors import ShapeError
 from minitorch_seg.nn import init
 from minitorch_seg.nn.module import Module, Parameter
 from minitorch_seg.ops.cat import cat, stack
+from minitorch_seg.ops.typed import typed
 
 
 class Recurrent(Module):
@@ -34,6 +35,7 @@ class Recurrent(Module):
     gates = 1
     states = 1
 
+    @typed
     def __init__(
         self,
         input_size: int,
@@ -169,6 +171,7 @@ class RNN(Recurrent):
     ((7, 2, 5), (1, 2, 5))
     """
 
+    @typed
     def __init__(
         self,
         input_size: int,

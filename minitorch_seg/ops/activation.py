@@ -34,8 +34,9 @@ import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.kernels import dispatch
-from minitorch_seg.ops.cast import as_tensor, to_float
+from minitorch_seg.ops.cast import as_tensor, float_tensor, refuse_bool, to_float
 from minitorch_seg.ops.selection import where
+from minitorch_seg.ops.typed import typed
 
 
 class Relu(Function):
@@ -165,10 +166,7 @@ def relu(input: Any) -> Tensor:
     >>> ms.functional.relu(ms.tensor([-1.0, 0.0, 2.0]))
     tensor([0., 0., 2.])
     """
-    x = as_tensor(input)
-    if x.dtype == np.bool_:
-        raise TypeError("relu: input is bool, expected numbers: use .float()")
-    return Relu.apply(x)
+    return Relu.apply(refuse_bool("relu", as_tensor(input)))
 
 
 def sigmoid(input: Any) -> Tensor:
@@ -191,6 +189,7 @@ def tanh(input: Any) -> Tensor:
     return Tanh.apply(to_float(input))
 
 
+@typed
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + e^(beta · input)) / beta, elementwise: a smooth relu (Dugas et al., 2001).
 
@@ -200,7 +199,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     >>> ms.functional.softplus(ms.tensor([0.0, 100.0]))
     tensor([  0.6931, 100.    ])
     """
-    x = to_float(input)
+    x = float_tensor("softplus", input)
     scaled = x * beta if beta != 1 else x
     y = Softplus.apply(scaled)
     y = y / beta if beta != 1 else y
@@ -214,9 +213,10 @@ def logsigmoid(input: Any) -> Tensor:
     >>> ms.functional.logsigmoid(ms.tensor([-200.0, 0.0]))
     tensor([-200.    ,   -0.6931])
     """
-    return -Softplus.apply(-to_float(input))
+    return -Softplus.apply(-float_tensor("logsigmoid", input))
 
 
+@typed
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
     """input where it is positive, negative_slope · input elsewhere (Maas, Hannun and Ng, 2013).
 
@@ -224,10 +224,11 @@ def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
     >>> ms.functional.leaky_relu(ms.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1,  2. ])
     """
-    x = to_float(input)
+    x = float_tensor("leaky_relu", input)
     return where(x > 0, x, x * negative_slope)
 
 
+@typed
 def elu(input: Any, alpha: float = 1.0) -> Tensor:
     """input where it is positive, alpha · (e^input − 1) elsewhere (Clevert et al., 2016).
 
@@ -235,7 +236,7 @@ def elu(input: Any, alpha: float = 1.0) -> Tensor:
     >>> ms.functional.elu(ms.tensor([-100.0, 0.0, 2.0]))
     tensor([-1.,  0.,  2.])
     """
-    return Elu.apply(to_float(input), float(alpha))
+    return Elu.apply(float_tensor("elu", input), float(alpha))
 
 
 def silu(input: Any) -> Tensor:
@@ -245,10 +246,11 @@ def silu(input: Any) -> Tensor:
     >>> ms.functional.silu(ms.tensor([-100.0, 0.0, 100.0]))
     tensor([ -0.,   0., 100.])
     """
-    x = to_float(input)
+    x = float_tensor("silu", input)
     return x * sigmoid(x)
 
 
+@typed
 def gelu(input: Any, approximate: str = "none") -> Tensor:
     """input · Φ(input), elementwise, Φ the normal distribution function (Hendrycks and Gimpel, 2016).
 
@@ -259,7 +261,7 @@ def gelu(input: Any, approximate: str = "none") -> Tensor:
     >>> ms.functional.gelu(ms.tensor([-100.0, 0.0, 100.0]))
     tensor([ -0.,   0., 100.])
     """
-    x = to_float(input)
+    x = float_tensor("gelu", input)
     if approximate == "none":
         return Gelu.apply(x)
     if approximate != "tanh":

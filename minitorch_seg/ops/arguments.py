@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import RangeError, ShapeError
 
 Pair = tuple[int, int]
 
@@ -19,8 +19,6 @@ Pair = tuple[int, int]
 def pair(operator: str, name: str, value: Any, minimum: int | None = None) -> Pair:
     """An int or two ints as two ints (vertical, horizontal), each at least `minimum`."""
     values = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(values) == 1:
-        values = values * 2
     try:
         first, second = (op.index(v) for v in values)
     except (TypeError, ValueError):
@@ -30,26 +28,35 @@ def pair(operator: str, name: str, value: Any, minimum: int | None = None) -> Pa
     return first, second
 
 
-def integer(operator: str, name: str, value: Any) -> int:
-    """A whole number, as an int."""
-    try:
-        return op.index(value)
-    except TypeError:
-        raise TypeError(f"{operator}: {name} must be an int, found {value!r}") from None
-
-
 def sizes_of(sizes: tuple) -> tuple[int, ...]:
     """Sizes given one by one, or all in one tuple: f(2, 3) and f((2, 3)) mean the same."""
     given = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
+    if any(isinstance(n, bool) or not hasattr(n, "__index__") for n in given):
+        raise TypeError(f"sizes and dimensions are ints, found {given!r}")
     return tuple(op.index(n) for n in given)
+
+
+def broadcastable(operator: str, *tensors: Tensor) -> None:
+    """Refuse shapes that cannot be broadcast together."""
+    if len({t.shape for t in tensors}) > 1:
+        try:
+            np.broadcast_shapes(*(t.shape for t in tensors))
+        except ValueError:
+            shapes = " and ".join(str(t.shape) for t in tensors)
+            raise ShapeError(
+                f"{operator}: shapes {shapes} cannot be broadcast together: counted from the right, "
+                "two sizes must be equal or one of them 1; use reshape or unsqueeze"
+            ) from None
 
 
 def normalize_dim(operator: str, dim: int, ndim: int) -> int:
     """A dimension counted from the front; −1 is the last one."""
+    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
+        raise TypeError(f"{operator}: dim must be an int, found {dim!r}")
     dim = op.index(dim)
     limit = max(ndim, 1)
     if not -limit <= dim < limit:
-        raise IndexError(
+        raise RangeError(
             f"{operator}: dim {dim} of a tensor with {ndim} dimensions: expected {-limit} … {limit - 1}"
         )
     return dim % limit
@@ -67,6 +74,8 @@ def normalize_dims(operator: str, dim: Any, ndim: int) -> tuple[int, ...]:
 
 def as_batch(operator: str, x: Tensor) -> tuple[Tensor, bool]:
     """A map (N, C, H, W), and whether a single image (C, H, W) was made one."""
+    if x.ndim in (3, 4) and 0 in x.shape[-3:]:
+        raise ShapeError(f"{operator}: input of shape {x.shape} has no pixels (only a batch may be empty)")
     if x.ndim == 3:
         return x.unsqueeze(0), True
     if x.ndim != 4:

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch
-from minitorch_seg.ops.cast import as_tensor, promote, to_float
+from minitorch_seg.ops.arguments import broadcastable
+from minitorch_seg.ops.cast import as_tensor, promote, refuse_bool, to_float
 from minitorch_seg.ops.selection import where
 
 
@@ -126,17 +126,6 @@ class Abs(Function):
         return grad * Tensor(np.sign(a.data))
 
 
-def _broadcastable(operator: str, a: Tensor, b: Tensor) -> None:
-    if a.shape != b.shape:
-        try:
-            np.broadcast_shapes(a.shape, b.shape)
-        except ValueError:
-            raise ShapeError(
-                f"{operator}: shapes {a.shape} and {b.shape} cannot be broadcast together: counted from the "
-                "right, two sizes must be equal or one of them 1; use reshape or unsqueeze"
-            ) from None
-
-
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input + alpha · other, elementwise.
 
@@ -145,7 +134,7 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     tensor([11., 12.])
     """
     a, b = promote(input, other)
-    _broadcastable("add", a, b)
+    broadcastable("add", a, b)
     return Add.apply(a, b if alpha == 1 else b * alpha)
 
 
@@ -159,7 +148,7 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     if any(isinstance(o, bool) or getattr(o, "dtype", None) == np.bool_ for o in (input, other)):
         raise TypeError("sub: bools cannot be subtracted: use ^ (exclusive or), or convert with .int()")
     a, b = promote(input, other)
-    _broadcastable("sub", a, b)
+    broadcastable("sub", a, b)
     return Sub.apply(a, b if alpha == 1 else b * alpha)
 
 
@@ -172,7 +161,7 @@ def mul(input: Any, other: Any) -> Tensor:
             [ 2., 20.]])
     """
     a, b = promote(input, other)
-    _broadcastable("mul", a, b)
+    broadcastable("mul", a, b)
     return Mul.apply(a, b)
 
 
@@ -184,7 +173,7 @@ def div(input: Any, other: Any) -> Tensor:
     tensor([inf, inf, nan])
     """
     a, b = promote(input, other)
-    _broadcastable("div", a, b)
+    broadcastable("div", a, b)
     return Div.apply(to_float(a), to_float(b))
 
 
@@ -195,10 +184,7 @@ def neg(input: Any) -> Tensor:
     >>> -ms.tensor([1, -2])
     tensor([-1,  2])
     """
-    x = as_tensor(input)
-    if x.dtype == np.bool_:
-        raise TypeError("neg: a bool has no negative: use ~ or logical_not")
-    return Neg.apply(x)
+    return Neg.apply(refuse_bool("neg", as_tensor(input)))
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
@@ -209,10 +195,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
     tensor([1., 4., 9.])
     """
     a, e = promote(input, exponent)
-    _broadcastable("pow", a, e)
-    if a.dtype == np.bool_:
-        raise TypeError("pow: bools have no powers: convert with .int()")
-    return Pow.apply(a, e)
+    broadcastable("pow", a, e)
+    return Pow.apply(refuse_bool("pow", a), e)
 
 
 def abs(input: Any) -> Tensor:
@@ -222,4 +206,4 @@ def abs(input: Any) -> Tensor:
     >>> abs(ms.tensor([-1.5, 2.0]))
     tensor([1.5, 2. ])
     """
-    return Abs.apply(as_tensor(input))
+    return Abs.apply(refuse_bool("abs", as_tensor(input)))

@@ -26,9 +26,10 @@ import numpy as np
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch
-from minitorch_seg.ops.arguments import as_batch, integer, pair, window_output_size
+from minitorch_seg.ops.arguments import as_batch, pair, window_output_size
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.matmul import matmul
+from minitorch_seg.ops.typed import typed
 
 
 class AvgPool2d(Function):
@@ -74,6 +75,7 @@ def _covered(
     return end - start
 
 
+@typed
 def avg_pool2d(
     input: Any,
     kernel_size: int | tuple[int, int],
@@ -107,7 +109,7 @@ def avg_pool2d(
     frame = pair(name, "padding", padding, 0)
     if any(2 * p > k for p, k in zip(frame, kernel, strict=True)):
         raise ShapeError(f"{name}: padding {frame} is more than half the kernel size {kernel}")
-    if divisor_override is not None and integer(name, "divisor_override", divisor_override) == 0:
+    if divisor_override == 0:
         raise ValueError(f"{name}: divisor_override must not be zero")
     size = window_output_size(name, x.shape[2:], kernel, steps, frame, (1, 1), ceil_mode)
     if divisor_override is None:
@@ -139,6 +141,7 @@ def _average(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return matmul(columns, averaged).reshape(n, height, width, c).permute(0, 3, 1, 2)
 
 
+@typed
 def adaptive_avg_pool2d(input: Any, output_size: int | tuple[int | None, int | None]) -> Tensor:
     """Means of windows that together cover the image, so many that the output has the size asked for.
 
@@ -159,8 +162,6 @@ def adaptive_avg_pool2d(input: Any, output_size: int | tuple[int | None, int | N
         raise ShapeError(f"adaptive_avg_pool2d: output_size must be an int or a pair, found {output_size}")
     filled = [n if o is None else o for n, o in zip(x.shape[2:], given, strict=True)]
     wanted = pair("adaptive_avg_pool2d", "output_size", filled, 0)
-    if min(x.shape[2:]) < 1:
-        raise ShapeError(f"adaptive_avg_pool2d: input of shape {x.shape} has no pixels")
     if wanted == (1, 1):
         y = x.mean((2, 3), keepdim=True)
     else:

@@ -44,6 +44,7 @@ from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.activation import relu
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.typed import typed
 
 
 def batch_norm_composed(
@@ -98,6 +99,7 @@ def _arrays(*tensors: Tensor | None) -> list[np.ndarray | None]:
     return [None if t is None else t.data for t in tensors]
 
 
+@typed
 def batch_norm(
     input: Any,
     running_mean: Tensor | None,
@@ -123,13 +125,14 @@ def batch_norm(
 
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([[[[1.0, 3.0]]]])
-    >>> ms.functional.batch_norm(x, None, None, training=True, eps=0.0)
+    >>> ms.functional.batch_norm(x, None, None, training=True, eps=1e-20)
     tensor([[[[-1.,  1.]]]])
     """
     statistics = running_mean, running_var
     return _batch_norm(as_tensor(input), *statistics, weight, bias, training, momentum, eps, False)
 
 
+@typed
 def batch_norm_relu(
     input: Any,
     running_mean: Tensor | None,
@@ -146,7 +149,7 @@ def batch_norm_relu(
 
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([[[[1.0, 3.0]]]])
-    >>> ms.functional.batch_norm_relu(x, None, None, training=True, eps=0.0)
+    >>> ms.functional.batch_norm_relu(x, None, None, training=True, eps=1e-20)
     tensor([[[[0., 1.]]]])
     """
     statistics = running_mean, running_var
@@ -166,40 +169,52 @@ def _batch_norm(
 ) -> Tensor:
     if not 2 <= x.ndim <= 4:
         raise ShapeError(f"batch_norm: input has shape {x.shape}, expected (N, C), (N, C, L) or (N, C, H, W)")
-    same_float_dtype("batch_norm", input=x)
-    if not eps >= 0:
-        raise ValueError(f"batch_norm: eps must not be negative, found {eps}")
-    channels = x.shape[1]
-    for name, t in (
-        ("running_mean", running_mean),
-        ("running_var", running_var),
-        ("weight", weight),
-        ("bias", bias),
-    ):
-        if t is not None and t.shape != (channels,):
-            raise ShapeError(
-                f"batch_norm: {name} has shape {t.shape}, expected ({channels},): "
-                f"the input has {channels} channels"
-            )
-    same_float_dtype("batch_norm", input=x, weight=weight, bias=bias)
-    shape, count, statistics = x.shape, x.data.size // max(channels, 1), None
-    if not training:
-        if running_mean is None or running_var is None:
-            raise ValueError(
-                "batch_norm: evaluation needs running_mean and running_var: pass them, or training=True"
-            )
-        statistics = np.array(running_mean.data, x.dtype), np.array(running_var.data, x.dtype)
-    elif count == 1:
+    if not (eps > 0 if training else eps >= 0):
+        raise ValueError(f"batch_norm: eps must be positive (0 at least in evaluation), found {eps}")
+    check_channels("batch_norm", x, weight, bias, running_mean, running_var, needed=not training)
+    shape, count, statistics = x.shape, x.data.size // max(x.shape[1], 1), None
+    if training and count == 1:
         raise ShapeError(
             f"batch_norm: one value a channel (input {shape}) has no variance: "
             "use a larger batch or image, or eval()"
         )
+    if not training and running_mean is not None and running_var is not None:
+        statistics = np.array(running_mean.data), np.array(running_var.data)
     maps = x if x.ndim == 4 else x.reshape(*shape, *[1] * (4 - x.ndim))
     y, mean, variance = BatchNorm.apply(maps, weight, bias, eps, rectified, statistics)
     if training and count:
-        unbiased = variance.data * (count / (count - 1))
-        for running, batch in ((running_mean, mean.data), (running_var, unbiased)):
-            if running is not None:
-                np.copyto(running.data, (1 - momentum) * running.data + momentum * batch, casting="same_kind")
-                running.bump_version()
+        move_running(running_mean, mean.data, momentum)
+        move_running(running_var, variance.data * (count / (count - 1)), momentum)
     return y if x.ndim == 4 else y.reshape(shape)
+
+
+def check_channels(
+    operator: str,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    needed: bool = False,
+) -> None:
+    """Refuse what is not of the input's dtype or not one number a channel, and half of the statistics."""
+    tensors = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
+    same_float_dtype(operator, input=x, **tensors)
+    for name, t in tensors.items():
+        if t is not None and t.shape != x.shape[1:2]:
+            raise ShapeError(
+                f"{operator}: {name} has shape {t.shape}, expected {x.shape[1:2]}: "
+                f"the input has {x.shape[1]} channels"
+            )
+    if (running_mean is None) != (running_var is None) or (needed and running_mean is None):
+        raise ValueError(
+            f"{operator}: running_mean and running_var are given both or neither, "
+            "and both where the statistics of the input are not used (in evaluation)"
+        )
+
+
+def move_running(running: Tensor | None, statistic: np.ndarray, momentum: float) -> None:
+    """r ← (1 − momentum)·r + momentum·statistic, in place."""
+    if running is not None:
+        np.copyto(running.data, (1 - momentum) * running.data + momentum * statistic, casting="same_kind")
+        running.bump_version()

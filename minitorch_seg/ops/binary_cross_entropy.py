@@ -30,6 +30,7 @@ from minitorch_seg.errors import ShapeError
 from minitorch_seg.ops.activation import softplus
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
+from minitorch_seg.ops.typed import typed
 
 
 class BinaryCrossEntropy(Function):
@@ -50,9 +51,9 @@ class BinaryCrossEntropy(Function):
         return grad_p, grad_t
 
 
-def _check(operator: str, x: Tensor, target: Tensor, reduction: str) -> None:
+def _check(operator: str, x: Tensor, target: Tensor, reduction: str, **weights: Tensor | None) -> None:
     check_reduction(operator, reduction)
-    same_float_dtype(operator, input=x, target=target)
+    same_float_dtype(operator, input=x, target=target, **weights)
     if x.shape != target.shape:
         raise ShapeError(
             f"{operator}: target has shape {target.shape}, expected the input's {x.shape}"
@@ -60,6 +61,7 @@ def _check(operator: str, x: Tensor, target: Tensor, reduction: str) -> None:
         )
 
 
+@typed
 def binary_cross_entropy_with_logits(
     input: Any,
     target: Any,
@@ -82,16 +84,17 @@ def binary_cross_entropy_with_logits(
     tensor(0.3466)
     """
     x, t = as_tensor(input), as_tensor(target)
-    _check("binary_cross_entropy_with_logits", x, t, reduction)
+    _check("binary_cross_entropy_with_logits", x, t, reduction, weight=weight, pos_weight=pos_weight)
     surprise = softplus(-x)
     if pos_weight is not None:
-        surprise = surprise * ((pos_weight - 1) * t + 1)
+        surprise = surprise * ((pos_weight.expand(t.shape) - 1) * t + 1)
     loss = (1 - t) * x + surprise
     if weight is not None:
         loss = loss * weight.expand(loss.shape)
     return reduce_loss(loss, reduction)
 
 
+@typed
 def binary_cross_entropy(
     input: Any, target: Any, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
@@ -112,12 +115,13 @@ def binary_cross_entropy(
     tensor([  0.6931, 100.    ])
     """
     p, t = as_tensor(input), as_tensor(target)
-    _check("binary_cross_entropy", p, t, reduction)
-    if p.data.size and not (p.data.min() >= 0 and p.data.max() <= 1):
-        raise ValueError(
-            "binary_cross_entropy: input must hold probabilities between 0 and 1: "
-            "for logits use binary_cross_entropy_with_logits"
-        )
+    _check("binary_cross_entropy", p, t, reduction, weight=weight)
+    for name, given in (("input", p), ("target", t)):
+        if given.data.size and not (given.data.min() >= 0 and given.data.max() <= 1):
+            raise ValueError(
+                f"binary_cross_entropy: {name} must hold probabilities between 0 and 1: "
+                "for logits use binary_cross_entropy_with_logits"
+            )
     loss = BinaryCrossEntropy.apply(p, t)
     if weight is not None:
         loss = loss * weight.expand(loss.shape)

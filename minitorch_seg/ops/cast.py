@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor, result_type
+from minitorch_seg.autograd.dtypes import to_array
 from minitorch_seg.errors import DTypeError
 
 
@@ -53,19 +54,24 @@ def cast(x: Tensor, dtype: Any) -> Tensor:
     return Cast.apply(x, dtype)
 
 
-def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
-    """`value` as a tensor without a copy; a Python number takes the promoted dtype beside `like`."""
-    if isinstance(value, Tensor):
-        return value
-    if like is not None and isinstance(value, bool | int | float) and not isinstance(value, np.generic):
-        return Tensor(np.asarray(value, dtype=result_type(like.data, value)))
-    return Tensor(value)
+def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+    """`data` as a tensor, sharing its memory where that is possible.
+
+    >>> as_tensor([1.5, 2.5]).dtype
+    dtype('float32')
+    """
+    if isinstance(data, Tensor):
+        return data if dtype is None else cast(data, dtype)
+    return Tensor(to_array(data, dtype))
 
 
 def promote(*operands: Any) -> list[Tensor]:
     """The operands as tensors of one dtype, by PyTorch's rule (autograd/dtypes.py)."""
-    raw = [o.data if isinstance(o, Tensor) else o if is_number(o) else np.asarray(o) for o in operands]
+    raw = [o.data if isinstance(o, Tensor) else o if is_number(o) else to_array(o) for o in operands]
     dtype = result_type(*raw)
+    for o in raw:
+        if is_number(o) and dtype.kind in "iu" and not np.iinfo(dtype).min <= o <= np.iinfo(dtype).max:
+            raise ValueError(f"the number {o} does not fit into the other operand's dtype, {dtype}")
     return [
         cast(o, dtype) if isinstance(o, Tensor) else Tensor(np.asarray(r, dtype=dtype))
         for o, r in zip(operands, raw, strict=True)
@@ -81,6 +87,20 @@ def to_float(x: Any) -> Tensor:
     """`x` as a float tensor: integers and bools become float32, as in PyTorch."""
     x = as_tensor(x)
     return x if x.dtype.kind == "f" else cast(x, np.float32)
+
+
+def float_tensor(operator: str, input: Any) -> Tensor:
+    """`input` as a tensor; refused where it is not of a float type."""
+    x = as_tensor(input)
+    same_float_dtype(operator, input=x)
+    return x
+
+
+def refuse_bool(operator: str, x: Tensor) -> Tensor:
+    """`x`; refused where it is of bools, which operators of arithmetic do not take."""
+    if x.dtype == np.bool_:
+        raise DTypeError(f"{operator}: input is bool, expected numbers: convert it with .int() or .float()")
+    return x
 
 
 def same_float_dtype(operator: str, **tensors: Tensor | None) -> None:

@@ -18,7 +18,8 @@ from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.arguments import normalize_dim
-from minitorch_seg.ops.cast import promote
+from minitorch_seg.ops.cast import as_tensor, promote
+from minitorch_seg.ops.typed import typed
 
 
 class Cat(Function):
@@ -37,6 +38,7 @@ class Cat(Function):
         return None, *parts
 
 
+@typed
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors joined along `dim`; all other sizes must agree.
 
@@ -59,6 +61,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return Cat.apply(dim, *parts)
 
 
+@typed
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new dimension.
 
@@ -68,19 +71,23 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """
     if not tensors:
         raise ValueError("stack: at least one tensor expected")
+    tensors = [as_tensor(t) for t in tensors]
     shapes = {t.shape for t in tensors}
     if len(shapes) > 1:
         raise ShapeError(f"stack: tensors of one shape expected, found {sorted(shapes)}")
     return cat([t.unsqueeze(dim) for t in tensors], normalize_dim("stack", dim, tensors[0].ndim + 1))
 
 
-def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+@typed
+def split(input: Tensor, split_size: int | tuple[int, ...] | list[int], dim: int = 0) -> tuple[Tensor, ...]:
     """The input cut along `dim` into pieces of split_size (the last may be smaller), or of the given sizes.
 
     >>> import minitorch_seg as ms
     >>> ms.split(ms.tensor([1, 2, 3, 4, 5]), 2)
     (tensor([1, 2]), tensor([3, 4]), tensor([5]))
     """
+    if not input.ndim:
+        raise ShapeError("split: a 0-d tensor cannot be cut")
     dim = normalize_dim("split", dim, input.ndim)
     n = input.shape[dim]
     if isinstance(split_size, int):
@@ -98,6 +105,7 @@ def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple
     return tuple(input[(*before, slice(int(a), int(b)))] for a, b in pairwise(starts))
 
 
+@typed
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """The input cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller).
 
@@ -105,7 +113,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     >>> ms.chunk(ms.tensor([1, 2, 3, 4, 5]), 2)
     (tensor([1, 2, 3]), tensor([4, 5]))
     """
-    if chunks <= 0:
-        raise ShapeError(f"chunk: chunks must be positive, found {chunks}")
+    if chunks <= 0 or not input.ndim:
+        raise ShapeError(f"chunk: {chunks} chunks of shape {input.shape}: at least one, and no 0-d input")
     dim = normalize_dim("chunk", dim, input.ndim)
-    return split(input, max(-(-input.shape[dim] // chunks), 1), dim)
+    return split(input, -(-input.shape[dim] // chunks) or [0] * chunks, dim)

@@ -14,6 +14,7 @@ import numpy as np
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.ops.arguments import normalize_dims
 from minitorch_seg.ops.cast import as_tensor, is_number, promote
+from minitorch_seg.ops.typed import typed
 
 
 def _compare(ufunc: Callable) -> Callable[[Any, Any], Tensor]:
@@ -87,6 +88,7 @@ def isfinite(input: Any) -> Tensor:
     return Tensor(np.asarray(np.isfinite(as_tensor(input).data)))
 
 
+@typed
 def any(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
     """True where any element along `dim` is true; of all dimensions for None.
 
@@ -98,6 +100,7 @@ def any(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool =
     return Tensor(np.asarray(np.any(input.data, axis=dims, keepdims=keepdim)))
 
 
+@typed
 def all(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
     """True where all elements along `dim` are true; of all dimensions for None.
 

@@ -37,6 +37,7 @@ from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.arguments import Pair, as_batch, pair, window_output_size
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.pad import pad
+from minitorch_seg.ops.typed import typed
 
 
 class Conv2d(Function):
@@ -99,6 +100,7 @@ def first_windows(y: Tensor, size: tuple[int, int]) -> Tensor:
     return y if y.shape[2:] == size else y[:, :, : size[0], : size[1]]
 
 
+@typed
 def conv2d(
     input: Any,
     weight: Tensor,
@@ -165,12 +167,12 @@ def frame(padding: Any, kernel: tuple[int, ...], stride: Pair, dilation: Pair) -
 def _check_weight(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
     if weight.ndim != 4:
         raise ShapeError(f"conv2d: weight has shape {weight.shape}, expected (O, C/groups, kh, kw)")
-    out_channels, per_group, *kernel = weight.shape
+    out_channels, per_group = weight.shape[:2]
     channels = x.shape[1]
-    if min(kernel) < 1:
-        raise ShapeError(f"conv2d: weight of shape {weight.shape} has an empty kernel")
-    if not isinstance(groups, int) or groups < 1:
-        raise ShapeError(f"conv2d: groups must be a positive int, found {groups!r}")
+    if 0 in weight.shape:
+        raise ShapeError(f"conv2d: weight of shape {weight.shape} is empty")
+    if groups < 1:
+        raise ShapeError(f"conv2d: groups must be positive, found {groups}")
     if channels != per_group * groups:
         hint = ""
         if x.shape[3] == per_group * groups:

@@ -32,6 +32,7 @@ from minitorch_seg.kernels import dispatch, layout
 from minitorch_seg.ops.arguments import Pair, as_batch, pair
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.conv2d import Conv2d, Conv2dWeightGradient, first_windows
+from minitorch_seg.ops.typed import typed
 
 
 class ConvTranspose2d(Function):
@@ -68,6 +69,7 @@ class ConvTranspose2d(Function):
         return grad_x, grad_weight, grad_bias, None, None, None, None, None
 
 
+@typed
 def conv_transpose2d(
     input: Any,
     weight: Tensor,
@@ -102,11 +104,11 @@ def conv_transpose2d(
         pair(name, "padding", padding, 0),
         pair(name, "output_padding", output_padding, 0),
     )
-    if weight.ndim != 4 or min(weight.shape[2:]) < 1:
+    if weight.ndim != 4 or 0 in weight.shape:
         raise ShapeError(f"{name}: weight has shape {weight.shape}, expected (C, O/groups, kh, kw)")
-    if not isinstance(groups, int) or groups < 1 or x.shape[1] % groups:
+    if groups < 1 or x.shape[1] % groups:
         raise ShapeError(
-            f"{name}: groups={groups!r} must be a positive int that divides the {x.shape[1]} input channels"
+            f"{name}: groups={groups} must be positive and divide the {x.shape[1]} input channels"
         )
     if x.shape[1] != weight.shape[0]:
         swapped = "; did you mean weight.transpose(0, 1)?" if x.shape[1] == weight.shape[1] else ""

@@ -36,10 +36,12 @@ from minitorch_seg.autograd import Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.ops.cast import promote
 from minitorch_seg.ops.conv2d import conv2d
+from minitorch_seg.ops.typed import typed
 
 MODES = ("full", "same", "valid")
 
 
+@typed
 def convolve2d(input: Any, kernel: Any, mode: str = "full") -> Tensor:
     """The true (flipped) two-dimensional convolution, as scipy.signal.convolve2d.
 

@@ -1,4 +1,4 @@
-"""Creation: zeros, ones, full, their _like forms, arange, eye, rand, randn, from_numpy, as_tensor.
+"""Creation: zeros, ones, full, their _like forms, arange, eye, rand, randn, from_numpy.
 
 Four-dimensional ones are feature maps (N, C, H, W) and lie channels-last in memory.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Generator, Tensor, default_generator
-from minitorch_seg.autograd.dtypes import DEFAULT_FLOAT, python_number_dtype, to_array
+from minitorch_seg.autograd.dtypes import DEFAULT_FLOAT, python_number_dtype
 from minitorch_seg.kernels import layout
 from minitorch_seg.ops.arguments import sizes_of
 
@@ -133,14 +133,3 @@ def from_numpy(array: np.ndarray) -> Tensor:
             f"{array.dtype if isinstance(array, np.ndarray) else type(array).__name__}: ms.tensor copies"
         )
     return Tensor(array)
-
-
-def as_tensor(data: Any, dtype: Any = None) -> Tensor:
-    """`data` as a tensor, sharing its memory where that is possible.
-
-    >>> as_tensor([1.5, 2.5]).dtype
-    dtype('float32')
-    """
-    if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)
-    return Tensor(to_array(data, dtype))

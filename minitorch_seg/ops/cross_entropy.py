@@ -35,6 +35,7 @@ from minitorch_seg.ops.indexing import gather
 from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
 from minitorch_seg.ops.selection import where
 from minitorch_seg.ops.softmax import log_softmax
+from minitorch_seg.ops.typed import typed
 
 
 def cross_entropy_composed(x: Tensor, target: np.ndarray, weight: Tensor | None, ignore_index: int) -> Tensor:
@@ -120,6 +121,7 @@ def _reduce(losses: Tensor, weights: np.ndarray, reduction: str) -> Tensor:
     return losses.sum() / total  # every pixel ignored: 0/0 = NaN, as in PyTorch
 
 
+@typed
 def cross_entropy(
     input: Any,
     target: Any,
@@ -160,6 +162,10 @@ def cross_entropy(
         )
         return loss.squeeze(0) if reduction == "none" else loss
     if truth.dtype.kind == "f":
+        if ignore_index >= 0:
+            raise ValueError(
+                f"{name}: ignore_index={ignore_index} marks class indices, but the target is of probabilities"
+            )
         return _probability_target(x, truth, weight, reduction, label_smoothing)
     indices = _check_target(name, x, truth, ignore_index)
     weights = _pixel_weights(indices, weight, ignore_index, x.dtype)
@@ -191,6 +197,7 @@ def _probability_target(
     return losses.sum() / float(losses.data.size) if reduction == "mean" else reduce_loss(losses, reduction)
 
 
+@typed
 def nll_loss(
     input: Any,
     target: Any,

@@ -22,8 +22,10 @@ from typing import Any
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.ops.class_probabilities import class_probabilities
 from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
+from minitorch_seg.ops.typed import typed
 
 
+@typed
 def dice_loss(
     input: Any,
     target: Any,

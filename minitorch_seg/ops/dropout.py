@@ -18,6 +18,7 @@ import numpy as np
 from minitorch_seg.autograd import Generator, Tensor, default_generator
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.typed import typed
 
 
 def _check_probability(operator: str, p: float) -> None:
@@ -30,6 +31,7 @@ def _mask(shape: tuple[int, ...], p: float, dtype: np.dtype, generator: Generato
     return np.asarray(kept / (1 - p) if p < 1 else kept * 0, dtype)
 
 
+@typed
 def dropout(
     input: Any, p: float = 0.5, training: bool = True, *, generator: Generator | None = None
 ) -> Tensor:
@@ -59,6 +61,7 @@ def dropout(
     return x * Tensor(mask)
 
 
+@typed
 def dropout2d(
     input: Any, p: float = 0.5, training: bool = True, *, generator: Generator | None = None
 ) -> Tensor:

@@ -26,7 +26,7 @@ import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import DTypeError, ShapeError
-from minitorch_seg.ops.cast import as_tensor
+from minitorch_seg.ops.cast import as_tensor, refuse_bool
 
 
 class Einsum(Function):
@@ -73,7 +73,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     """
     left, arrow, output = equation.replace(" ", "").partition("->")
     terms = left.split(",")
-    tensors = [as_tensor(o) for o in operands]
+    tensors = [refuse_bool("einsum", as_tensor(o)) for o in operands]
     if len(terms) != len(tensors):
         raise ValueError(f"einsum: {equation!r} names {len(terms)} operands, found {len(tensors)}")
     if len({t.dtype for t in tensors}) > 1:

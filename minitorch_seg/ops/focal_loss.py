@@ -22,8 +22,10 @@ from minitorch_seg.ops.cast import as_tensor
 from minitorch_seg.ops.cross_entropy import cross_entropy
 from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
 from minitorch_seg.ops.selection import where
+from minitorch_seg.ops.typed import typed
 
 
+@typed
 def focal_loss(
     input: Any,
     target: Any,
@@ -49,7 +51,7 @@ def focal_loss(
     True
     """
     check_reduction("focal_loss", reduction)
-    if gamma < 0:
+    if not gamma >= 0:
         raise ValueError(f"focal_loss: gamma must not be negative, found {gamma}")
     options: dict[str, Any] = {"ignore_index": ignore_index, "reduction": "none"}
     surprise = cross_entropy(input, target, None, **options)  # −log p_t, 0 where ignored

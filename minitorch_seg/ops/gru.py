@@ -45,6 +45,7 @@ from minitorch_seg.ops.activation import sigmoid, tanh
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.cat import chunk, stack
 from minitorch_seg.ops.matmul import linear
+from minitorch_seg.ops.typed import typed
 
 
 def _check(
@@ -52,7 +53,7 @@ def _check(
 ) -> list[Tensor]:
     """The initial states, after every shape was checked."""
     if x.ndim != 3:
-        raise ShapeError(f"{operator}: x has shape {x.shape}, expected (T, N, C)")
+        raise ShapeError(f"{operator}: x has shape {x.shape}, expected (T, N, C), or (T, C) for one sequence")
     _, batch, channels = x.shape
     w_hh = weights["W_hh"]
     assert w_hh is not None
@@ -78,6 +79,7 @@ def _check(
     return initial
 
 
+@typed
 def gru(
     x: Any,
     h0: Tensor | None,
@@ -86,11 +88,11 @@ def gru(
     b_ih: Tensor | None = None,
     b_hh: Tensor | None = None,
 ) -> Tensor:
-    """All states h_1 … h_T of a gated recurrent unit, (T, N, H).
+    """All states h_1 … h_T of a gated recurrent unit, (T, N, H), or (T, H) for a single sequence.
 
     Args:
-        x: (T, N, C).
-        h0: (N, H), or None for zeros.
+        x: (T, N, C), or (T, C).
+        h0: (N, H), or (H,); None for zeros.
         W_ih: (3H, C), W_hh: (3H, H): the weights of the gates r, z, n, in this order.
         b_ih, b_hh: (3H,), or None.
 
@@ -99,6 +101,9 @@ def gru(
     (2, 1, 3)
     """
     x = as_tensor(x)
+    if x.ndim == 2:
+        first = None if h0 is None else h0.unsqueeze(0)
+        return gru(x.unsqueeze(1), first, W_ih, W_hh, b_ih, b_hh).squeeze(1)
     (h,) = _check("gru", 3, x, {"h0": h0}, W_ih=W_ih, W_hh=W_hh, b_ih=b_ih, b_hh=b_hh)
     u = linear(x, W_ih, b_ih)  # what does not wait for the past, for all steps at once
     states = []
@@ -112,6 +117,7 @@ def gru(
     return stack(states) if states else Tensor(np.zeros((0, *h.shape), x.dtype))
 
 
+@typed
 def lstm(
     x: Any,
     h0: Tensor | None,
@@ -124,8 +130,8 @@ def lstm(
     """All states h_1 … h_T of a long short-term memory (T, N, H), and the last cell c_T (N, H).
 
     Args:
-        x: (T, N, C).
-        h0, c0: (N, H), or None for zeros.
+        x: (T, N, C), or (T, C) for a single sequence: then the results are (T, H) and (H,).
+        h0, c0: (N, H), or (H,); None for zeros.
         W_ih: (4H, C), W_hh: (4H, H): the weights of the gates i, f, g, o, in this order.
         b_ih, b_hh: (4H,), or None.
 
@@ -135,6 +141,10 @@ def lstm(
     ((2, 1, 3), (1, 3))
     """
     x = as_tensor(x)
+    if x.ndim == 2:
+        first = [None if s is None else s.unsqueeze(0) for s in (h0, c0)]
+        h, c = lstm(x.unsqueeze(1), first[0], first[1], W_ih, W_hh, b_ih, b_hh)
+        return h.squeeze(1), c.squeeze(0)
     h, c = _check("lstm", 4, x, {"h0": h0, "c0": c0}, W_ih=W_ih, W_hh=W_hh, b_ih=b_ih, b_hh=b_hh)
     u = linear(x, W_ih, b_ih)
     states = []

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import RangeError, ShapeError
 from minitorch_seg.kernels import layout
 from minitorch_seg.ops.arguments import normalize_dim
+from minitorch_seg.ops.typed import typed
 
 
 def _to_numpy_index(index: Any) -> Any:
@@ -77,7 +78,10 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     >>> x[1, ::2], x[x > 4]
     (tensor([4., 6.]), tensor([5., 6.]))
     """
-    return GetItem.apply(input, _to_numpy_index(index))
+    try:
+        return GetItem.apply(input, _to_numpy_index(index))
+    except IndexError as error:
+        raise RangeError(f"tensor of shape {input.shape}: {error}") from None
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
@@ -119,6 +123,7 @@ def _grid(index: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
     return tuple(grid)
 
 
+@typed
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """y[i, j, …] = input[i, …, index[i, j, …], …], the index standing in dimension `dim`.
 
@@ -145,7 +150,7 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     if not input.ndim:
         return input[...]
     if index.data.size and (index.data.min() < 0 or index.data.max() >= input.shape[dim]):
-        raise IndexError(f"gather: an index is outside 0 … {input.shape[dim] - 1}")
+        raise RangeError(f"gather: an index is outside 0 … {input.shape[dim] - 1}")
     return Gather.apply(input, dim, index.data)
 
 
@@ -163,7 +168,7 @@ def index_select(input: Tensor, dim: int, index: Tensor | np.ndarray) -> Tensor:
             f"index_select: index must be a vector of integers, found {array.dtype} of shape {array.shape}"
         )
     if not input.ndim:
-        raise IndexError("index_select: a 0-d input has no dimension to select from")
+        raise RangeError("index_select: a 0-d input has no dimension to select from")
     if array.size and (array.min() < 0 or array.max() >= input.shape[dim]):
-        raise IndexError(f"index_select: an index is outside 0 … {input.shape[dim] - 1}")
+        raise RangeError(f"index_select: an index is outside 0 … {input.shape[dim] - 1}")
     return GetItem.apply(input, (slice(None),) * dim + (array.reshape(-1),))

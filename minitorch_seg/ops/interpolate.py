@@ -26,7 +26,8 @@ from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.arguments import pair
-from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.cast import float_tensor
+from minitorch_seg.ops.typed import typed
 
 
 class InterpolateNearest(Function):
@@ -75,6 +76,7 @@ class InterpolateBilinearGradient(Function):
         return InterpolateBilinear.apply(v, *ctx.arguments), None, None, None, None
 
 
+@typed
 def interpolate(
     input: Any,
     size: int | tuple[int, int] | None = None,
@@ -99,16 +101,17 @@ def interpolate(
     >>> ms.functional.interpolate(ms.tensor([[[[1.0, 3.0]]]]), size=(1, 4), mode="bilinear")
     tensor([[[[1. , 1.5, 2.5, 3. ]]]])
     """
-    x = as_tensor(input)
-    same_float_dtype("interpolate", input=x)
-    if x.ndim != 4:
-        raise ShapeError(f"interpolate: input has shape {x.shape}, expected (N, C, H, W)")
+    x = float_tensor("interpolate", input)
+    if x.ndim != 4 or 0 in x.shape[1:]:
+        raise ShapeError(f"interpolate: input has shape {x.shape}, expected (N, C, H, W), only N may be 0")
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate: give either size or scale_factor")
     if mode not in ("nearest", "bilinear"):
         raise ValueError(f"interpolate: mode {mode!r} is unknown: use 'nearest' or 'bilinear'")
     if mode == "nearest" and align_corners is not None:
         raise ValueError("interpolate: align_corners is only for mode='bilinear'")
+    if recompute_scale_factor and size is not None:
+        raise ValueError("interpolate: recompute_scale_factor is only for a scale_factor, not for a size")
     scale = None
     if scale_factor is not None:
         scale = tuple(
@@ -123,8 +126,6 @@ def interpolate(
         if recompute_scale_factor:
             scale = None
     target = pair("interpolate", "output size", size, 1)
-    if min(x.shape[2:]) < 1:
-        raise ShapeError(f"interpolate: input of shape {x.shape} has no pixels")
     if mode == "nearest":
         return InterpolateNearest.apply(x, target, scale)
     return InterpolateBilinear.apply(x, target, bool(align_corners), scale)

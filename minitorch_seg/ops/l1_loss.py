@@ -18,8 +18,10 @@ from typing import Any
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.ops.loss_reduction import difference, reduce_loss, weighted
 from minitorch_seg.ops.selection import where
+from minitorch_seg.ops.typed import typed
 
 
+@typed
 def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """|input − target|, elementwise, reduced.
 
@@ -36,6 +38,7 @@ def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Tensor 
     return reduce_loss(weighted("l1_loss", d.abs(), weight), reduction, weight)
 
 
+@typed
 def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d²/(2·beta) for |d| < beta, |d| − beta/2 beyond, with d = input − target; beta = 0 is l1_loss.
 
@@ -43,7 +46,7 @@ def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: fl
     >>> ms.functional.smooth_l1_loss(ms.tensor([1.0, 3.0]), ms.tensor([0.5, 0.0]), reduction="none")
     tensor([0.125, 2.5  ])
     """
-    if beta < 0:
+    if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, found {beta}")
     d = difference("smooth_l1_loss", input, target, reduction)
     if beta == 0:
@@ -51,6 +54,7 @@ def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: fl
     return reduce_loss(where(d.abs() < beta, d * d / (2 * beta), d.abs() - beta / 2), reduction)
 
 
+@typed
 def huber_loss(
     input: Any,
     target: Any,
@@ -67,7 +71,7 @@ def huber_loss(
     >>> ms.functional.huber_loss(ms.tensor([1.0, 3.0]), ms.tensor([0.5, 0.0]), reduction="none", delta=2.0)
     tensor([0.125, 4.   ])
     """
-    if delta <= 0:
+    if not delta > 0:
         raise ValueError(f"huber_loss: delta must be positive, found {delta}")
     d = difference("huber_loss", input, target, reduction)
     loss = where(d.abs() <= delta, d * d / 2, delta * (d.abs() - delta / 2))

@@ -28,7 +28,9 @@ import numpy as np
 
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.errors import ShapeError
+from minitorch_seg.ops.batch_norm import batch_norm, check_channels, move_running
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.typed import typed
 
 
 def _standardize(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
@@ -36,6 +38,7 @@ def _standardize(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
     return centred / ((centred * centred).mean(dims, keepdim=True) + eps).sqrt()
 
 
+@typed
 def layer_norm(
     input: Any,
     normalized_shape: int | Sequence[int],
@@ -68,6 +71,7 @@ def layer_norm(
     return y if bias is None else y + bias
 
 
+@typed
 def group_norm(
     input: Any, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
@@ -84,9 +88,9 @@ def group_norm(
     tensor([-1.,  1.])
     """
     x = as_tensor(input)
-    same_float_dtype("group_norm", input=x, weight=weight, bias=bias)
     if x.ndim < 2:
         raise ShapeError(f"group_norm: input has shape {x.shape}, expected (N, C, …)")
+    check_channels("group_norm", x, weight, bias)
     n, channels, *rest = x.shape
     if num_groups < 1 or channels % num_groups:
         raise ShapeError(
@@ -99,9 +103,10 @@ def group_norm(
     y = _standardize(
         x.reshape(n, num_groups, channels // num_groups, *rest), tuple(range(2, x.ndim + 1)), eps
     )
-    return _scale_channels("group_norm", y.reshape(x.shape), weight, bias)
+    return _scale_channels(y.reshape(x.shape), weight, bias)
 
 
+@typed
 def instance_norm(
     input: Any,
     running_mean: Tensor | None = None,
@@ -125,38 +130,22 @@ def instance_norm(
     [[[-1.0, 1.0], [0.0, 0.0]]]
     """
     x = as_tensor(input)
-    same_float_dtype("instance_norm", input=x, weight=weight, bias=bias)
-    if x.ndim < 3:
+    if x.ndim not in (3, 4):
         raise ShapeError(f"instance_norm: input has shape {x.shape}, expected (N, C, H, W) or (N, C, L)")
-    dims = tuple(range(2, x.ndim))
-    shape = (1, -1, *[1] * len(dims))
-    for name, t in (("running_mean", running_mean), ("running_var", running_var)):
-        if t is not None and t.shape != x.shape[1:2]:
-            raise ShapeError(f"instance_norm: {name} has shape {t.shape}, expected ({x.shape[1]},)")
+    check_channels("instance_norm", x, weight, bias, running_mean, running_var, not use_input_stats)
     if not use_input_stats:
-        if running_mean is None or running_var is None:
-            raise ValueError("instance_norm: without use_input_stats it needs running_mean and running_var")
-        y = (x - running_mean.reshape(shape)) / (running_var.reshape(shape) + eps).sqrt()
-        return _scale_channels("instance_norm", y, weight, bias)
+        return batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
+    dims = tuple(range(2, x.ndim))
     count = int(np.prod(x.shape[2:]))
-    if count <= 1 and x.shape[0]:
+    if count == 1:
         raise ShapeError(f"instance_norm: one value a channel (input {x.shape}) has no variance")
-    mean, variance = np.mean(x.data, axis=dims), np.var(x.data, axis=dims, ddof=1)
-    for running, batch in ((running_mean, mean), (running_var, variance)):
-        if running is not None and x.shape[0]:
-            np.copyto(
-                running.data,
-                (1 - momentum) * running.data + momentum * np.mean(batch, axis=0),
-                casting="same_kind",
-            )
-            running.bump_version()
-    return _scale_channels("instance_norm", _standardize(x, dims, eps), weight, bias)
+    if count and x.shape[0]:
+        move_running(running_mean, np.mean(np.mean(x.data, axis=dims), axis=0), momentum)
+        move_running(running_var, np.mean(np.var(x.data, axis=dims, ddof=1), axis=0), momentum)
+    return _scale_channels(_standardize(x, dims, eps), weight, bias)
 
 
-def _scale_channels(operator: str, y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    for name, t in (("weight", weight), ("bias", bias)):
-        if t is not None and t.shape != y.shape[1:2]:
-            raise ShapeError(f"{operator}: {name} has shape {t.shape}, expected ({y.shape[1]},)")
+def _scale_channels(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
     shape = (1, -1, *[1] * (y.ndim - 2))
     y = y if weight is None else y * weight.reshape(shape)
     return y if bias is None else y + bias.reshape(shape)

@@ -25,8 +25,10 @@ import numpy as np
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.ops.cat import stack
 from minitorch_seg.ops.class_probabilities import class_probabilities
+from minitorch_seg.ops.typed import typed
 
 
+@typed
 def lovasz_softmax(
     input: Any,
     target: Any,

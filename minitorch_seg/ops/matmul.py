@@ -19,7 +19,9 @@ import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import DTypeError, ShapeError
-from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.kernels import dispatch
+from minitorch_seg.ops.cast import as_tensor, refuse_bool, same_float_dtype
+from minitorch_seg.ops.typed import typed
 
 
 class MatMul(Function):
@@ -28,7 +30,7 @@ class MatMul(Function):
     @staticmethod
     def forward(ctx, a, b):
         ctx.save_for_backward(a, b)
-        return np.matmul(a.data, b.data)
+        return dispatch.get("matmul").matmul(a.data, b.data)
 
     @staticmethod
     def backward(ctx, grad):
@@ -47,7 +49,7 @@ def matmul(input: Any, other: Any) -> Tensor:
     >>> ms.tensor([[1.0, 2.0]]) @ ms.tensor([[3.0], [4.0]])
     tensor([[11.]])
     """
-    a, b = as_tensor(input), as_tensor(other)
+    a, b = refuse_bool("matmul", as_tensor(input)), as_tensor(other)
     if a.dtype != b.dtype:
         raise DTypeError(
             f"matmul: operands of one dtype expected, found {a.dtype} and {b.dtype}: "
@@ -75,6 +77,7 @@ def matmul(input: Any, other: Any) -> Tensor:
     return y.squeeze(-1) if column else y
 
 
+@typed
 def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x Wᵀ + b, for each vector x along the last dimension of the input.
 

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import DTypeError, ShapeError
+from minitorch_seg.errors import DTypeError, RangeError, ShapeError
 from minitorch_seg.kernels import layout
 from minitorch_seg.ops.arguments import as_batch, pair
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.indexing import gather
+from minitorch_seg.ops.typed import typed
 
 
 class MaxUnpool2d(Function):
@@ -45,6 +46,7 @@ class MaxUnpool2d(Function):
         return picked.reshape(ctx.indices.shape), None, None
 
 
+@typed
 def max_unpool2d(
     input: Any,
     indices: Tensor,
@@ -92,7 +94,7 @@ def max_unpool2d(
             f"{name}: output_size {size} cannot have been pooled to {x.shape[2:]}: expected about {usual}"
         )
     if index.size and (index.min() < 0 or index.max() >= size[0] * size[1]):
-        raise IndexError(
+        raise RangeError(
             f"{name}: an index is outside 0 … {size[0] * size[1] - 1}, the places of output size {size}"
         )
     y = MaxUnpool2d.apply(x, index, size)

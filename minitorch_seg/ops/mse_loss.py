@@ -16,8 +16,10 @@ from typing import Any
 
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.ops.loss_reduction import difference, reduce_loss, weighted
+from minitorch_seg.ops.typed import typed
 
 
+@typed
 def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """(input − target)², elementwise, reduced.
 

@@ -11,6 +11,7 @@ outputs read the same one.
 
 from __future__ import annotations
 
+import math
 import operator as op
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import layout
 from minitorch_seg.ops.cast import as_tensor
 from minitorch_seg.ops.indexing import index_select
+from minitorch_seg.ops.typed import typed
 
 
 class PadConstant(Function):
@@ -54,11 +56,13 @@ def _sources(n: int, before: int, after: int, mode: str) -> np.ndarray:
     return np.abs((position + n - 1) % (2 * n - 2) - (n - 1)) if n > 1 else np.zeros_like(position)
 
 
+@typed
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Frame the last dimensions of `input`.
 
     Args:
-        input: any tensor; for reflect, replicate and circular (N, C, H, W), (C, H, W) or (N, C, L).
+        input: any tensor; for reflect, replicate and circular (N, C, H, W) or (C, H, W) with two pairs of
+            widths, (N, C, L) or (C, L) with one pair, (N, C, D, H, W) with three.
         pad: widths from the last dimension backwards: (left, right, top, bottom, …); negative ones crop.
         mode: "constant", "reflect" (less than the size), "replicate", "circular" (at most the size).
         value: what a constant frame holds; None is 0.
@@ -82,11 +86,12 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         return PadConstant.apply(x, by_dim, 0 if value is None else value)
     if mode not in ("reflect", "replicate", "circular"):
         raise ValueError(f"pad: mode {mode!r} is unknown: use constant, reflect, replicate or circular")
-    if value is not None:
+    if value:
         raise ValueError(f"pad: mode {mode!r} takes no value, found {value!r}")
-    if len(pairs) > 2 or x.ndim < len(pairs) + 1:
+    if not 1 <= len(pairs) <= 3 or x.ndim - len(pairs) not in (1, 2) or 0 in x.shape[1:]:
         raise ShapeError(
-            f"pad: mode {mode!r} frames the last one or two dimensions of a map, found shape {x.shape}"
+            f"pad: mode {mode!r} frames all but the one or two first dimensions, and only N may be 0: "
+            f"{len(pairs)} pairs of widths for shape {x.shape}"
         )
     crops = [(min(a, 0), min(b, 0)) for a, b in by_dim]
     cropped = any(a or b for a, b in crops)
@@ -94,8 +99,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         x, cropped = PadConstant.apply(x, crops, 0), False
     for dim, (before, after) in enumerate(by_dim):
         n = x.shape[dim]
-        limit = {"reflect": n - 1, "circular": n}.get(mode)
-        if (limit is not None and max(before, after) > limit) or (n == 0 and max(before, after) > 0):
+        if max(before, after, 0) > {"reflect": max(n - 1, 0), "circular": n, "replicate": math.inf}[mode]:
             raise ShapeError(
                 f"pad: width {max(before, after)} is too large for mode {mode!r} and a dimension of size {n}"
             )

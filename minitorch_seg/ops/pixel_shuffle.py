@@ -15,10 +15,11 @@ from typing import Any
 
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.errors import ShapeError
-from minitorch_seg.ops.arguments import integer
 from minitorch_seg.ops.cast import as_tensor
+from minitorch_seg.ops.typed import typed
 
 
+@typed
 def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
     """(…, C·r², H, W) → (…, C, r·H, r·W), with r = upscale_factor.
 
@@ -26,7 +27,7 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
     >>> ms.functional.pixel_shuffle(ms.tensor([[[[1.0]], [[2.0]], [[3.0]], [[4.0]]]]), 2).tolist()
     [[[[1.0, 2.0], [3.0, 4.0]]]]
     """
-    x, r = as_tensor(input), integer("pixel_shuffle", "upscale_factor", upscale_factor)
+    x, r = as_tensor(input), upscale_factor
     if r < 1 or x.ndim < 3 or x.shape[-3] % (r * r):
         raise ShapeError(
             f"pixel_shuffle: input of shape {x.shape} and upscale_factor {r}: expected (…, C·{r}², H, W) "
@@ -39,6 +40,7 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
     return _channels_first(x.reshape(*lead, h * r, w * r, channels // r**2))
 
 
+@typed
 def pixel_unshuffle(input: Any, downscale_factor: int) -> Tensor:
     """(…, C, r·H, r·W) → (…, C·r², H, W), with r = downscale_factor: the inverse of pixel_shuffle.
 
@@ -46,7 +48,7 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Tensor:
     >>> ms.functional.pixel_unshuffle(ms.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2).reshape(-1)
     tensor([1., 2., 3., 4.])
     """
-    x, r = as_tensor(input), integer("pixel_unshuffle", "downscale_factor", downscale_factor)
+    x, r = as_tensor(input), downscale_factor
     if r < 1 or x.ndim < 3 or x.shape[-1] % r or x.shape[-2] % r:
         raise ShapeError(
             f"pixel_unshuffle: input of shape {x.shape} cannot be divided by downscale_factor {r}"

@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import DTypeError
+from minitorch_seg.errors import RangeError
 from minitorch_seg.kernels import dispatch, layout
 from minitorch_seg.ops.arguments import normalize_dim, normalize_dims
-from minitorch_seg.ops.cast import as_tensor, to_float
+from minitorch_seg.ops.cast import as_tensor, float_tensor, refuse_bool, to_float
 from minitorch_seg.ops.indexing import gather
 from minitorch_seg.ops.selection import where
+from minitorch_seg.ops.typed import typed
 
 Dims = int | tuple[int, ...] | list[int] | None
 Extremum = namedtuple("Extremum", ["values", "indices"])
@@ -52,6 +53,7 @@ class Sum(Function):
         return grad.reshape(ctx.kept).expand(ctx.shape), None, None
 
 
+@typed
 def sum(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The sum over `dim`; bools and integers are summed as int64.
 
@@ -77,6 +79,7 @@ def sum_to_size(input: Tensor, size: tuple[int, ...]) -> Tensor:
     return (sum(input, repeated) if repeated else input).reshape(size)
 
 
+@typed
 def mean(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The arithmetic mean over `dim`; of no elements NaN, as in PyTorch.
 
@@ -84,15 +87,14 @@ def mean(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
     >>> ms.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(dim=0)
     tensor([2., 4.])
     """
-    x = as_tensor(input)
-    if x.dtype.kind != "f":
-        raise DTypeError(f"mean: input is {x.dtype}, expected a float type: use .float()")
+    x = float_tensor("mean", input)
     dims = normalize_dims("mean", dim, x.ndim)
     count = int(np.prod([x.shape[d] for d in dims]))
     return sum(x, dims, keepdim) / float(count)
 
 
-def var(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+@typed
+def var(input: Any, dim: Dims = None, correction: float | None = 1, keepdim: bool = False) -> Tensor:
     """Σ (x − mean)² / (n − correction) over `dim`.
 
     Correction 1 estimates a population's variance from a sample of it; 0 gives the variance of the numbers
@@ -103,14 +105,17 @@ def var(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False
     >>> x.var().item(), round(x.var(correction=0).item(), 4)
     (1.0, 0.6667)
     """
-    x = to_float(input)
+    x = float_tensor("var", input)
     dims = normalize_dims("var", dim, x.ndim)
     count = int(np.prod([x.shape[d] for d in dims]))
     centred = x - mean(x, dims, keepdim=True)
-    return sum(centred * centred, dims, keepdim) / float(builtins.max(count - correction, 0))
+    return sum(centred * centred, dims, keepdim) / float(
+        builtins.max(count - (1 if correction is None else correction), 0)
+    )
 
 
-def std(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+@typed
+def std(input: Any, dim: Dims = None, correction: float | None = 1, keepdim: bool = False) -> Tensor:
     """The square root of `var`; its gradient is taken as 0 where it is 0 (there √ has none).
 
     >>> import minitorch_seg as ms
@@ -124,7 +129,7 @@ def std(input: Any, dim: Dims = None, correction: int = 1, keepdim: bool = False
 
 def _refuse_empty(operator: str, x: Tensor, dims: tuple[int, ...]) -> None:
     if 0 in [x.shape[d] for d in dims]:
-        raise IndexError(
+        raise RangeError(
             f"{operator}: among no elements there is no extreme one: shape {x.shape}, dim {dims}"
         )
 
@@ -143,6 +148,7 @@ class Amax(Function):
         return grad.reshape(ctx.kept) * Tensor(ctx.share), None, None, None
 
 
+@typed
 def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The largest element along `dim`; equal ones share the gradient (`max` with a dim: to the first alone).
 
@@ -153,6 +159,7 @@ def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
     return _over_all("amax", as_tensor(input), dim, keepdim, np.max)
 
 
+@typed
 def amin(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The smallest element along `dim`; equal ones share the gradient.  See amax."""
     return _over_all("amin", as_tensor(input), dim, keepdim, np.min)
@@ -164,6 +171,7 @@ def _over_all(operator: str, x: Tensor, dim: Dims, keepdim: bool, pick: Any) -> 
     return Amax.apply(x, dims, keepdim, pick)
 
 
+@typed
 def max(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The largest element of all; with `dim` the pair (values, indices) along it, ties to the first.
 
@@ -175,6 +183,7 @@ def max(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     return _extremum(as_tensor(input), dim, keepdim, np.argmax, amax)
 
 
+@typed
 def min(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The smallest element of all; with `dim` the pair (values, indices) along it, ties to the first.
 
@@ -198,6 +207,7 @@ def _extremum(x: Tensor, dim: int | None, keepdim: bool, arg: Any, over_all: Any
     return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
 
 
+@typed
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the first largest element along `dim` (of the flattened tensor for None).
 
@@ -217,6 +227,7 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     return Tensor(np.asarray(np.argmax(x.data, axis=dim, keepdims=keepdim)))
 
 
+@typed
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the first smallest element along `dim` (of the flattened tensor for None).  See argmax."""
     x, dim = _arg_dim("argmin", input, dim)
@@ -224,14 +235,15 @@ def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def _arg_dim(operator: str, input: Any, dim: int | None) -> tuple[Tensor, int | None]:
-    x = as_tensor(input)
+    x = refuse_bool(operator, as_tensor(input))
     if dim is not None:
         dim = normalize_dim(operator, dim, x.ndim)
     _refuse_empty(operator, x, tuple(range(x.ndim)) if dim is None or not x.ndim else (dim,))
     return x, dim if x.ndim else None
 
 
-def logsumexp(input: Any, dim: Dims, keepdim: bool = False) -> Tensor:
+@typed
+def logsumexp(input: Any, dim: int | tuple[int, ...] | list[int], keepdim: bool = False) -> Tensor:
     """log Σ eˣ over `dim`, without overflow: m + log Σ eˣ⁻ᵐ with m the largest x.
 
     m is a constant for the derivative, which is the softmax either way.
@@ -267,4 +279,5 @@ def cumsum(input: Any, dim: int) -> Tensor:
     tensor([1., 3., 6.])
     """
     x = as_tensor(input)
-    return Cumsum.apply(x, normalize_dim("cumsum", dim, x.ndim)) if x.ndim else x
+    dim = normalize_dim("cumsum", dim, x.ndim)
+    return Cumsum.apply(x, dim) if x.ndim else x

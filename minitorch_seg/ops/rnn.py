@@ -40,6 +40,7 @@ from minitorch_seg.ops.activation import relu, tanh
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.cat import stack
 from minitorch_seg.ops.matmul import linear, matmul
+from minitorch_seg.ops.typed import typed
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": tanh, "relu": relu}
 
@@ -82,6 +83,7 @@ class Recurrence(Function):
         return *gradients, None
 
 
+@typed
 def rnn(
     x: Any,
     h0: Any,

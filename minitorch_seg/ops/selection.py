@@ -15,7 +15,10 @@ import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import DTypeError, ShapeError
-from minitorch_seg.ops.cast import as_tensor, cast, promote
+from minitorch_seg.ops.arguments import broadcastable
+from minitorch_seg.ops.cast import as_tensor, cast, promote, refuse_bool
+from minitorch_seg.ops.comparison import ge, isnan, le, logical_or
+from minitorch_seg.ops.typed import typed
 
 
 class Where(Function):
@@ -47,10 +50,12 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
     if chosen.dtype != np.bool_:
         raise DTypeError(f"where: condition is {chosen.dtype}, expected bool: compare, as in x > 0")
     a, b = promote(input, other)
+    broadcastable("where", chosen, a, b)
     return Where.apply(chosen, a, b)
 
 
-def masked_fill(input: Tensor, mask: Any, value: Any) -> Tensor:
+@typed
+def masked_fill(input: Tensor, mask: Any, value: float | Tensor) -> Tensor:
     """input with the one number `value` where mask is true, in the input's dtype.
 
     >>> import minitorch_seg as ms
@@ -72,7 +77,7 @@ def maximum(input: Any, other: Any) -> Tensor:
     tensor([3., 5.])
     """
     a, b = promote(input, other)
-    return _extreme(a, b, np.maximum)
+    return _extreme("maximum", a, b, np.maximum)
 
 
 def minimum(input: Any, other: Any) -> Tensor:
@@ -83,7 +88,7 @@ def minimum(input: Any, other: Any) -> Tensor:
     tensor([1., 2.])
     """
     a, b = promote(input, other)
-    return _extreme(a, b, np.minimum)
+    return _extreme("minimum", a, b, np.minimum)
 
 
 class Extreme(Function):
@@ -104,7 +109,8 @@ class Extreme(Function):
         return grad * share, grad * (1 - share), None
 
 
-def _extreme(a: Tensor, b: Tensor, pick: np.ufunc) -> Tensor:
+def _extreme(operator: str, a: Tensor, b: Tensor, pick: np.ufunc) -> Tensor:
+    broadcastable(operator, a, b)
     return Extreme.apply(a, b, pick)
 
 
@@ -120,8 +126,9 @@ class Clamp(Function):
         return where(Tensor(ctx.inside), grad, 0.0), None, None
 
 
-def clamp(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
-    """input, limited to [min, max]; a limit of None does not limit.
+@typed
+def clamp(input: Any, min: float | Tensor | None = None, max: float | Tensor | None = None) -> Tensor:
+    """input, limited to [min, max]; a limit of None does not limit, limits of tensors are broadcast.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([-2.0, 0.5, 3.0]).clamp(min=0, max=1)
@@ -130,5 +137,11 @@ def clamp(input: Tensor, min: float | None = None, max: float | None = None) -> 
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
     x, *_ = promote(input, *(limit for limit in (min, max) if limit is not None))
+    refuse_bool("clamp", x)
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        for limit, inside in ((min, ge), (max, le)):
+            if limit is not None:  # a NaN on either side stays
+                x = where(logical_or(inside(x, limit), isnan(x)), x, limit)
+        return x
     low, high = (None if limit is None else x.dtype.type(limit) for limit in (min, max))
     return Clamp.apply(x, low, high)

@@ -20,6 +20,7 @@ import numpy as np
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.ops.arguments import normalize_dim, normalize_dims, sizes_of
+from minitorch_seg.ops.typed import typed
 
 
 class Reshape(Function):
@@ -116,7 +117,7 @@ def squeeze(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
     >>> ms.zeros(1, 3, 1).squeeze().shape, ms.zeros(1, 3, 1).squeeze(0).shape
     ((3,), (3, 1))
     """
-    dims = normalize_dims("squeeze", dim, input.ndim)
+    dims = () if dim == () else normalize_dims("squeeze", dim, input.ndim)
     return reshape(input, [n for d, n in enumerate(input.shape) if n != 1 or d not in dims])
 
 
@@ -203,15 +204,20 @@ class Roll(Function):
         return Roll.apply(grad, tuple(-s for s in ctx.shifts), ctx.dims), None, None
 
 
-def roll(input: Tensor, shifts: int | tuple[int, ...], dims: int | tuple[int, ...]) -> Tensor:
+@typed
+def roll(input: Tensor, shifts: int | tuple[int, ...], dims: int | tuple[int, ...] | None = None) -> Tensor:
     """Elements moved by `shifts` along `dims`; what leaves at one end enters at the other.
+
+    Without dims, all elements are moved by one shift in row-major order.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([1, 2, 3, 4]).roll(1, 0)
     tensor([4, 1, 2, 3])
     """
-    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
-    axes = (dims,) if isinstance(dims, int) else tuple(dims)
+    steps = sizes_of((shifts,))
+    if dims is None or dims == ():
+        return roll(input.reshape(-1), shifts, 0).reshape(input.shape)
+    axes = sizes_of((dims,))
     if len(steps) != len(axes):
         raise ValueError(f"roll: {len(steps)} shifts for {len(axes)} dims: give one each")
     return Roll.apply(input, steps, tuple(normalize_dim("roll", d, input.ndim) for d in axes))

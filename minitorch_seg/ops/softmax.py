@@ -20,12 +20,13 @@ Bridle, "Probabilistic interpretation of feedforward classification network outp
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.arguments import normalize_dim
-from minitorch_seg.ops.cast import same_float_dtype, to_float
+from minitorch_seg.ops.cast import float_tensor
 from minitorch_seg.ops.reduction import logsumexp
 
 
@@ -71,25 +72,34 @@ class LogSoftmax(Function):
         return dispatch.get("softmax").log_softmax_gradient(grad, y.data, ctx.dim), None
 
 
-def softmax(input: Any, dim: int) -> Tensor:
+def _checked(operator: str, input: Any, dim: int | None) -> tuple[Tensor, int]:
+    """The input, and the dimension that is meant."""
+    x = float_tensor(operator, input)
+    if dim is None:
+        dim = 0 if x.ndim in (0, 1, 3) else 1
+        warnings.warn(f"{operator}: dim={dim} is guessed for shape {x.shape}: give it", stacklevel=3)
+    return x, normalize_dim(operator, dim, x.ndim)
+
+
+def softmax(input: Any, dim: int | None = None) -> Tensor:
     """e^x / Σ e^x over `dim`: scores become probabilities that add up to 1.
+
+    Without `dim` PyTorch's old choice is taken, with a warning: 0 for 0, 1 or 3 dimensions, else 1.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.softmax(ms.tensor([0.0, 0.0, 1000.0]), dim=0)
     tensor([0., 0., 1.])
     """
-    x = to_float(input)
-    same_float_dtype("softmax", input=x)
-    return Softmax.apply(x, normalize_dim("softmax", dim, x.ndim)) if x.ndim else (x - x).exp()
+    x, dim = _checked("softmax", input, dim)
+    return Softmax.apply(x, dim) if x.ndim else (x - x).exp()
 
 
-def log_softmax(input: Any, dim: int) -> Tensor:
+def log_softmax(input: Any, dim: int | None = None) -> Tensor:
     """log softmax(input, dim), accurate also where the probability underflows.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.log_softmax(ms.tensor([0.0, 1000.0]), dim=0)
     tensor([-1000.,     0.])
     """
-    x = to_float(input)
-    same_float_dtype("log_softmax", input=x)
-    return LogSoftmax.apply(x, normalize_dim("log_softmax", dim, x.ndim)) if x.ndim else x - x
+    x, dim = _checked("log_softmax", input, dim)
+    return LogSoftmax.apply(x, dim) if x.ndim else x - x

@@ -28,8 +28,10 @@ from typing import Any
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.ops.class_probabilities import class_probabilities
 from minitorch_seg.ops.loss_reduction import check_reduction, reduce_loss
+from minitorch_seg.ops.typed import typed
 
 
+@typed
 def tversky_loss(
     input: Any,
     target: Any,
@@ -55,7 +57,7 @@ def tversky_loss(
     tensor(0.5)
     """
     check_reduction("tversky_loss", reduction)
-    if min(alpha, beta) < 0:
+    if not (alpha >= 0 and beta >= 0):
         raise ValueError(f"tversky_loss: alpha and beta must not be negative, found {alpha} and {beta}")
     p, t = class_probabilities("tversky_loss", input, target, ignore_index, from_logits)
     dims = (0, 2, 3)
@@ -64,6 +66,7 @@ def tversky_loss(
     return reduce_loss(1 - (hit + smooth) / (hit + alpha * false_alarm + beta * missed + smooth), reduction)
 
 
+@typed
 def jaccard_loss(
     input: Any,
     target: Any,

@@ -25,6 +25,7 @@ from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import layout
 from minitorch_seg.ops.arguments import Pair, as_batch, pair, window_output_size
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.typed import typed
 
 
 def _tap(framed: np.ndarray, offset: Pair, outputs: Pair, stride: Pair, dilation: Pair) -> np.ndarray:
@@ -84,6 +85,7 @@ def _options(
     )
 
 
+@typed
 def unfold(
     input: Any,
     kernel_size: int | tuple[int, int],
@@ -109,6 +111,7 @@ def unfold(
     return y.squeeze(0) if single else y
 
 
+@typed
 def fold(
     input: Any,
     output_size: int | tuple[int, int],
@@ -130,7 +133,7 @@ def fold(
     """
     x = as_tensor(input)
     same_float_dtype("fold", input=x)
-    if x.ndim not in (2, 3):
+    if x.ndim not in (2, 3) or 0 in x.shape[-2:]:
         raise ShapeError(f"fold: input has shape {x.shape}, expected (N, C·kh·kw, L) or (C·kh·kw, L)")
     single = x.ndim == 2
     x = x.unsqueeze(0) if single else x

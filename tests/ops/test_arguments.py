@@ -20,7 +20,6 @@ from tests.helpers import refuses
 
 def test_pair():
     assert pair("op", "size", 3) == (3, 3) and pair("op", "size", [2, np.int64(5)]) == (2, 5)
-    assert pair("op", "size", (4,)) == (4, 4)
 
 
 def test_dimensions():

@@ -94,8 +94,8 @@ def test_shortcuts():
 
 
 def test_helpers():
-    assert as_tensor(2.5, like=ms.tensor([1])).dtype == np.float32
-    assert as_tensor(2, like=ms.tensor(np.ones(1))).dtype == np.float64
+    assert as_tensor(2.5).dtype == np.float32
+    assert as_tensor(2, "float64").dtype == as_tensor(ms.tensor([1]), "float64").dtype == np.float64
     assert to_float(ms.tensor([True])).dtype == np.float32
     assert [t.dtype for t in promote(ms.tensor([1]), np.ones(1, np.float32), 2)] == [np.float32] * 3
     same_float_dtype("op", a=ms.tensor([1.0]), b=None)

@@ -70,7 +70,7 @@ def test_refuses():
     refuses(
         ShapeError, "gru h0 (1, 2) (2, 2)", call("gru", (4, 2, 3), (1, 2), (6, 3), (6, 2)), torch_too=False
     )
-    refuses(ShapeError, "lstm x (4, 2)", call("lstm", (4, 2), None, None, (8, 2), (8, 2)), torch_too=False)
+    refuses(ShapeError, "lstm x (4,)", call("lstm", (4,), None, None, (8, 2), (8, 2)), torch_too=False)
     refuses(
         ShapeError,
         "lstm W_hh (6, 2) (8, 2)",

@@ -69,8 +69,17 @@ def test_extreme_numbers(name):
     against_torch([maps], lambda L, x: getattr(L, name)(x, 1), gradients=False)
 
 
-def test_integers_become_float32():
-    assert OURS.softmax(ms.tensor([1, 2]), 0).dtype == np.float32
+def test_refuses_integers():
+    for name in ("softmax", "log_softmax"):
+        refuses(DTypeError, f"{name} int64", lambda L, n=name: getattr(L, n)(L.tensor([1, 2]), 0))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (3, 4), (2, 3, 4), (2, 3, 4, 5)])
+def test_without_a_dim_pytorch_s_choice_is_taken_with_a_warning(shape):
+    with pytest.warns(UserWarning):
+        against_torch([shape], lambda L, x: L.softmax(x))
+    with pytest.warns(UserWarning, match="log_softmax: dim"):
+        OURS.log_softmax(ms.zeros(*shape))
 
 
 @pytest.mark.parametrize("shape, dim", [((2, 3, 2, 2), 1), ((3, 4), 0)])

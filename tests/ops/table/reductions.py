@@ -40,6 +40,7 @@ def over_dims(r: Draw, name: str) -> Case:
     if name in ("any", "all"):
         x = x > 0
     dims, keepdim = r.one(r.dim(x), r.dims(x), None), r.flag()
+    dims = -1 if dims is None and name == "logsumexp" else dims  # it alone wants a dim, as in PyTorch
     functions = {
         "sum": math.fsum,
         "mean": statistics.fmean,
