@@ -17,7 +17,10 @@ RANGES_PER_THREAD = 4  # more ranges than threads: a thread that is held up leav
 
 
 def set_num_threads(count: int) -> None:
-    """How many threads the kernels use from now on, the calling thread included; from 1 to 64."""
+    """How many threads the kernels use from now on, the calling thread included; from 1 to 64.
+
+    Matrix products too: NumPy's own threads are not used by this package (`openblas.py`).
+    """
     global _count
     if not 1 <= count <= MOST_THREADS:
         raise ValueError(f"the number of threads must lie between 1 and {MOST_THREADS}, found {count}.")

@@ -119,6 +119,14 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         y = k.relu(x)
         return y, k.relu(series), k.relu_gradient(x[::-1], y)
 
+    def matmul(k):
+        tall, flat = np.tile(series.reshape(-1, 4), (1, 40)), np.tile(given.reshape(-1, 5), (1, 130))
+        wide = np.tile(flat[:200], (1, 8))  # parts of k, of rows, of columns
+        return [
+            k.matmul(*pair)
+            for pair in ((series, w_xh.T), (tall.T, flat), (tall, flat[:160]), (tall[:200].T, wide))
+        ]
+
     def rnn(k):
         h = k.rnn(series, h0, w_xh, w_hh, bias, "tanh")
         return h, *k.rnn_gradient(given, series, h, h0, w_xh, w_hh, "tanh", True)
@@ -133,6 +141,7 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         "conv_transpose2d": conv_transpose2d,
         "cross_entropy": cross_entropy,
         "interpolate": interpolate,
+        "matmul": matmul,
         "max_pool2d": max_pool2d,
         "relu": relu,
         "rnn": rnn,
