@@ -20,7 +20,6 @@ import numpy as np
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import DTypeError, ShapeError
 from minitorch_seg.kernels import dispatch
-from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.cast import as_tensor, refuse_bool, same_float_dtype
 from minitorch_seg.ops.typed import typed
 
