@@ -27,6 +27,11 @@ def window_counts(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilatio
     return rows, columns
 
 
+def tap_dtype(kernel_size: Pair) -> np.dtype:
+    """The smallest integers that number the taps of a window, and −1."""
+    return np.dtype(np.int8 if kernel_size[0] * kernel_size[1] < 128 else np.int32)
+
+
 def nearest_indices(inputs: int, outputs: int, scale: float | None) -> np.ndarray:
     """The input index that each output index copies: floor(i·inputs/outputs), or floor(i/scale) where the
     scale is given.

@@ -27,69 +27,74 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_seg.autograd import Function
+from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch, layout
-from minitorch_seg.ops.arguments import as_batch, pair, window_output_size
+from minitorch_seg.ops.arguments import Pair, as_batch, pair, window_output_size
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
+from minitorch_seg.ops.typed import typed
 
 
 class MaxPool2d(Function):
+    """The maxima, and the taps of the winners: a tap numbers the elements of a window, ky·kw + kx."""
+
     @staticmethod
     def forward(ctx, x, kernel_size, stride, padding, dilation, output_size):
-        y, indices = dispatch.get("max_pool2d").max_pool2d(
+        y, ctx.taps = dispatch.get("max_pool2d").max_pool2d(
             x.data, kernel_size, stride, padding, dilation, output_size
         )
-        ctx.indices, ctx.input_size = indices, x.shape[2:]
-        ctx.options = kernel_size, stride, padding, dilation
-        ctx.mark_non_differentiable(indices)
-        return y, indices
+        ctx.options = x.shape[2:], kernel_size, stride, padding, dilation
+        ctx.mark_non_differentiable(ctx.taps)
+        return y, ctx.taps
 
     @staticmethod
     def backward(ctx, grad, _):
-        return (
-            MaxPool2dGradient.apply(grad, ctx.indices, ctx.input_size, *ctx.options),
-            None,
-            None,
-            None,
-            None,
-            None,
-        )
+        return MaxPool2dGradient.apply(grad, ctx.taps, *ctx.options), None, None, None, None, None
 
 
 class MaxPool2dGradient(Function):
     """dx[i] = Σ g[Y] over the windows whose winner is i."""
 
     @staticmethod
-    def forward(ctx, grad, indices, input_size, kernel_size, stride, padding, dilation):
-        ctx.indices = indices
-        ctx.options = input_size, kernel_size, stride, padding, dilation
-        return dispatch.get("max_pool2d").max_pool2d_gradient(grad.data, indices, *ctx.options)
+    def forward(ctx, grad, taps, *options):
+        ctx.taps, ctx.options = taps, options
+        return dispatch.get("max_pool2d").max_pool2d_gradient(grad.data, taps, *options)
 
     @staticmethod
     def backward(ctx, v):
-        return MaxPool2dPick.apply(v, ctx.indices, *ctx.options), None, None, None, None, None, None
+        return MaxPool2dPick.apply(v, ctx.taps, *ctx.options), None, *(None for _ in ctx.options)
 
 
 class MaxPool2dPick(Function):
     """y[Y] = v[winner of window Y]."""
 
     @staticmethod
-    def forward(ctx, v, indices, *options):
-        ctx.indices, ctx.options = indices, options
+    def forward(ctx, v, taps, *options):
+        ctx.taps, ctx.options = taps, options
         n, c = v.shape[:2]
-        flat = np.take_along_axis(
-            np.reshape(v.data, (n, c, -1)), np.reshape(np.maximum(indices, 0), (n, c, -1)), axis=2
-        )
-        y = layout.empty_map(indices.shape, v.dtype)
-        y[...] = np.where(indices >= 0, np.reshape(flat, indices.shape), 0)
+        places = np.maximum(winner_places(taps, *options), 0)
+        flat = np.take_along_axis(np.reshape(v.data, (n, c, -1)), np.reshape(places, (n, c, -1)), axis=2)
+        y = layout.empty_map(taps.shape, v.dtype)
+        y[...] = np.where(taps >= 0, np.reshape(flat, taps.shape), 0)
         return y
 
     @staticmethod
     def backward(ctx, grad):
-        return MaxPool2dGradient.apply(grad, ctx.indices, *ctx.options), None, *(None for _ in ctx.options)
+        return MaxPool2dGradient.apply(grad, ctx.taps, *ctx.options), None, *(None for _ in ctx.options)
 
 
+def winner_places(
+    taps: np.ndarray, input_size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> np.ndarray:
+    """Where each winner stands in the input: row·W + column, int64; −1 where a window had no winner."""
+    y, x = np.ogrid[: taps.shape[2], : taps.shape[3]]
+    ky, kx = np.divmod(taps, taps.dtype.type(kernel_size[1]))
+    row = y * stride[0] - padding[0] + ky.astype(np.int64) * dilation[0]
+    column = x * stride[1] - padding[1] + kx.astype(np.int64) * dilation[1]
+    return np.where(taps >= 0, row * input_size[1] + column, -1)
+
+
+@typed
 def max_pool2d(
     input: Any,
     kernel_size: int | tuple[int, int],
@@ -127,7 +132,9 @@ def max_pool2d(
             f"{name}: padding {frame} is more than half the kernel size {kernel}: a window could lie outside"
         )
     size = window_output_size(name, x.shape[2:], kernel, steps, frame, spread, ceil_mode)
-    y, indices = MaxPool2d.apply(x, kernel, steps, frame, spread, size)
-    if single:
-        y, indices = y.squeeze(0), indices.squeeze(0)
-    return (y, indices) if return_indices else y
+    y, taps = MaxPool2d.apply(x, kernel, steps, frame, spread, size)
+    y = y.squeeze(0) if single else y
+    if not return_indices:
+        return y
+    places = Tensor(winner_places(taps.data, x.shape[2:], kernel, steps, frame, spread))
+    return y, places.squeeze(0) if single else places

@@ -52,6 +52,7 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
     target[0, :2] = -100
     same = ((1, 1), (1, 1), (1, 1), 1)
     pool = ((3, 3), (2, 2), (1, 1), (1, 1))
+    halving = ((2, 2), (2, 2), (0, 0), (1, 1))
     pooled_size = ((side + 1) // 2, (side + 3) // 2)
     mean, scale, shift, inv_std = normal(6), normal(6), normal(6), np.abs(normal(6)) + np.ones(6, dtype)
     series, given, h0, w_xh, w_hh = (normal(*s) for s in ((7, 99, 4), (7, 99, 5), (99, 5), (5, 4), (5, 5)))
@@ -70,8 +71,11 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         )
 
     def max_pool2d(k):
-        y, indices = k.max_pool2d(x, *pool, pooled_size)
-        return y, indices, k.max_pool2d_gradient(y, indices, x.shape[2:], *pool)
+        results = []
+        for window, size in ((pool, pooled_size), (halving, (side // 2, (side + 2) // 2))):
+            y, taps = k.max_pool2d(x, *window, size)
+            results += [y, taps, k.max_pool2d_gradient(y, taps, x.shape[2:], *window)]
+        return tuple(results)
 
     def avg_pool2d(k):
         divisor = np.full(pooled_size, 9, dtype)

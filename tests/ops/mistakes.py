@@ -29,6 +29,7 @@ from minitorch_seg.ops import (
     exponential,
     indexing,
     matmul,
+    max_pool2d,
     pad,
     reduction,
     selection,
@@ -86,8 +87,9 @@ def _assigning_transposed(right: Any) -> Any:
 
 
 def _assigning_pool(right: Any) -> Any:
-    def kernel(grad, indices, input_size, *options):
+    def kernel(grad, taps, input_size, *options):
         n, c = grad.shape[:2]
+        indices = max_pool2d.winner_places(taps, input_size, *options)
         flat = np.zeros((n, c, input_size[0] * input_size[1]), grad.dtype)
         np.put_along_axis(flat, indices.reshape(n, c, -1), grad.reshape(n, c, -1), axis=2)
         return flat.reshape(n, c, *input_size)
@@ -258,6 +260,8 @@ MISTAKES = [
     Mistake("max_pool2d: = for += where windows overlap", pool_kernel, "max_pool2d_gradient",
             _assigning_pool, checks.pool_gradients),
     Mistake("max_pool2d: a tie to the last", pool_kernel, "max_pool2d", _last_tie, checks.pool_ties),
+    Mistake("max_pool2d: the window's row and column exchanged", max_pool2d, "winner_places",
+            lambda f: lambda t, *a: f(np.asarray(2 * (t % 2) + t // 2, t.dtype), *a), checks.pool_ties),
     Mistake("max_pool2d: padded with zeros", pool_kernel, "max_pool2d", _zero_padded_pool,
             checks.pool_values),
     Mistake("interpolate: align_corners ignored", interpolate_kernel, "interpolate_bilinear",
