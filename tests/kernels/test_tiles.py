@@ -49,7 +49,7 @@ def test_a_product_of_panels_is_a_matrix_product(outputs, dtype):
     a_rows[count:] = a_rows[count - 1]
     second = count * (outputs + 3)
     C = np.full(2 * second + 5, 99, dtype)
-    starts = 11, 0, 0, 5, 200, second
+    starts = 11, 0, 0, 5, 200, len(B) // 2, second
     multiply(A, a_rows, starts, np.array(shifts), terms, B, bias, C, c_rows, count, outputs, 2)
     made = C[5:].reshape(2, count, outputs + 3)
     for m in range(2):
@@ -90,7 +90,7 @@ def test_a_tile_that_would_leave_its_arrays_is_refused(wrong):
     A, B, C, bias = (np.zeros(sizes[k], "float32") for k in ("a", "b", "c", "bias"))
     rows = np.zeros(sizes["rows"], np.int64)
     count = min(16, width)
-    starts = 12, 0, 0, 16 - count, 0, 0
+    starts = 12, 0, 0, 16 - count, 0, 0, 0
     with pytest.raises(IndexError, match="would leave"):
         multiply(A, rows, starts, np.zeros(1, np.int64), 8, B, bias, C, rows, 1, count, 1)
 

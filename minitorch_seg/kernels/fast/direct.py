@@ -147,7 +147,7 @@ def _correlate(first, last, x, packed, starts, bias, y, shapes, rows, columns, j
                 begin = (
                     start + group * (channels // groups),
                     starts[job] + group * (starts[job + 1] - starts[job]) // groups,
-                    group * (len(bias) // groups), made + group * outputs, 0, 0,
+                    group * (len(bias) // groups), made + group * outputs, 0, 0, 0,
                 )  # fmt: skip
                 multiply_panels(
                     x if inside else copy, a_rows, y, c_rows, a_bounds + c_bounds, begin,

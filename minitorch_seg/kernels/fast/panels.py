@@ -21,7 +21,7 @@ from minitorch_seg.kernels.jit import part
 MOST = 4 if REGISTERS == 32 else 2
 # Rows of a tile with one, two, three, four vectors: its sums, the vectors and one more fit the registers.
 ROWS_1, ROWS_2, ROWS_3, ROWS_4 = (12, 12, 8, 6) if REGISTERS == 32 else (8, 6, 6, 6)
-OUTER_1, OUTER_2, OUTER_3, OUTER_4 = (14, 12, 8, 6) if REGISTERS == 32 else (10, 6, 6, 6)
+OUTER_1, OUTER_2, OUTER_3, OUTER_4 = (8, 8, 8, 6) if REGISTERS == 32 else (8, 6, 6, 6)
 # So many rows more than are wanted may be computed.
 SPARE_ROWS, OUTER_SPARE = max(ROWS_1, ROWS_2) - 1, max(OUTER_1, OUTER_2) - 1
 
@@ -75,16 +75,16 @@ def bounds(places, count):
 
 @part
 def multiply_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, count, outputs, products):
-    """`products` matrix products; with (a, b, z, c, a_step, c_step) = starts, product m is
+    """`products` matrix products; with (a, b, z, c, a_step, b_step, c_step) = starts, product m is
 
     C[c + m·c_step + c_rows[i] + o] = bias[z + o]
                                       + Σ_{t,k} A[a + m·a_step + a_rows[i] + taps[t] + k] · weight[t, k, o]
 
-    for i < count and o < outputs, and its packed weight is number m of those that begin at B[b].  Both
-    arrays of rows go on for SPARE_ROWS behind `count`, and reach = (*bounds(a_rows, count + SPARE_ROWS),
+    for i < count and o < outputs, and its packed weight begins at B[b + m·b_step].  Both arrays of rows go on
+    for SPARE_ROWS behind `count`, and reach = (*bounds(a_rows, count + SPARE_ROWS),
     *bounds(c_rows, count + SPARE_ROWS)).
     """
-    a, b, z, c, a_step, c_step = starts
+    a, b, z, c, a_step, b_step, c_step = starts
     low_a, high_a, low_c, high_c = reach
     width = VECTOR_BYTES // C.itemsize
     vectors = -(-outputs // width)
@@ -96,8 +96,8 @@ def multiply_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, c
         or a + high_a + high_t + terms + (products - 1) * a_step > len(A)
         or c + low_c < 0
         or c + high_c + outputs + (products - 1) * c_step > len(C)
-        or min(b, a_step, c_step) < 0
-        or b + products * len(taps) * terms * vectors * width > len(B)
+        or min(b, a_step, b_step, c_step) < 0
+        or b + (products - 1) * b_step + len(taps) * terms * vectors * width > len(B)
         or z < 0
         or z + vectors * width > len(bias)
     ):
@@ -128,7 +128,7 @@ def multiply_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, c
                     multiply_tile(
                         ROWS_4, 4, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
-        a, b, c = a + a_step, b + len(taps) * terms * vectors * width, c + c_step
+        a, b, c = a + a_step, b + b_step, c + c_step
 
 
 @part

@@ -14,8 +14,12 @@ stay in the cache.  NaN and infinity reach the whole tile that sees them, and th
 of a sum over taps.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
+from minitorch_seg.kernels import buffers
 from minitorch_seg.kernels.fast.panels import (
     MOST,
     OUTER_SPARE,
@@ -34,6 +38,9 @@ from minitorch_seg.kernels.sizes import Pair
 BLOCK = 24  # tiles transformed together, at least
 LONGEST_SUM = 256  # tiles whose products are added up in one running sum of a weight gradient
 SUMS = 2**24  # numbers in all these sums together, at most about
+FEW_SUMS = 2**18  # numbers from which a sum is large: then there are two of them where two will do
+STRIP = 8  # input channels whose weights are brought into another order together
+ALONE = 2**14  # weights below which that is done by one thread: to wake another takes longer
 
 
 def correlate(
@@ -51,9 +58,12 @@ def correlate(
     """
     channels, outputs = x.shape[3], y.shape[3]
     wide = padded(outputs, y.dtype)
-    packed, nothing = np.empty(36 * channels * wide, y.dtype), np.zeros(wide, y.dtype)
+    packed, nothing = (
+        buffers.empty((36 * _plane(channels, wide, y.itemsize),), y.dtype),
+        np.zeros(wide, y.dtype),
+    )
     shift = nothing if bias is None else fill_up(bias, wide)
-    parallel_for(_pack_weight, channels, weight, places, channels, outputs, packed)
+    _by_strips(_pack_weight, channels, outputs, weight, places, channels, outputs, packed)
     tiles = y.shape[0] * -(-y.shape[1] // 4) * -(-y.shape[2] // 4)
     chunks = -(-tiles // _together(channels, outputs))
     shape, offset = (*x.shape, *y.shape[1:]), (int(padding[0]), int(padding[1]))
@@ -66,9 +76,9 @@ def weight_gradient(x: np.ndarray, grad: np.ndarray, padding: Pair) -> np.ndarra
     channels, outputs = x.shape[3], grad.shape[3]
     size = 36 * (channels + OUTER_SPARE) * padded(outputs, x.dtype)
     tiles = grad.shape[0] * -(-grad.shape[1] // 4) * -(-grad.shape[2] // 4)
-    chunks = max(-(-tiles // LONGEST_SUM), min(4, -(-tiles // BLOCK)))
+    chunks = max(-(-tiles // LONGEST_SUM), min(4 if size < FEW_SUMS else 2, -(-tiles // BLOCK)))
     chunks = max(min(chunks, SUMS // size), min(2, tiles))
-    sums = np.zeros((chunks, size), x.dtype)
+    sums = buffers.empty((chunks, size), x.dtype)
     block = min(_together(channels, outputs), -(-tiles // chunks))
     steps = [36 * padded(n, x.dtype) * np.arange(block) for n in (channels, outputs)]
     rows = np.minimum(np.arange(channels + OUTER_SPARE), channels - 1)
@@ -76,8 +86,17 @@ def weight_gradient(x: np.ndarray, grad: np.ndarray, padding: Pair) -> np.ndarra
     maps = x.reshape(-1), grad.reshape(-1), sums
     parallel_for(_weight_gradient, chunks, *maps, shape, offset, rows, *steps)
     total = np.empty((outputs, channels, 3, 3), x.dtype)
-    parallel_for(_unpack_gradient, channels, sums, channels, outputs, total.reshape(-1))
+    _by_strips(_unpack_gradient, channels, outputs, sums, channels, outputs, total.reshape(-1))
     return total
+
+
+def _by_strips(kernel: Callable[..., None], channels: int, outputs: int, *args: Any) -> None:
+    """Runs a kernel over strips of input channels, on several threads where there is enough to do."""
+    strips = -(-channels // STRIP)
+    if channels * outputs < ALONE:
+        kernel(0, strips, *args)
+    else:
+        parallel_for(kernel, strips, *args)
 
 
 def _together(channels: int, outputs: int) -> int:
@@ -87,34 +106,45 @@ def _together(channels: int, outputs: int) -> int:
     return max(channels * outputs // (channels + outputs), BLOCK)
 
 
+@part
+def _plane(channels, wide, itemsize):
+    """Numbers from one of the 36 matrices of U to the next: an odd number of cache lines, because addresses
+    that are a power of two apart share a few places in the cache.
+    """
+    line = 64 // itemsize
+    return ((channels * wide + line - 1) // line | 1) * line
+
+
 @kernel
 def _pack_weight(first, last, weight, places, channels, outputs, packed):
-    """U = G w Gᵀ for the input channels first … last − 1, each of the 36 packed in panels."""
+    """U = G w Gᵀ for strips of input channels, each of the 36 packed in panels."""
     origin, row, column, channel, output = places
     width = VECTOR_BYTES // packed.itemsize
     vectors = -(-outputs // width)
     parts = -(-vectors // MOST)
-    wide, plane = vectors * width, channels * vectors * width
-    taps = np.empty(9 * wide, packed.dtype)
-    for c in range(first, last):
+    wide = vectors * width
+    plane = _plane(channels, wide, packed.itemsize)
+    taps = np.zeros(STRIP * 9 * wide, packed.dtype)
+    for strip in range(first, last):
+        begin, end = strip * STRIP, min((strip + 1) * STRIP, channels)
         for o in range(outputs):
-            for i in range(3):
-                for j in range(3):
-                    tap = weight[origin + i * row + j * column + c * channel + o * output]
-                    taps[(3 * i + j) * wide + o] = tap
-        for o in range(outputs, wide):
-            for t in range(9):
-                taps[t * wide + o] = 0
-        for q in range(parts):
-            begin, stop = q * vectors // parts, (q + 1) * vectors // parts
-            for v in range(begin, stop):
-                target = (begin * channels + c * (stop - begin) + v - begin) * width
-                _check(len(taps), v * width, 3 * wide, wide, width, (0, 3, 0, 3))
-                _check(len(packed), target, 6 * plane, plane, width, (0, 6, 0, 6))
-                transform_tile(
-                    WEIGHT, 0, taps, v * width, 3 * wide, wide, width,
-                    packed, target, 6 * plane, plane, width, (0, 3, 0, 3), packed, 0,
-                )  # fmt: skip
+            for c in range(begin, end):
+                source, target = origin + c * channel + o * output, (c - begin) * 9 * wide + o
+                for i in range(3):
+                    for j in range(3):
+                        taps[target + (3 * i + j) * wide] = weight[source + i * row + j * column]
+        for c in range(begin, end):
+            for q in range(parts):
+                left, right = q * vectors // parts, (q + 1) * vectors // parts
+                for v in range(left, right):
+                    source = (c - begin) * 9 * wide + v * width
+                    target = (left * channels + c * (right - left) + v - left) * width
+                    _check(len(taps), source, 3 * wide, wide, width, (0, 3, 0, 3))
+                    _check(len(packed), target, 6 * plane, plane, width, (0, 6, 0, 6))
+                    transform_tile(
+                        WEIGHT, 0, taps, source, 3 * wide, wide, width,
+                        packed, target, 6 * plane, plane, width, (0, 3, 0, 3), packed, 0,
+                    )  # fmt: skip
 
 
 @kernel
@@ -136,7 +166,7 @@ def _correlate(first, last, chunks, x, packed, bias, y, shape, padding, taps, no
             a_rows[row], c_rows[row] = tile * 36 * deep, tile * 36 * wide
         last = end - begin - 1
         reach = 0, last * 36 * deep, 0, last * 36 * wide
-        starts = 0, 0, 0, 0, deep, wide
+        starts = 0, 0, 0, 0, deep, _plane(channels, wide, y.itemsize), wide
         multiply_panels(
             seen,
             a_rows,
@@ -187,6 +217,7 @@ def _weight_gradient(first, last, x, grad, sums, shape, padding, a_rows, a_steps
     seen, given = buffer[: block * 36 * deep], buffer[block * 36 * deep :]
     for chunk in range(first, last):
         total = sums[chunk]
+        total[:] = 0
         stop = (chunk + 1) * tiles // chunks
         for begin in range(chunk * tiles // chunks, stop, block):
             end = min(begin + block, stop)
@@ -202,28 +233,33 @@ def _weight_gradient(first, last, x, grad, sums, shape, padding, a_rows, a_steps
 
 @kernel
 def _unpack_gradient(first, last, sums, channels, outputs, dweight):
-    """dw = Gᵀ dU G for the input channels first … last − 1, where dU is the sum of all chunks' sums."""
+    """dw = Gᵀ dU G for strips of input channels, where dU is the sum of all chunks' sums."""
     width = VECTOR_BYTES // sums.itemsize
     wide = -(-outputs // width) * width
-    total, taps = np.empty(36 * wide, sums.dtype), np.empty(9 * wide, sums.dtype)
-    for c in range(first, last):
-        for k in range(36):
-            start = (k * (channels + OUTER_SPARE) + c) * wide
-            part = total[k * wide : (k + 1) * wide]
-            for chunk in range(len(sums)):
-                more = sums[chunk, start : start + wide]
-                for o in range(wide):
-                    part[o] = more[o] + (part[o] if chunk else 0)
-        for o in range(0, wide, width):
-            _check(len(total), o, 6 * wide, wide, width, (0, 6, 0, 6))
-            _check(len(taps), o, 3 * wide, wide, width, (0, 3, 0, 3))
-            transform_tile(
-                WEIGHT_GRADIENT, 0, total, o, 6 * wide, wide, width,
-                taps, o, 3 * wide, wide, width, (0, 3, 0, 3), total, 0,
-            )  # fmt: skip
+    total, taps = np.empty(36 * wide, sums.dtype), np.empty(STRIP * 9 * wide, sums.dtype)
+    for strip in range(first, last):
+        begin, end = strip * STRIP, min((strip + 1) * STRIP, channels)
+        for c in range(begin, end):
+            for k in range(36):
+                start = (k * (channels + OUTER_SPARE) + c) * wide
+                part = total[k * wide : (k + 1) * wide]
+                part[:] = sums[0, start : start + wide]
+                for chunk in range(1, len(sums)):
+                    more = sums[chunk, start : start + wide]
+                    for o in range(wide):
+                        part[o] += more[o]
+            for o in range(0, wide, width):
+                target = (c - begin) * 9 * wide + o
+                _check(len(total), o, 6 * wide, wide, width, (0, 6, 0, 6))
+                _check(len(taps), target, 3 * wide, wide, width, (0, 3, 0, 3))
+                transform_tile(
+                    WEIGHT_GRADIENT, 0, total, o, 6 * wide, wide, width,
+                    taps, target, 3 * wide, wide, width, (0, 3, 0, 3), total, 0,
+                )  # fmt: skip
         for o in range(outputs):
-            for t in range(9):
-                dweight[(o * channels + c) * 9 + t] = taps[t * wide + o]
+            for c in range(begin, end):
+                for t in range(9):
+                    dweight[(o * channels + c) * 9 + t] = taps[((c - begin) * 9 + t) * wide + o]
 
 
 @part
