@@ -12,6 +12,7 @@ end.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -57,34 +58,21 @@ class Recurrent(Module):
                 f"{type(self).__name__}: dropout is a probability between 0 and 1, found {dropout}"
             )
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout, self.bidirectional = (
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-        )
-        self.directions = 2 if bidirectional else 1
+        self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
+        self.bidirectional, self.directions = bidirectional, 2 if bidirectional else 1
         rows = self.gates * hidden_size
-        for suffix in self._suffixes():
-            width = input_size if suffix in ("l0", "l0_reverse") else hidden_size * self.directions
-            shapes: dict[str, tuple[int, ...]] = {
-                "weight_ih": (rows, width),
-                "weight_hh": (rows, hidden_size),
-            }
-            if bias:
-                shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
-            for name, shape in shapes.items():
-                self.register_parameter(f"{name}_{suffix}", Parameter(np.empty(shape, np.float32)))
+        for layer, end in itertools.product(range(num_layers), ("", "_reverse")[: self.directions]):
+            width = hidden_size * self.directions if layer else input_size
+            shapes = {"weight_ih": (rows, width), "weight_hh": (rows, hidden_size)}
+            for name, shape in {**shapes, "bias_ih": (rows,), "bias_hh": (rows,)}.items():
+                parameter = Parameter(np.empty(shape, np.float32)) if bias or "weight" in name else None
+                self.register_parameter(f"{name}_l{layer}{end}", parameter)
         for parameter in self.parameters():
             init.default_uniform_(parameter, hidden_size)
 
-    def _suffixes(self) -> list[str]:
-        ends = ("", "_reverse") if self.bidirectional else ("",)
-        return [f"l{layer}{end}" for layer in range(self.num_layers) for end in ends]
-
-    def _weights(self, suffix: str) -> list[Tensor | None]:
+    def _weights(self, suffix: str) -> list[Any]:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return [getattr(self, f"{name}_{suffix}", None) for name in names]
+        return [getattr(self, f"{name}_{suffix}") for name in names]
 
     def _run(self, x: Tensor, start: list[Tensor | None], suffix: str) -> tuple[Tensor, list[Tensor]]:
         """One direction of one layer: all h (T, N, H), and the last states (N, H)."""
@@ -100,19 +88,17 @@ class Recurrent(Module):
                 f"{self.states} in number, found {found}"
             )
         expected = (self.num_layers * self.directions, batch, self.hidden_size)
-        for i, name in enumerate(names):
-            state = states[i]
-            if state is not None:
-                states[i] = state = state.unsqueeze(1) if single else state
-                if state.shape != expected:
-                    raise ShapeError(
-                        f"{type(self).__name__}: {name} has shape {state.shape}, "
-                        f"expected {expected} (layers·directions, N, H)"
-                    )
+        states = [s.unsqueeze(1) if single and s is not None else s for s in states]
+        for name, state in zip(names, states, strict=True):
+            if state is not None and state.shape != expected:
+                raise ShapeError(
+                    f"{type(self).__name__}: {name} has shape {state.shape}, "
+                    f"expected {expected} (layers·directions, N, H)"
+                )
         return states
 
-    def forward(self, x: Tensor, initial: Any = None) -> tuple[Tensor, Any]:
-        name = type(self).__name__
+    def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
+        name, x = type(self).__name__, input
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             raise ShapeError(
                 f"{name}: input has shape {x.shape}, expected (…, {self.input_size}) "
@@ -125,7 +111,7 @@ class Recurrent(Module):
             x = x.transpose(0, 1)
         if not x.shape[0]:
             raise ShapeError(f"{name}: a sequence needs at least one step, found input {x.shape} (T, N, C)")
-        states = self._initial(initial, x.shape[1], single)
+        states = self._initial(hx, x.shape[1], single)
         last: list[list[Tensor]] = []
         for layer in range(self.num_layers):
             outputs = []
@@ -163,7 +149,7 @@ class RNN(Recurrent):
         dropout: between layers, in training.
         bidirectional: also read backwards; the outputs of both directions are joined.
 
-    Call: rnn(x, h_0=None) → (output (T, N, H·directions), h_n (layers·directions, N, H)).
+    Call: rnn(input, hx=None), hx being h_0 → (output (T, N, H·directions), h_n (layers·directions, N, H)).
 
     >>> import minitorch_seg as ms
     >>> output, h_n = ms.nn.RNN(3, 5)(ms.zeros(7, 2, 3))
@@ -193,8 +179,7 @@ class RNN(Recurrent):
 
     def _run(self, x: Tensor, start: list[Tensor | None], suffix: str) -> tuple[Tensor, list[Tensor]]:
         w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
-        assert w_ih is not None and w_hh is not None
-        bias = None if b_ih is None or b_hh is None else b_ih + b_hh
+        bias = b_ih + b_hh if self.bias else None
         h = F.rnn(x, start[0], w_ih, w_hh, bias, self.nonlinearity)
         return h, [h[-1]]
 
@@ -211,16 +196,14 @@ class GRU(Recurrent):
     gates = 3
 
     def _run(self, x: Tensor, start: list[Tensor | None], suffix: str) -> tuple[Tensor, list[Tensor]]:
-        w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
-        assert w_ih is not None and w_hh is not None
-        h = F.gru(x, start[0], w_ih, w_hh, b_ih, b_hh)
+        h = F.gru(x, start[0], *self._weights(suffix))
         return h, [h[-1]]
 
 
 class LSTM(Recurrent):
-    """Long short-term memory over a sequence; arguments as RNN, without nonlinearity.
+    """Long short-term memory over a sequence; arguments as RNN, without nonlinearity (and proj_size).
 
-    Call: lstm(x, (h_0, c_0)=None) → (output, (h_n, c_n)), shapes as RNN.
+    Call: lstm(input, hx=None), hx being (h_0, c_0) → (output, (h_n, c_n)), shapes as RNN.
 
     >>> import minitorch_seg as ms
     >>> output, (h_n, c_n) = ms.nn.LSTM(3, 5, bidirectional=True)(ms.zeros(7, 2, 3))
@@ -232,7 +215,5 @@ class LSTM(Recurrent):
     states = 2
 
     def _run(self, x: Tensor, start: list[Tensor | None], suffix: str) -> tuple[Tensor, list[Tensor]]:
-        w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
-        assert w_ih is not None and w_hh is not None
-        h, c = F.lstm(x, start[0], start[1], w_ih, w_hh, b_ih, b_hh)
+        h, c = F.lstm(x, start[0], start[1], *self._weights(suffix))
         return h, [h[-1], c]

@@ -34,14 +34,16 @@ class Reshape(Function):
         return grad.reshape(ctx.shape), None
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *sizes: Any, shape: Any = ()) -> Tensor:
     """The same numbers in row-major order in another shape; one size may be −1.
+
+    The sizes are given one by one, as a tuple, or as `shape=`.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([1, 2, 3, 4, 5, 6]).reshape(2, -1).tolist()
     [[1, 2, 3], [4, 5, 6]]
     """
-    sizes = sizes_of(shape)
+    sizes = sizes_of(sizes or (shape,))
     known = math.prod(n for n in sizes if n != -1)
     whole = sizes.count(-1) == 0 and known == input.data.size
     fits = sizes.count(-1) == 1 and known > 0 and input.data.size % known == 0
@@ -80,14 +82,16 @@ class Permute(Function):
         return grad.permute(ctx.back), None
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *order: Any, dims: Any = ()) -> Tensor:
     """Dimension i of the result is dimension dims[i] of the input (a view).
+
+    The dimensions are given one by one, as a tuple, or as `dims=`.
 
     >>> import minitorch_seg as ms
     >>> ms.zeros(2, 3, 4).permute(2, 0, 1).shape
     (4, 2, 3)
     """
-    given = sizes_of(dims)
+    given = sizes_of(order or (dims,))
     order = tuple(normalize_dim("permute", d, input.ndim) for d in given)
     if sorted(order) != list(range(input.ndim)):
         raise ShapeError(
@@ -143,14 +147,16 @@ class Expand(Function):
         return grad.sum_to_size(ctx.shape), None
 
 
-def expand(input: Tensor, *sizes: Any) -> Tensor:
+def expand(input: Tensor, *sizes: Any, size: Any = ()) -> Tensor:
     """Dimensions of size 1 repeated to the given sizes, without a copy; −1 keeps a size.
+
+    The sizes are given one by one, as a tuple, or as `size=`.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1], [2]]).expand(2, 3).tolist()
     [[1, 1, 1], [2, 2, 2]]
     """
-    wanted = sizes_of(sizes)
+    wanted = sizes_of(sizes or (size,))
     extra = len(wanted) - input.ndim
     shape = tuple(input.shape[d - extra] if n == -1 and d >= extra else n for d, n in enumerate(wanted))
     matching = extra >= 0 and all(a in (1, b) for a, b in zip(input.shape, shape[extra:], strict=True))
@@ -182,14 +188,16 @@ class Flip(Function):
         return grad.flip(ctx.dims), None
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *axes: Any, dims: Any = ()) -> Tensor:
     """The input with the order of the elements along `dims` reversed.
+
+    The dimensions are given one by one, as a tuple, or as `dims=`.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1, 2], [3, 4]]).flip(1).tolist()
     [[2, 1], [4, 3]]
     """
-    given = sizes_of(dims)
+    given = sizes_of(axes or (dims,))
     return Flip.apply(input, normalize_dims("flip", given, input.ndim)) if given else input
 
 

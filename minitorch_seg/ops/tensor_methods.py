@@ -105,6 +105,11 @@ def _clone(input: Tensor) -> Tensor:
     return Clone.apply(input)
 
 
+def _where(input: Tensor, condition: Any, other: Any) -> Tensor:
+    """The input where condition is true, other elsewhere."""
+    return selection.where(condition, input, other)
+
+
 def _contiguous(input: Tensor) -> Tensor:
     """The same numbers; kernels bring arrays into the order they need, so nothing has to be done."""
     return input
@@ -144,6 +149,7 @@ def install() -> None:
         "min": _min,
         "to": _to,
         "clone": _clone,
+        "where": _where,
         "contiguous": _contiguous,
         "T": property(lambda self: self.permute(*reversed(range(self.ndim)))),
         "__iadd__": _in_place(np.add, arithmetic.add),
