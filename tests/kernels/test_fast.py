@@ -82,6 +82,28 @@ def test_every_algorithm_agrees_with_the_reference(algorithm, data):
     assert is_map(found[0]) and is_map(found[1])
 
 
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_depthwise_agrees_with_the_reference(data):
+    kernel, stride, dilation = (
+        (data.draw(st.integers(1, most)), data.draw(st.integers(1, most))) for most in (4, 3, 3)
+    )
+    padding = (data.draw(st.integers(0, 3)), data.draw(st.integers(0, 3)))
+    channels = data.draw(st.integers(2, 40), "C")
+    size = (
+        data.draw(st.integers(max(1, dilation[i] * (kernel[i] - 1) + 1 - 2 * padding[i]), 24)) for i in (0, 1)
+    )
+    window = (stride, padding, dilation, channels)
+    dtype = data.draw(st.sampled_from(["float32", "float64"]), "dtype")
+    x, weight, bias, grad = arrays((2, channels, *size), channels, kernel, window, dtype)
+    assert fast.choose(channels, channels, kernel, stride, dilation, channels)[0] == "depthwise"
+    expected = three_products(reference, reference_transposed, x, weight, bias, grad, window)
+    for a, b in zip(
+        three_products(fast, fast_transposed, x, weight, bias, grad, window), expected, strict=True
+    ):
+        close(a, b)
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 40, 1100), (1, 150, 20, 20), (9, 8, 33, 65)])
 @pytest.mark.parametrize("algorithm", ["direct", "winograd"])
 def test_maps_that_need_several_blocks(shape, algorithm):
@@ -112,12 +134,16 @@ CASES = [
     ((3, 12, 35, 33), 18, (3, 2), ((2, 1), (1, 2), (1, 2), 3)),
     ((2, 5, 30, 31), 7, (1, 1), ((1, 1), (0, 0), (1, 1), 1)),
 ]
+DEPTHWISE = [
+    ((3, 37, 35, 33), 37, (3, 3), ((1, 1), (1, 1), (1, 1), 37)),
+    ((2, 5, 30, 31), 5, (3, 2), ((2, 1), (1, 2), (1, 2), 5)),
+]
+FORCED = [(a, c) for a in ("direct", "winograd") for c in CASES] + [("auto", c) for c in DEPTHWISE]
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+@pytest.mark.parametrize("algorithm, case", FORCED)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_one_two_and_seven_threads_give_the_same_bits(case, algorithm, dtype):
+def test_one_two_and_seven_threads_give_the_same_bits(algorithm, case, dtype):
     x, weight, bias, grad = arrays(*case, dtype)
     dispatch.set_conv_algorithm(algorithm)
     results = []
@@ -128,9 +154,8 @@ def test_one_two_and_seven_threads_give_the_same_bits(case, algorithm, dtype):
     assert results[0] == results[1] == results[2]
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
-def test_nothing_outside_the_arrays_is_read_or_written(case, algorithm, monkeypatch):
+@pytest.mark.parametrize("algorithm, case", FORCED)
+def test_nothing_outside_the_arrays_is_read_or_written(algorithm, case, monkeypatch):
     """Arguments lie between NaN, everything that is allocated between canaries."""
     x, weight, bias, grad = arrays(*case)
     dispatch.set_conv_algorithm(algorithm)
@@ -178,14 +203,13 @@ def run(program: str, **environment: str) -> str:
 COMPARE = """
 from tests.kernels.test_fast import *
 from minitorch_seg.kernels.fast import tile_ir
-for algorithm in ("direct", "winograd"):
+for algorithm, (shape, outputs, kernel, window) in FORCED:
     dispatch.set_conv_algorithm(algorithm)
-    for shape, outputs, kernel, window in CASES[:3]:
-        x, weight, bias, grad = arrays((1, *shape[1:2], 9, 7), outputs, kernel, window)
-        found = three_products(fast, fast_transposed, x, weight, bias, grad, window)
-        expected = three_products(reference, reference_transposed, x, weight, bias, grad, window)
-        for a, b in zip(found, expected, strict=True):
-            close(a, b, 5.0 * float(np.abs(b).max()))
+    x, weight, bias, grad = arrays((1, *shape[1:2], 9, 7), outputs, kernel, window)
+    found = three_products(fast, fast_transposed, x, weight, bias, grad, window)
+    expected = three_products(reference, reference_transposed, x, weight, bias, grad, window)
+    for a, b in zip(found, expected, strict=True):
+        close(a, b, 5.0 * float(np.abs(b).max()))
 print("all agree with vectors of", tile_ir.VECTOR_BYTES, "bytes")
 """
 
@@ -216,7 +240,8 @@ def test_the_algorithm_is_chosen_by_shape_and_said():
     assert fast.choose(16, 16, (3, 3), *common)[0] == "winograd"
     assert fast.choose(3, 16, (3, 3), *common)[0] == "direct"
     assert fast.choose(16, 16, (5, 5), *common)[0] == "direct"
-    assert fast.choose(16, 16, (3, 3), (1, 1), (1, 1), 16)[0] == "plain"
+    assert fast.choose(16, 16, (3, 3), (1, 1), (1, 1), 16)[0] == "depthwise"
+    assert fast.choose(16, 32, (3, 3), (1, 1), (1, 1), 16)[0] == "plain"
     assert dispatch.get("conv2d") is fast
     assert "3×3, stride 1" in fast.choose(16, 16, (3, 3), *common)[1]
     dispatch.set_conv_algorithm("winograd")

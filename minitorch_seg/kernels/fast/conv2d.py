@@ -1,7 +1,7 @@
 """Convolution and the gradient of its weight: chooses an algorithm by shape, `choose` says which and why.
 
-`winograd.py` has Winograd's algorithm, `direct.py` register tiles on the plain sum, `cpu/conv2d.py` the
-plain loops.
+`winograd.py` has Winograd's algorithm, `direct.py` register tiles on the plain sum, `depthwise.py` tiles for
+channels that see themselves alone, `cpu/conv2d.py` the plain loops.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.kernels.cpu import conv2d as plain
 from minitorch_seg.kernels.cpu.passes import Pass
-from minitorch_seg.kernels.fast import direct, winograd
+from minitorch_seg.kernels.fast import depthwise, direct, winograd
 from minitorch_seg.kernels.layout import contiguous, empty_map, pixels
 from minitorch_seg.kernels.sizes import Pair, window_counts
 
@@ -20,8 +20,8 @@ FEWEST_OUTPUTS = 3  # outputs of a group from which a tile beats plain loops, th
 def choose(
     channels: int, outputs: int, kernel: Pair, stride: Pair, dilation: Pair, groups: int
 ) -> tuple[str, str]:
-    """("winograd", "direct" or "plain", and why) for a convolution from `channels` to `outputs`, or its
-    gradients.
+    """("winograd", "direct", "depthwise" or "plain", and why) for a convolution from `channels` to
+    `outputs`, or its gradients.
 
     >>> choose(16, 16, (3, 3), (1, 1), (1, 1), 1)[0], choose(16, 16, (3, 3), (2, 2), (1, 1), 1)[0]
     ('winograd', 'direct')
@@ -36,6 +36,8 @@ def choose(
         )
     if fits and min(channels, outputs) >= FEWEST:
         return "winograd", f"3×3, stride 1, {FEWEST} channels or more: 36 products do the work of 144"
+    if groups > 1 and channels == groups == outputs:
+        return "depthwise", "each channel sees itself alone: vectors of channels, multiplied place by place"
     if outputs // groups < FEWEST_OUTPUTS and groups > 1:
         return "plain", f"a group has fewer than {FEWEST_OUTPUTS} outputs, too few to fill a vector"
     return "direct", "a register tile suits every other shape"
@@ -66,6 +68,9 @@ def conv2d(
     if (kh, kw, *stride, *padding) == (1, 1, 1, 1, 0, 0):  # no pixel sees another: one long row
         source, result = source.reshape(1, 1, -1, x.shape[1]), result.reshape(1, 1, -1, o)
     passes = _passes(result.shape[1:3], (kh, kw), stride, padding, dilation)
+    if algorithm == "depthwise":
+        depthwise.correlate(source, weight.reshape(o, kh, kw).transpose(1, 2, 0), shift, result, passes)
+        return y
     parts = weight.reshape(groups, o // groups, part, kh, kw).transpose(0, 3, 4, 2, 1)
     direct.correlate(source, parts, shift, result, passes)
     return y
@@ -91,6 +96,9 @@ def conv2d_weight_gradient(
     if (*kernel_size, *stride, *padding) == (1, 1, 1, 1, 0, 0):
         source, given = source.reshape(1, 1, -1, c), given.reshape(1, 1, -1, o)
     passes = _passes(given.shape[1:3], kernel_size, stride, padding, dilation)
+    if algorithm == "depthwise":
+        dweight = depthwise.weight_gradient(source, given, kernel_size, passes)
+        return np.ascontiguousarray(dweight.transpose(2, 0, 1)).reshape(o, 1, *kernel_size)
     dweight = direct.weight_gradient(source, given, groups, kernel_size, passes)
     return np.ascontiguousarray(dweight.transpose(0, 4, 3, 1, 2)).reshape(o, c // groups, *kernel_size)
 

@@ -5,7 +5,7 @@ import numpy as np
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.kernels.cpu import conv_transpose2d as plain
 from minitorch_seg.kernels.cpu.passes import transposed_passes
-from minitorch_seg.kernels.fast import direct, winograd
+from minitorch_seg.kernels.fast import depthwise, direct, winograd
 from minitorch_seg.kernels.fast.conv2d import choose
 from minitorch_seg.kernels.layout import contiguous, empty_map, pixels
 from minitorch_seg.kernels.sizes import Pair
@@ -40,6 +40,11 @@ def conv_transpose2d(
         transposed_passes(*axis)
         for axis in zip(result.shape[1:3], kernel, stride, padding, dilation, strict=True)
     )
+    if algorithm == "depthwise":
+        depthwise.correlate(
+            source, weight.reshape(o, *kernel).transpose(1, 2, 0), shift, result, (rows, columns)
+        )
+        return y
     parts = weight.reshape(groups, c // groups, part, *kernel).transpose(0, 3, 4, 1, 2)
     direct.correlate(source, parts, shift, result, (rows, columns))
     return y

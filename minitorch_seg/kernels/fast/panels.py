@@ -111,22 +111,22 @@ def multiply_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, c
             if stop - begin == 1:
                 for r in range(0, count, ROWS_1):
                     multiply_tile(
-                        ROWS_1, 1, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
+                        0, ROWS_1, 1, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
             elif stop - begin == 2:
                 for r in range(0, count, ROWS_2):
                     multiply_tile(
-                        ROWS_2, 2, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
+                        0, ROWS_2, 2, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
             elif MOST > 2 and stop - begin == 3:
                 for r in range(0, count, ROWS_3):
                     multiply_tile(
-                        ROWS_3, 3, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
+                        0, ROWS_3, 3, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
             elif MOST > 2:
                 for r in range(0, count, ROWS_4):
                     multiply_tile(
-                        ROWS_4, 4, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
+                        0, ROWS_4, 4, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
         a, b, c = a + a_step, b + b_step, c + c_step
 
@@ -174,28 +174,28 @@ def outer_panels(
                 for r in range(0, rows, OUTER_1):
                     at = cq + r * outputs
                     outer_tile(
-                        OUTER_1, 1, A, a, a_rows, r, a_steps, B, bq, b_steps, first, count,
+                        0, OUTER_1, 1, A, a, a_rows, r, a_steps, B, bq, b_steps, first, count,
                         C, at, outputs, lanes,
                     )  # fmt: skip
             elif stop - begin == 2:
                 for r in range(0, rows, OUTER_2):
                     at = cq + r * outputs
                     outer_tile(
-                        OUTER_2, 2, A, a, a_rows, r, a_steps, B, bq, b_steps, first, count,
+                        0, OUTER_2, 2, A, a, a_rows, r, a_steps, B, bq, b_steps, first, count,
                         C, at, outputs, lanes,
                     )  # fmt: skip
             elif MOST > 2 and stop - begin == 3:
                 for r in range(0, rows, OUTER_3):
                     at = cq + r * outputs
                     outer_tile(
-                        OUTER_3, 3, A, a, a_rows, r, a_steps, B, bq, b_steps, first, count,
+                        0, OUTER_3, 3, A, a, a_rows, r, a_steps, B, bq, b_steps, first, count,
                         C, at, outputs, lanes,
                     )  # fmt: skip
             elif MOST > 2:
                 for r in range(0, rows, OUTER_4):
                     at = cq + r * outputs
                     outer_tile(
-                        OUTER_4, 4, A, a, a_rows, r, a_steps, B, bq, b_steps, first, count,
+                        0, OUTER_4, 4, A, a, a_rows, r, a_steps, B, bq, b_steps, first, count,
                         C, at, outputs, lanes,
                     )  # fmt: skip
         a, b, c = a + a_step, b + b_step, c + (rows + OUTER_SPARE) * outputs

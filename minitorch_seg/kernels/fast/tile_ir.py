@@ -78,8 +78,9 @@ class _Memory:
         pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
         self.builder.store(value, pointer, align=self.bytes)
 
-    def everywhere(self, number: ir.Value) -> ir.Value:
-        """A vector of equal numbers."""
+    def load_everywhere(self, pointer: ir.Value) -> ir.Value:
+        """A vector that holds one number in all its places."""
+        number = self.builder.load(pointer, typ=self.number)
         none, zero = ir.Constant(self.vector, ir.Undefined), ir.Constant(ir.IntType(32), 0)
         places = ir.Constant(ir.VectorType(ir.IntType(32), self.vector.count), None)
         return self.builder.shuffle_vector(self.builder.insert_element(none, number, zero), none, places)
@@ -162,24 +163,27 @@ def _literals(*arguments: Any) -> list[int] | None:
 
 
 @intrinsic(prefer_literal=True)
-def _multiply_tile(typing, ROWS, VECTORS, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, lanes):
-    sizes = _literals(ROWS, VECTORS)
+def _multiply_tile(
+    typing, EACH, ROWS, VECTORS, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, lanes
+):
+    sizes = _literals(EACH, ROWS, VECTORS)
     if sizes is None:
         return None
-    rows, vectors = sizes
+    each, rows, vectors = sizes
     n = types.intp
-    signature = types.void(ROWS, VECTORS, A, a_rows, n, taps, n, B, n, bias, n, C, c_rows, n, n, n)
+    signature = types.void(EACH, ROWS, VECTORS, A, a_rows, n, taps, n, B, n, bias, n, C, c_rows, n, n, n)
 
     def codegen(context, builder, signature, arguments):
         arrays = {
-            k: _Memory(context, builder, signature.args[k], arguments[k]) for k in (2, 3, 5, 7, 9, 11, 12)
+            k: _Memory(context, builder, signature.args[k], arguments[k]) for k in (3, 4, 6, 8, 10, 12, 13)
         }
         A, a_rows, taps, B, bias, C, c_rows = arrays.values()
-        a, terms, b, z, c, r, lanes = (arguments[k] for k in (4, 6, 8, 10, 13, 14, 15))
+        a, terms, b, z, c, r, lanes = (arguments[k] for k in (5, 7, 9, 11, 14, 15, 16))
         width = A.vector.count
         starts = [A.at(builder.add(a, a_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
         first = [bias.load_vector(bias.at(builder.add(z, _INT(j * width)))) for j in range(vectors)]
-        count = builder.extract_value(builder.extract_value(arguments[5], 5), 0)
+        count = builder.extract_value(builder.extract_value(arguments[6], 5), 0)
+        mask = A.first(lanes)
 
         def step(k, row_pointers, b_pointer, sums):
             """The outer product number k."""
@@ -190,10 +194,10 @@ def _multiply_tile(typing, ROWS, VECTORS, A, a_rows, a, taps, terms, B, b, bias,
             ]
             new = []
             for i, pointer in enumerate(row_pointers):
-                number = builder.load(builder.gep(pointer, [k], source_etype=A.number), typ=A.number)
-                spread = A.everywhere(number)
+                here = builder.gep(pointer, [k], source_etype=A.number)
+                factor = A.load_some(here, mask) if each else A.load_everywhere(here)
                 for j in range(vectors):
-                    new.append(A.multiply_add(spread, loaded[j], sums[i * vectors + j]))
+                    new.append(A.multiply_add(factor, loaded[j], sums[i * vectors + j]))
             return new
 
         def tap(t, sums):
@@ -218,19 +222,19 @@ def _multiply_tile(typing, ROWS, VECTORS, A, a_rows, a, taps, terms, B, b, bias,
 
 @intrinsic(prefer_literal=True)
 def _outer_tile(
-    typing, ROWS, VECTORS, A, a, a_rows, r, a_steps, B, b, b_steps, first, count, C, c, c_row, lanes
+    typing, EACH, ROWS, VECTORS, A, a, a_rows, r, a_steps, B, b, b_steps, first, count, C, c, c_row, lanes
 ):
-    sizes = _literals(ROWS, VECTORS)
+    sizes = _literals(EACH, ROWS, VECTORS)
     if sizes is None:
         return None
-    rows, vectors = sizes
+    each, rows, vectors = sizes
     n = types.intp
-    signature = types.void(ROWS, VECTORS, A, n, a_rows, n, a_steps, B, n, b_steps, n, n, C, n, n, n)
+    signature = types.void(EACH, ROWS, VECTORS, A, n, a_rows, n, a_steps, B, n, b_steps, n, n, C, n, n, n)
 
     def codegen(context, builder, signature, arguments):
-        arrays = {k: _Memory(context, builder, signature.args[k], arguments[k]) for k in (2, 4, 6, 7, 9, 12)}
+        arrays = {k: _Memory(context, builder, signature.args[k], arguments[k]) for k in (3, 5, 7, 8, 10, 13)}
         A, a_rows, a_steps, B, b_steps, C = arrays.values()
-        a, r, b, first, count, c, c_row, lanes = (arguments[k] for k in (3, 5, 8, 10, 11, 13, 14, 15))
+        a, r, b, first, count, c, c_row, lanes = (arguments[k] for k in (4, 6, 9, 11, 12, 14, 15, 16))
         end = builder.add(first, count)
         width = A.vector.count
         starts = [A.at(builder.add(a, a_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
@@ -251,9 +255,12 @@ def _outer_tile(
                 loaded.append(B.load_some(pointer, mask) if cut else B.load_vector(pointer))
             new = []
             for i, start in enumerate(starts):
-                number = builder.load(builder.gep(start, [shift], source_etype=A.number), typ=A.number)
-                spread = A.everywhere(number)
-                new += [A.multiply_add(spread, loaded[j], sums[i * vectors + j]) for j in range(vectors)]
+                here = builder.gep(start, [shift], source_etype=A.number)
+                if each:
+                    factor = A.load_vector(here) if mask is None else A.load_some(here, mask)
+                else:
+                    factor = A.load_everywhere(here)
+                new += [A.multiply_add(factor, loaded[j], sums[i * vectors + j]) for j in range(vectors)]
             return new
 
         with builder.if_else(B.is_whole(lanes)) as (whole, cut):
@@ -322,12 +329,12 @@ def _transform_tile(
     return signature, codegen
 
 
-def multiply_twin(rows, vectors, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, lanes):
+def multiply_twin(each, rows, vectors, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, lanes):
     """C[c + c_rows[r + i] + j] = bias[z + j]
                                + Σ_{t,k} A[a + a_rows[r + i] + taps[t] + k] · B[b + (t·terms + k)·columns + j]
 
     for i < rows and the columns = vectors·W places j, W numbers a vector; of the last vector only the first
-    `lanes` are stored.
+    `lanes` are stored.  With `each`, place j has a number of A of its own, A[… + k + j]; then vectors = 1.
     """
     width = VECTOR_BYTES // C.itemsize
     columns = vectors * width
@@ -335,16 +342,24 @@ def multiply_twin(rows, vectors, A, a_rows, a, taps, terms, B, b, bias, z, C, c_
     matrix = B[b : b + len(taps) * terms * columns].reshape(-1, columns)
     for i in range(rows):
         start = a + a_rows[r + i]
-        row = np.concatenate([A[start + t : start + t + terms] for t in taps])
         target = c + c_rows[r + i]
+        if each:
+            factors = np.array([A[start + t + k :][:lanes] for t in taps for k in range(terms)])
+            total = bias[z : z + lanes] + (factors * matrix[:, :lanes]).sum(axis=0)
+            C[target : target + lanes] = total
+            continue
+        row = np.concatenate([A[start + t : start + t + terms] for t in taps])
         C[target : target + stored] = (bias[z : z + columns] + row @ matrix)[:stored]
 
 
-def outer_twin(rows, vectors, A, a, a_rows, r, a_steps, B, b, b_steps, first, count, C, c, c_row, lanes):
+def outer_twin(
+    each, rows, vectors, A, a, a_rows, r, a_steps, B, b, b_steps, first, count, C, c, c_row, lanes
+):
     """C[c + i·c_row + j] += Σ_p A[a + a_rows[r + i] + a_steps[p]] · B[b + b_steps[p] + j]
 
     for first <= p < first + count, i < rows and the vectors·W places j; of the last vector of B only the
-    first `lanes` are read, the others count as zero.
+    first `lanes` are read, the others count as zero.  With `each`, place j has a number of A of its own,
+    A[… + j]; then vectors = 1.
     """
     width = VECTOR_BYTES // C.itemsize
     columns = vectors * width
@@ -353,7 +368,11 @@ def outer_twin(rows, vectors, A, a, a_rows, r, a_steps, B, b, b_steps, first, co
         start = b + b_steps[p]
         row[: columns - width + lanes] = B[start : start + columns - width + lanes]
         for i in range(rows):
-            C[c + i * c_row : c + i * c_row + columns] += A[a + a_rows[r + i] + a_steps[p]] * row
+            start = a + a_rows[r + i] + a_steps[p]
+            if each:
+                C[c + i * c_row : c + i * c_row + lanes] += A[start : start + lanes] * row[:lanes]
+            else:
+                C[c + i * c_row : c + i * c_row + columns] += A[start] * row
 
 
 def transform_twin(
