@@ -133,7 +133,8 @@ def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any] | None) -> list[t
                     "with .sum() or .mean()"
                 )
             gradient = np.ones_like(tensor.data)
-        gradient = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient, tensor.dtype))
+        gradient = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient))
+        gradient = gradient.to(tensor.dtype)
         if gradient.shape != tensor.shape:
             raise ShapeError(
                 f"backward: gradient of shape {gradient.shape} for a tensor of shape {tensor.shape}"

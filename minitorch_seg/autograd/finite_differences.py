@@ -187,7 +187,7 @@ class PointCheck:
 def _output_index(outputs: list[Tensor], flat: int) -> str:
     for number, output in enumerate(outputs):
         if flat < output.data.size:
-            index = [int(i) for i in np.unravel_index(flat, output.shape)] if output.ndim else []
+            index = [int(i) for i in np.unravel_index(flat, output.shape)]
             return (f" {number}" if len(outputs) > 1 else "") + str(index)
         flat -= output.data.size
     raise IndexError(flat)

@@ -75,7 +75,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     shapes = {t.shape for t in tensors}
     if len(shapes) > 1:
         raise ShapeError(f"stack: tensors of one shape expected, found {sorted(shapes)}")
-    return cat([t.unsqueeze(dim) for t in tensors], normalize_dim("stack", dim, tensors[0].ndim + 1))
+    dim = normalize_dim("stack", dim, tensors[0].ndim + 1)
+    return cat([t.unsqueeze(dim) for t in tensors], dim)
 
 
 @typed

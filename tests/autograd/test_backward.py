@@ -538,3 +538,106 @@ def test_an_in_place_change_says_the_versions():
     expected = r"Mul saved array 1 of shape \(2,\).*version 0 then, 2 now"
     with pytest.raises(RuntimeError, match=expected):
         y.backward()
+
+
+def test_a_root_that_is_a_leaf_gets_its_gradient_in_its_own_dtype():
+    for gradient in ([1, 2], np.array([1.0, 2.0]), ms.tensor([1, 2]), ms.tensor([1.0, 2.0], dtype="float64")):
+        x = ms.tensor([5.0, 6.0], requires_grad=True)
+        x.backward(gradient)
+        assert x.grad.dtype == np.float32 and x.grad.tolist() == [1.0, 2.0]
+
+
+def test_two_targets_that_do_not_lead_to_each_other():
+    """The younger one has nothing to pass on; the older one gets its gradient, and so do leaves later."""
+    x = leaf(2.0)
+    older, younger = x * 3, x * x
+    y = older * younger
+    a, b = ms.grad(y, [older, younger], retain_graph=True)
+    assert (a.item(), b.item()) == (4.0, 6.0)
+    y.backward()
+    assert x.grad.item() == 3 * 3 * 2.0**2
+
+
+def test_a_retained_gradient_can_be_differentiated():
+    x = leaf(3.0)
+    y = x * x
+    y.retain_grad()
+    (y * y).backward(create_graph=True)
+    assert y.grad.item() == 18.0 and y.grad.requires_grad
+    (again,) = ms.grad(y.grad, x)
+    assert again.item() == 12.0  # d 2x² / dx
+
+
+def fused(extra=None):
+    """factor · a², fused, with a twin; b is not used."""
+
+    class Fused(ms.Function):
+        twin = staticmethod(lambda a, b, *, factor=1.0: a * a * factor)
+
+        @staticmethod
+        def forward(ctx, a, b, *, factor=1.0):
+            ctx.save_for_backward(a)
+            ctx.factor = factor
+            return a.data * a.data * factor
+
+        @staticmethod
+        def backward(ctx, g):
+            (a,) = ctx.saved_tensors
+            return 2 * ctx.factor * a.data * g, extra
+
+    return Fused
+
+
+def test_keywords_and_unused_arguments_reach_the_twin():
+    a, b = leaf([2.0]), leaf([5.0])
+    for watched in (False, True):
+        with ms.detect_anomaly() if watched else ms.enable_grad():
+            y = fused().apply(a, b, factor=7.0).sum()
+            slope, nothing = ms.grad(y, [a, b], create_graph=True, allow_unused=True)
+        assert slope.tolist() == [28.0] and nothing is None
+        assert ms.grad(slope.sum(), a)[0].tolist() == [14.0]
+
+
+def test_a_twin_sees_whether_its_arguments_were_changed():
+    x = leaf([2.0, 3.0])
+    h = x * 1
+    with ms.no_grad():
+        h += 1  # before: the version then is what counts
+    (g,) = ms.grad(fused().apply(h, None).sum(), x, create_graph=True)
+    assert g.tolist() == [6.0, 8.0]
+
+    class Light(ms.Function):  # saves nothing, so the twin's arguments alone can tell
+        twin = staticmethod(lambda a: a * 2)
+
+        @staticmethod
+        def forward(ctx, a):
+            return a.data * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    h = x * 1
+    y = Light.apply(h).sum()
+    with ms.no_grad():
+        h += 1
+    with pytest.raises(RuntimeError, match=r"Light saved array 0 of shape \(2,\).*in-place"):
+        ms.grad(y, x, create_graph=True)
+
+
+def test_a_gradient_of_another_dtype_takes_the_arguments():
+    class Wide(ms.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a.data * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g.data.astype(np.float64) * 2  # an array, too
+
+    x = ms.tensor([1.0], requires_grad=True)
+    seen = []
+    h = x * 1
+    h.register_hook(lambda g: seen.append(g.dtype))
+    Wide.apply(h).sum().backward()
+    assert seen == [np.float32] and x.grad.tolist() == [2.0]

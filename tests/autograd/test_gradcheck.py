@@ -381,3 +381,36 @@ def test_strong_curvature_is_no_kink_and_a_jump_is_measured_against_the_slope():
 
     assert ms.gradcheck(bent(100.0), np.zeros(1)).kinks
     assert "backward says 10000" in message_of(bent(0.5), np.zeros(1))
+
+
+def test_a_kink_along_a_direction_only():
+    """min(relu(a), relu(b)) at 0 is smooth along both axes, and bent between them."""
+    report = ms.gradcheck(lambda x: ms.minimum(x[:1].relu(), x[1:].relu()), np.zeros(2), max_jacobian=0)
+    assert "argument 0, along a random direction: left and right derivative differ" in report.kinks[0]
+
+
+def test_stepping_aside_works_at_one_too():
+    for at in (1.0, -1.0):
+        assert len(ms.gradcheck(lambda x, a=at: (x - a).relu(), np.array([at])).kinks) == 1
+
+
+def test_what_is_counted_by_default_with_constants_and_with_directions_alone():
+    x = np.array([1.0, 2.0, 3.0])
+    assert ms.gradcheck(lambda t: t * t, x).compared == 9 + 6
+    assert ms.gradcheck(lambda t: t * t, x, max_jacobian=0, directions=4, order=2).compared == 4 + 2 * 4
+    marked = ms.tensor(np.ones(2), requires_grad=True)
+    assert ms.gradcheck(lambda a, b: a * b, [marked, np.ones(2)]).compared == 2 * (4 + 6)
+    assert ms.gradcheck(lambda a, b: a * b, [marked, ms.tensor(np.ones(2))]).compared == 4 + 6
+    assert ms.gradcheck(lambda a, b: a * 2, [np.ones(2), np.ones((0, 3))]).compared == 4 + 6
+    assert ms.gradcheck(lambda a: ms.from_numpy(np.ones(3)), np.ones((2, 2))).compared == 12 + 6
+
+
+def test_the_function_is_named_in_every_refusal():
+    def narrow(x):
+        return x.float()
+
+    with pytest.raises(ms.GradcheckError, match="narrow turns float64 into float32: keep the input's dtype"):
+        ms.gradcheck(narrow, np.ones(2))
+    options = {"max_jacobian": 0, "atol": 1.2, "rtol": 0.0, "directions": 30}
+    text = message_of(wrong(change=lambda g: g + 1.0), np.array([1.0, 2.0]), **options)
+    assert text.startswith("Square: <u, J v> for argument 0")

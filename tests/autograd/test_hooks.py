@@ -70,7 +70,7 @@ def test_retain_grad_twice_after_hooks_and_in_its_own_memory():
 def test_what_a_hook_returns_is_checked(hook, error):
     x = leaf([1.0, 2.0])
     x.register_hook(hook)
-    with pytest.raises(error, match="hook"):
+    with pytest.raises(error, match=r"a hook .*(\(\), expected \(2,\)|found ndarray|found float)"):
         (x * x).sum().backward()
 
 

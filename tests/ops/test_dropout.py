@@ -73,3 +73,10 @@ def test_refuses():
         refuses(ValueError, f"dropout2d p {p}", lambda L, p=p: L.dropout2d(L.zeros(1, 2, 2, 2), p))
     refuses(DTypeError, "dropout int64", lambda L: L.dropout(L.tensor([1, 2]), 0.5))
     refuses(ShapeError, "dropout2d (2,)", lambda L: L.dropout2d(L.zeros(2), 0.5), torch_too=False)
+
+
+def test_nothing_is_dropped_outside_training_or_with_p_zero():
+    x = ms.ones(2, 3, 4, 4)
+    for drop in (ms.functional.dropout, ms.functional.dropout2d):
+        assert drop(x, 0.5, training=False).data.all() and drop(x, 0.0).data.all()
+        assert drop(x, 0.5, training=False).tolist() == drop(x, 0.0).tolist() == x.tolist()

@@ -237,3 +237,80 @@ def test_defaults_are_what_the_signatures_of_pytorch_say():
                 assert np.all(parameter.default == default), (
                     f"{name}: {argument}={parameter.default}, {default}"
                 )
+
+
+#: An array of the wrong shape: the name of the argument stands in the sentence.
+SHAPES = [
+    (name, argument)
+    for name, (shapes, _) in FLOATS.items()
+    for argument in shapes
+    if argument in ("bias", "weight", "h0", "c0") or argument.startswith(("W_", "b_"))
+    if not (
+        argument == "weight" and name in ("conv2d", "conv_transpose2d", "binary_cross_entropy_with_logits")
+    )
+    if not (argument == "weight" and name in ("binary_cross_entropy", "linear"))
+    if not (argument == "W_hh" and name != "rnn")  # it says how many hidden units there are
+]
+
+
+@pytest.mark.parametrize("name, argument", SHAPES)
+def test_an_array_of_the_wrong_shape_is_named(name, argument):
+    shapes, others = FLOATS[name]
+    wrong = {**shapes, argument: (7, *shapes[argument][1:])}
+    if argument == "W_hh":
+        wrong[argument] = (4, 5)
+    with pytest.raises((ValueError, IndexError)) as caught:
+        getattr(F, name)(**{n: zeros(*s) for n, s in wrong.items()}, **others)
+    assert str(caught.value).startswith(f"{SPEAKERS.get(name, name)}: ")
+    assert argument in str(caught.value) or argument == "weight"
+
+
+@pytest.mark.parametrize("name", ["running_mean", "running_var"])
+def test_running_statistics_of_instance_norm_are_named(name):
+    with pytest.raises(ValueError, match=rf"^instance_norm: {name} has shape \(3,\)"):
+        F.instance_norm(zeros(*MAP), **{"running_mean": zeros(2), "running_var": ms.ones(2), name: zeros(3)})
+
+
+IMAGES = [n for n, (s, _) in FLOATS.items() if s.get("input") == MAP and "loss" not in n]
+
+
+@pytest.mark.parametrize("name", sorted({*IMAGES} - {"batch_norm", "layer_norm", "dropout"} - {"nll_loss"}))
+def test_too_few_dimensions_name_the_operator(name):
+    if "entropy" in name or name == "lovasz_softmax":
+        return
+    shapes, others = FLOATS[name]
+    others = {**others, "indices": zeros(2, dtype="int64")} if name == "max_unpool2d" else others
+    with pytest.raises(ValueError, match=rf"^{name}: .*\(2,\)"):
+        getattr(F, name)(**{n: zeros(*((2,) if n == "input" else s)) for n, s in shapes.items()}, **others)
+
+
+@pytest.mark.parametrize(
+    "name, call",
+    [
+        ("conv2d", lambda: F.conv2d(zeros(*MAP), zeros(2, 2, 5, 5))),
+        ("max_pool2d", lambda: F.max_pool2d(zeros(*MAP), 5)),
+        ("avg_pool2d", lambda: F.avg_pool2d(zeros(*MAP), 5)),
+        ("unfold", lambda: F.unfold(zeros(*MAP), 5)),
+        ("fold", lambda: F.fold(zeros(1, 25, 1), 4, 5)),
+    ],
+)
+def test_a_kernel_beyond_the_image_names_the_operator(name, call):
+    with pytest.raises(
+        ValueError, match=rf"^{name}: the kernel's extent 5 is larger than the padded height 4"
+    ):
+        call()
+
+
+def test_other_sizes_name_the_operator():
+    for name, call, words in [
+        ("interpolate", lambda: F.interpolate(zeros(*MAP), 0), "output size must be at least 1, found 0"),
+        ("roll", lambda: ms.roll(zeros(2, 3), 1, 5), "dim 5"),
+        ("stack", lambda: ms.stack([zeros(2), zeros(2)], 5), "dim 5"),
+        ("cat", lambda: ms.cat([zeros(2), zeros(2)], 5), "dim 5"),
+        ("pixel_unshuffle", lambda: F.pixel_unshuffle(zeros(1, 1, 3, 4), 2), "3"),
+        ("pixel_unshuffle", lambda: F.pixel_unshuffle(zeros(1, 1, 4, 3), 2), "3"),
+        ("avg_pool2d", lambda: F.avg_pool2d(zeros(*MAP), 2, divisor_override=0), "divisor_override"),
+        ("gather", lambda: ms.gather(zeros(2, 2), 0, zeros(1, 1)), "index"),
+    ]:
+        with pytest.raises((ValueError, IndexError, TypeError), match=rf"^{name}: .*{words}"):
+            call()

@@ -134,3 +134,10 @@ def test_a_size_below_minus_one_is_refused():
     for wrong in ((-2,), (-2, -3), (3, -2)):
         with pytest.raises(ValueError, match="reshape: 6 numbers"):
             ms.zeros(2, 3).reshape(*wrong)
+
+
+def test_minus_one_in_expand_keeps_the_size():
+    x = ms.tensor([[1], [2]])
+    assert x.expand(3, -1, 4).shape == (3, 2, 4) and x.expand(-1, 2).tolist() == [[1, 1], [2, 2]]
+    assert ms.zeros(2, 3, 1).expand(-1, -1, 5).shape == (2, 3, 5)
+    assert ms.zeros(3, 5).expand(2, -1, -1).shape == (2, 3, 5)
