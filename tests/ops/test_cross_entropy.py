@@ -205,3 +205,14 @@ def test_a_target_with_a_channel_axis_gets_the_fix_in_the_message():
         ms.functional.cross_entropy(ms.zeros(1, 3, 2, 2), ms.zeros(1, 1, 2, 2, dtype="int64"))
     with pytest.raises(ValueError, match=r"cross_entropy: input has shape \(\), expected"):
         ms.functional.cross_entropy(ms.tensor(1.0), ms.tensor(0))
+
+
+def test_a_single_pixel_may_be_ignored_and_probabilities_share_the_dtype():
+    F = ms.functional
+    for loss in (F.cross_entropy, F.nll_loss):
+        x = ms.tensor([0.3, -1.0, 2.0])
+        assert loss(x, ms.tensor(1), ignore_index=1, reduction="sum").item() == 0.0
+        assert loss(x, ms.tensor(1), ignore_index=1, reduction="none").item() == 0.0
+        assert loss(x, ms.tensor(1), ignore_index=2, reduction="none").item() > 0.5
+    with pytest.raises(ms.DTypeError, match=r"^cross_entropy: .*input float32, target float64"):
+        F.cross_entropy(ms.zeros(2, 3), ms.full((2, 3), 1 / 3, dtype="float64"))

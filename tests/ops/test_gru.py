@@ -151,3 +151,13 @@ def test_refuses_unlike_dtypes_and_biases():
         OURS.gru(x, None, w_ih, w_hh, None, ms.zeros(2))
     with pytest.raises(ShapeError, match=r"lstm: c0 has shape \(1, 2\), expected \(2, 2\)"):
         OURS.lstm(x, None, ms.zeros(1, 2), ms.zeros(8, 3), ms.zeros(8, 2))
+
+
+def test_no_steps_give_no_states_in_the_dtype_of_x():
+    for dtype in ("float32", "float64"):
+        x, w, v = (ms.ones(*s, dtype=dtype) for s in ((0, 2, 3), (16, 3), (16, 4)))
+        states, cell = ms.functional.lstm(x, None, None, w, v)
+        assert states.shape == (0, 2, 4) and states.dtype == cell.dtype == np.dtype(dtype)
+        w, v = ms.ones(12, 3, dtype=dtype), ms.ones(12, 4, dtype=dtype)
+        states = ms.functional.gru(x, None, w, v)
+        assert states.shape == (0, 2, 4) and states.dtype == np.dtype(dtype)

@@ -142,3 +142,10 @@ def test_padding_of_what_is_empty():
         for wrong in ((1, 0), (0, 1)):
             with pytest.raises(ValueError, match="pad"):
                 ms.functional.pad(ms.zeros(1, 2, 0), wrong, mode=mode)
+
+
+def test_more_cannot_be_cropped_than_there_is():
+    for widths in ((-3, 1), (1, -3), (-2, -1), (-3, 5)):
+        with pytest.raises(ValueError, match="pad"):
+            ms.functional.pad(ms.zeros(2), widths)
+    assert ms.functional.pad(ms.ones(2), (-2, 1)).tolist() == [0.0]

@@ -93,3 +93,9 @@ def test_refuses():
         refuses(ShapeError, f"unfold {name} {value}", lambda L, o=options: L.unfold(L.zeros(1, 1, 4, 4), **o))
     refuses(ShapeError, "unfold (4, 4) x[None, None]", lambda L: L.unfold(L.zeros(4, 4), 2))
     refuses(TypeError, "unfold kernel_size 1.5", lambda L: L.unfold(L.zeros(1, 1, 4, 4), 1.5))
+
+
+def test_a_single_image_with_a_single_window_keeps_both_dimensions():
+    assert ms.functional.unfold(ms.zeros(2, 2, 2), 2).shape == (8, 1)
+    assert ms.functional.fold(ms.zeros(8, 1), 2, 2).shape == (2, 2, 2)
+    assert ms.functional.fold(ms.zeros(1, 1), 1, 1).shape == (1, 1, 1)
