@@ -1,4 +1,4 @@
-"""Pooling and unpooling as modules, one behind the other (test_every_module.py compares each with PyTorch)."""
+"""Pooling and unpooling as modules, one behind the other (test_every_module.py compares with PyTorch)."""
 
 import minitorch_seg as ms
 
