@@ -53,7 +53,7 @@ class Recurrent(Module):
                 f"{type(self).__name__}: sizes must be positive, "
                 f"found {input_size=}, {hidden_size=}, {num_layers=}"
             )
-        if not 0 <= dropout <= 1:
+        if isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError(
                 f"{type(self).__name__}: dropout is a probability between 0 and 1, found {dropout}"
             )

@@ -12,7 +12,6 @@ Cipolla, "SegNet", 2017.
 
 from __future__ import annotations
 
-import operator as op
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ import numpy as np
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import DTypeError, RangeError, ShapeError
 from minitorch_seg.kernels import layout
-from minitorch_seg.ops.arguments import as_batch, pair
+from minitorch_seg.ops.arguments import as_batch, pair, sizes_of
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.indexing import gather
 from minitorch_seg.ops.typed import typed
@@ -88,7 +87,7 @@ def max_unpool2d(
         raise ShapeError(
             f"{name}: output_size must be (height, width) or (N, C, height, width), found {output_size}"
         )
-    size = usual if output_size is None else tuple(op.index(n) for n in output_size[-2:])
+    size = usual if output_size is None else sizes_of((tuple(output_size[-2:]),))
     if any(n < 0 or not u - s < n < u + s for n, u, s in zip(size, usual, steps, strict=True)):
         raise ShapeError(
             f"{name}: output_size {size} cannot have been pooled to {x.shape[2:]}: expected about {usual}"

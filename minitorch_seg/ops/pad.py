@@ -12,7 +12,6 @@ outputs read the same one.
 from __future__ import annotations
 
 import math
-import operator as op
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import layout
+from minitorch_seg.ops.arguments import sizes_of
 from minitorch_seg.ops.cast import as_tensor
 from minitorch_seg.ops.indexing import index_select
 from minitorch_seg.ops.typed import typed
@@ -72,7 +72,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     tensor([[0, 0, 1, 2]])
     """
     x = as_tensor(input)
-    widths = [op.index(p) for p in pad]
+    widths = sizes_of((tuple(pad),))
     if len(widths) % 2 or len(widths) > 2 * x.ndim:
         raise ShapeError(
             f"pad: {len(widths)} widths for shape {x.shape}: expected a pair for each padded "

@@ -54,7 +54,7 @@ def typed(function: F) -> F:
         for name, value in (*zip(accepted, args, strict=False), *kwargs.items()):
             classes, boolean = accepted.get(name, ((object,), True))
             if not isinstance(value, classes) or (isinstance(value, bool) and not boolean):
-                called = function.__qualname__.removesuffix(".__init__")
+                called = type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__
                 wanted, found = function.__annotations__[name], f"{type(value).__name__} {value!r:.60}"
                 raise TypeError(f"{called}: {name} must be {wanted}, found {found}")
         return function(*args, **kwargs)

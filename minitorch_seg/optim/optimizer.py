@@ -141,8 +141,8 @@ class Optimizer:
 def check_options(name: str, **options: float) -> None:
     """Refuse negative learning rates and the like."""
     for option, value in options.items():
-        if not value >= 0:
-            raise ValueError(f"{name}: {option} must not be negative, found {value}")
+        if isinstance(value, bool) or not value >= 0:
+            raise ValueError(f"{name}: {option} must be a number that is not negative, found {value}")
 
 
 def check_betas(name: str, betas: tuple[float, float]) -> None:
