@@ -111,7 +111,7 @@ def call(shape, *args, **options):
         (ShapeError, "pad crop (3,)", call((3,), (-5, 6))),
         (ShapeError, "pad 4 reflect size 4", call((1, 3, 4), (4, 0), "reflect")),
         (ShapeError, "pad 5 circular size 4", call((1, 3, 4), (5, 0), "circular")),
-        (TypeError, "float", call((3,), (1.5, 1))),
+        (TypeError, "ints 1.5", call((3,), (1.5, 1))),
     ],
 )
 def test_refuses(error, words, run):
