@@ -52,7 +52,7 @@ class profile(Observer):
     def rows(self) -> list[Row]:
         return sorted(self._rows.values(), key=lambda row: -row.seconds)
 
-    def watch(self, phase: str, node: Any, run: Callable[[], Any]) -> Any:
+    def watch(self, phase: str, node: Any, run: Callable[[], Any], given: Any) -> Any:
         self._inner.append([0.0, 0])
         copies, start = layout.conversions()[0], time.perf_counter()
         try:

@@ -1,7 +1,10 @@
 """The picture of the recorded graph: everything is in it, once, with the right shapes and norms."""
 
+import os
 import shutil
+import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,11 +49,23 @@ def test_norms_are_those_of_the_gradients_and_no_grad_is_touched(loss):
         assert written.endswith(f"‖g‖ = {np.linalg.norm(p.grad.data):.3g}")
 
 
-@pytest.mark.parametrize("with_dot", [True, False])
-def test_svg(loss, with_dot, monkeypatch, tmp_path):
-    if with_dot and shutil.which("dot") is None:
+def install_stand_in(folder, monkeypatch):
+    """A program called dot, the first on the path."""
+    program = folder / "dot"
+    program.write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).parent / "dot_stand_in.py"}" "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+@pytest.mark.parametrize("drawn_by", ["dot", "a stand-in for dot", "matplotlib"])
+def test_svg(loss, drawn_by, monkeypatch, tmp_path):
+    if drawn_by == "dot" and shutil.which("dot") is None:
         pytest.skip("Graphviz's dot is not installed")
-    if not with_dot:
+    if drawn_by == "a stand-in for dot":
+        install_stand_in(tmp_path, monkeypatch)
+    if drawn_by == "matplotlib":
         monkeypatch.setattr(module.shutil, "which", lambda name: None)
     value, model = loss
     names = {'a "$x_{" \\ name': model[0].weight}
@@ -58,6 +73,21 @@ def test_svg(loss, with_dot, monkeypatch, tmp_path):
     text = "".join(ET.parse(path).getroot().itertext())
     for word in ("Conv2d", "Relu", "CrossEntropy", "2×1×3×3", "‖g‖", 'a "$x_{" \\ name'):
         assert word in text
+    if drawn_by == "a stand-in for dot":
+        assert "drawn by the stand-in" in text
+
+
+def test_norms_are_written_on_request_only(loss):
+    value, _ = loss
+    assert "‖g‖" not in ms.plot.graph(value).svg
+
+
+def test_a_graph_that_backward_has_freed_can_still_be_drawn_but_has_no_norms(loss):
+    value, _ = loss
+    value.backward()
+    assert "CrossEntropy" in ms.plot.graph(value).svg
+    with pytest.raises(RuntimeError, match="a second time"):
+        ms.plot.graph(value, norms=True)
 
 
 def test_without_a_graph():

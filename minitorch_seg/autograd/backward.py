@@ -200,7 +200,8 @@ def _run(
                     node.needs_input_grad = everything
                     continue
             try:
-                results = observed("backward", node, partial(node.run_backward, gradients, create_graph))
+                run = partial(node.run_backward, gradients, create_graph)
+                results = observed("backward", node, run, gradients)
             finally:
                 node.needs_input_grad = everything
             del gradients

@@ -243,7 +243,7 @@ class Function:
             # 1/0 = ∞ and 0/0 = NaN are answers, not warnings
             with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
                 if _observers.active:
-                    outputs = observed("forward", node, lambda: cls.forward(node, *args, **kwargs))
+                    outputs = observed("forward", node, lambda: cls.forward(node, *args, **kwargs), args)
                 else:
                     outputs = cls.forward(node, *args, **kwargs)
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,11 @@ _state = _Observers()
 class Observer:
     """Override `watch`: it is called around each operation's forward and backward, in this thread."""
 
-    def watch(self, phase: str, node: Any, run: Callable[[], Any]) -> Any:
-        """Run `run()` and return what it returns; phase is "forward" or "backward"."""
+    def watch(self, phase: str, node: Any, run: Callable[[], Any], given: Any) -> Any:
+        """Run `run()` and return what it returns.
+
+        phase is "forward" or "backward", given the arguments or the gradients that it works on.
+        """
         return run()
 
     def __enter__(self) -> Any:
@@ -39,19 +43,15 @@ class Observer:
         _state.active.remove(self)
 
 
-def observed(phase: str, node: Any, run: Callable[[], Any]) -> Any:
+def observed(phase: str, node: Any, run: Callable[[], Any], given: Any) -> Any:
     """run(), under the eyes of all observers."""
     for observer in _state.active:
-        run = _under(observer, phase, node, run)
+        run = partial(observer.watch, phase, node, run, given)
     return run()
 
 
-def _under(observer: Observer, phase: str, node: Any, run: Callable[[], Any]) -> Callable[[], Any]:
-    return lambda: observer.watch(phase, node, run)
-
-
 class detect_anomaly(Observer):
-    """Stop at the first NaN, and name the operator and the line that made it.
+    """Stop at the first NaN, and name the operator and the line that made it, or that was first given one.
 
     Slow (every result is searched), so only for looking for a mistake.
 
@@ -69,7 +69,7 @@ class detect_anomaly(Observer):
     def __init__(self) -> None:
         self._inside: Any = None  # the node whose backward pass, written in operators, is running
 
-    def watch(self, phase: str, node: Any, run: Callable[[], Any]) -> Any:
+    def watch(self, phase: str, node: Any, run: Callable[[], Any], given: Any) -> Any:
         if self._inside is not None:
             return run()
         if phase == "forward":
@@ -81,20 +81,23 @@ class detect_anomaly(Observer):
                 results = run()
             finally:
                 self._inside = None
-        for array in arrays_of(results):
-            if array.dtype.kind == "f" and np.isnan(array).any():
-                where = getattr(node, "origin", "before detect_anomaly")
-                raise RuntimeError(
-                    f"{node.name}.{phase} made the first NaN, in the operation called at {where}"
-                )
+        if _holds_nan(results):
+            what = "was given a NaN" if _holds_nan(given) else "made the first NaN"
+            where = getattr(node, "origin", "before detect_anomaly")
+            raise RuntimeError(f"{node.name}.{phase} {what}, in the operation called at {where}")
         return results
 
 
+def _holds_nan(values: Any) -> bool:
+    return any(np.isnan(array).any() for array in arrays_of(values) if array.dtype.kind == "f")
+
+
 def arrays_of(results: Any) -> list[np.ndarray]:
-    """The arrays among what forward or backward returned: arrays, tensors, None, or a tuple of them."""
+    """The arrays among what forward or backward is given or returns: arrays and tensors, anything else, or a
+    tuple of them."""
     several = results if isinstance(results, tuple | list) else (results,)
-    arrays = [r if isinstance(r, np.ndarray | np.generic) else getattr(r, "data", None) for r in several]
-    return [np.asarray(a) for a in arrays if a is not None]
+    arrays = [getattr(r, "data", None) if not isinstance(r, np.ndarray | np.generic) else r for r in several]
+    return [np.asarray(a) for a in arrays if isinstance(a, np.ndarray | np.generic)]
 
 
 def _line_of_the_user() -> str:
