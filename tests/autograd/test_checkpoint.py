@@ -161,9 +161,7 @@ def test_memory_of_a_convolutional_network_is_saved():
     ]  # fmt: skip
     x = ms.randn(2, 8, 64, 64)
     plain, saved = (peak(wrap, layers, x) for wrap in (False, True))
-    print(
-        f"\ncheckpoint: {saved / 1e6:.1f} MB for {plain / 1e6:.1f} MB, twelve double convolutions"
-    )
+    print(f"\ncheckpoint: {saved / 1e6:.1f} MB for {plain / 1e6:.1f} MB, twelve double convolutions")
     assert saved < 0.6 * plain
 
 
