@@ -29,6 +29,7 @@ class Case:
         flops: multiplications and additions of the formula itself, forward and backward; 0 where moving
             memory is all.
         labels: (shape, number of classes) of an array of class indices behind the inputs, or None.
+        kinked: a gradient jumps where a number of the result is nearly 0 (relu), so single ones may differ.
         options: what an adapter of another library needs to know (stride, padding).
     """
 
@@ -39,6 +40,7 @@ class Case:
     flops: float = 0.0
     labels: tuple[Shape, int] | None = None
     fixed: tuple[str, ...] = ()
+    kinked: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
     def arrays(self, dtype: str) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
@@ -156,7 +158,6 @@ def other_operators(shrink: int = 1) -> list[Case]:
         return lambda lib, x: lib.F.interpolate(x, scale_factor=2, mode=mode)
 
     steps, sequences, width = max(48 // shrink, 2), max(384 // shrink, 2), max(64 // shrink, 2)
-    per_channel = {"weight": (32,), "bias": (32,)}
     wide = maps(32, 96)
     return [
         transposed(64, 32, max(48 // shrink, 3), n),
@@ -171,10 +172,12 @@ def other_operators(shrink: int = 1) -> list[Case]:
             inputs={"W_xh": (width, width), "W_hh": (width, width), "b_h": (width,)},
             flops=3 * 2.0 * steps * sequences * 2 * width**2,
         ),
-        one("batch_norm", "+ relu", wide, lambda lib, *t: lib.batch_norm_relu(*t), inputs=per_channel),
-        one(
-            "batch_norm", "+ relu", maps(64, 24), lambda lib, *t: lib.batch_norm_relu(*t),
-            inputs={"weight": (64,), "bias": (64,)},
+        *(
+            one(
+                "batch_norm", "+ relu", maps(channels, side), lambda lib, *t: lib.batch_norm_relu(*t),
+                inputs={"weight": (channels,), "bias": (channels,)}, kinked=True,
+            )
+            for channels, side in ((32, 96), (64, 24))
         ),
         one("relu", "", wide, lambda lib, x: lib.F.relu(x)),
         one("softmax", "", maps(21, 96), lambda lib, x: lib.F.softmax(x, 1)),

@@ -26,6 +26,7 @@ from minitorch_seg.kernels import explain
 LEAST, MOST = 3, 25  # turns of a contestant
 SHORT = 0.01  # seconds
 TOLERANCE = {"float32": 5e-5, "float64": 1e-11}  # relative to the largest number of the exact result
+KINKED = 0.01  # of the norm of the difference: a relu may be open here and closed there
 PATIENCE = 1.0, 20.0  # who takes more seconds, and so many times more than the fastest, is called once
 
 Record = dict[str, Any]
@@ -116,7 +117,9 @@ def measure(
         record["errors"] = {name: relative_error(found[name], exact[name]) for name in exact}
         if isinstance(contestant, Ours):
             record["why"] = str(calls).splitlines()
-        if max(record["errors"].values()) > TOLERANCE[dtype]:
+        norms = [np.linalg.norm(found[name] - exact[name]) / np.linalg.norm(exact[name]) for name in exact]
+        right = max(norms) < KINKED if case.kinked else max(record["errors"].values()) < TOLERANCE[dtype]
+        if not right:
             record["failed"] = f"wrong result, relative errors {record['errors']}"
             continue
         runs[contestant.name] = run

@@ -72,6 +72,29 @@ def test_a_wrong_result_is_reported_and_never_timed(capsys):
     assert "flipped: wrong result" in capsys.readouterr().err
 
 
+def test_where_a_gradient_jumps_single_numbers_may_differ_but_not_the_whole():
+    (case,) = [c for c in cases.other_operators(8) if c.operator == "batch_norm" and c.inputs["x"][1] == 32]
+
+    class Kinked(libraries.Ours):
+        def prepare(self, *arguments):
+            run = super().prepare(*arguments)
+
+            def one_off():
+                y, dx, dw, db = run()
+                dx.data[0, 0, 0, 0] += 0.3
+                return [y, dx, dw, db]
+
+            return one_off
+
+    class Doubled(Kinked):
+        def prepare(self, *arguments):
+            run = super().prepare(*arguments)
+            return lambda: [r * s for r, s in zip(run(), (1, 1, 1, 1.02), strict=True)]
+
+    right, wrong = measure.measure(case, [named(Kinked, "kinked"), named(Doubled, "doubled")], 0.0)
+    assert right["errors"]["x"] > 0.01 and "failed" not in right and "wrong result" in wrong["failed"]
+
+
 def test_errors_are_relative_and_see_what_is_missing():
     exact = np.array([1.0, -4.0])
     assert measure.relative_error(np.array([1.0, -3.0]), exact) == 0.25
