@@ -124,6 +124,8 @@ def class_indices(operator: str, target: Any, classes: int, ignore_index: int) -
     if array.dtype.kind not in "iu":
         raise TypeError(f"{operator}: target is {array.dtype}, expected integer class indices: use .long()")
     array = np.asarray(array, np.int64)
+    if array.size and array.min() >= 0 and array.max() < classes:  # the usual case, in little time
+        return array
     wrong = (array != ignore_index) & ((array < 0) | (array >= classes))
     if wrong.any():
         raise ShapeError(

@@ -38,30 +38,35 @@ from minitorch_seg.ops.softmax import log_softmax
 from minitorch_seg.ops.typed import typed
 
 
-def cross_entropy_composed(x: Tensor, target: np.ndarray, weight: Tensor | None, ignore_index: int) -> Tensor:
+def cross_entropy_composed(
+    x: Tensor, target: np.ndarray, weight: Tensor | None, ignore_index: int
+) -> tuple[Tensor, Tensor]:
     """The twin: log-softmax, then the number of the true class, times its weight."""
-    return _pick(log_softmax(x, 1), target, weight, ignore_index)
+    total = Tensor(_total(_pixel_weights(target, weight, ignore_index, x.dtype)))
+    return _pick(log_softmax(x, 1), target, weight, ignore_index), total
 
 
 class CrossEntropy(Function):
-    """The loss of each pixel, without reduction."""
+    """The loss of each pixel, without reduction, and the sum of their weights."""
 
     twin = staticmethod(cross_entropy_composed)
 
     @staticmethod
     def forward(ctx, x, target, weight, ignore_index):
-        loss, _, log_p = dispatch.get("cross_entropy").cross_entropy(
+        loss, weights, p = dispatch.get("cross_entropy").cross_entropy(
             x.data, target, None if weight is None else weight.data, ignore_index
         )
         ctx.target, ctx.ignore_index = target, ignore_index
-        ctx.save_for_backward(log_p, weight)
-        return loss
+        ctx.save_for_backward(p, weight)
+        total = _total(weights)
+        ctx.mark_non_differentiable(total)
+        return loss, total
 
     @staticmethod
-    def backward(ctx, grad):
-        log_p, weight = ctx.saved_tensors
+    def backward(ctx, grad, _total):
+        p, weight = ctx.saved_tensors
         dx = dispatch.get("cross_entropy").cross_entropy_gradient(
-            grad, log_p.data, ctx.target, None if weight is None else weight.data, ctx.ignore_index
+            grad, p.data, ctx.target, None if weight is None else weight.data, ctx.ignore_index
         )
         return dx, None, None, None
 
@@ -114,11 +119,14 @@ def _check_target(operator: str, x: Tensor, target: Any, ignore_index: int) -> n
     return class_indices(operator, target, x.shape[1], ignore_index)
 
 
-def _reduce(losses: Tensor, weights: np.ndarray, reduction: str) -> Tensor:
+def _total(weights: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sum(weights, dtype=np.float64))
+
+
+def _reduce(losses: Tensor, total: np.ndarray, reduction: str) -> Tensor:
     if reduction != "mean":
         return reduce_loss(losses, reduction)
-    total = float(np.sum(weights, dtype=np.float64))
-    return losses.sum() / total  # every pixel ignored: 0/0 = NaN, as in PyTorch
+    return losses.sum() / float(total)  # every pixel ignored: 0/0 = NaN, as in PyTorch
 
 
 @typed
@@ -168,15 +176,14 @@ def cross_entropy(
             )
         return _probability_target(x, truth, weight, reduction, label_smoothing)
     indices = _check_target(name, x, truth, ignore_index)
-    weights = _pixel_weights(indices, weight, ignore_index, x.dtype)
-    losses = CrossEntropy.apply(x, indices, weight, ignore_index)
+    losses, total = CrossEntropy.apply(x, indices, weight, ignore_index)
     if label_smoothing:
         log_p = log_softmax(x, 1)
         if weight is not None:
             log_p = log_p * weight.reshape(1, -1, *[1] * (x.ndim - 2))
         uniform = where(Tensor(indices != ignore_index), -log_p.sum(1), 0.0) / float(x.shape[1])
         losses = losses * (1 - label_smoothing) + uniform * label_smoothing
-    return _reduce(losses, weights, reduction)
+    return _reduce(losses, total.data, reduction)
 
 
 def _probability_target(
@@ -225,4 +232,4 @@ def nll_loss(
         return loss.squeeze(0) if reduction == "none" else loss
     indices = _check_target("nll_loss", x, truth, ignore_index)
     losses = _pick(x, indices, weight, ignore_index)
-    return _reduce(losses, _pixel_weights(indices, weight, ignore_index, x.dtype), reduction)
+    return _reduce(losses, _total(_pixel_weights(indices, weight, ignore_index, x.dtype)), reduction)

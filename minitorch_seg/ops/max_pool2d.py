@@ -84,7 +84,12 @@ class MaxPool2dPick(Function):
 
 
 def winner_places(
-    taps: np.ndarray, input_size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+    taps: np.ndarray,
+    input_size: tuple[int, ...],
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
 ) -> np.ndarray:
     """Where each winner stands in the input: row·W + column, int64; −1 where a window had no winner."""
     y, x = np.ogrid[: taps.shape[2], : taps.shape[3]]

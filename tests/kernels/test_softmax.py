@@ -5,12 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minitorch_seg.kernels import parallel
 from minitorch_seg.kernels.cpu import softmax as cpu
+from minitorch_seg.kernels.fast import softmax as fast
 from minitorch_seg.kernels.layout import is_map
 from minitorch_seg.kernels.reference import softmax as reference
 from tests.kernels.helpers import LAYOUTS, close, lay_out
 
-KERNELS = pytest.mark.parametrize("kernels", [reference, cpu], ids=["reference", "cpu"])
+KERNELS = pytest.mark.parametrize("kernels", [reference, cpu, fast], ids=["reference", "cpu", "fast"])
 
 
 @KERNELS
@@ -30,7 +32,8 @@ def test_values_and_gradients_agree_with_pytorch(kernels, dim):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_the_cpu_kernels_agree_with_the_reference_and_scipy(data):
+@pytest.mark.parametrize("kernels", [cpu, fast], ids=["cpu", "fast"])
+def test_the_kernels_agree_with_the_reference_and_scipy(kernels, data):
     import scipy.special
 
     shape = tuple(data.draw(st.lists(st.integers(0, 7), min_size=1, max_size=4), "shape"))
@@ -40,24 +43,54 @@ def test_the_cpu_kernels_agree_with_the_reference_and_scipy(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     x, grad = (lay_out((5 * rng.standard_normal(shape)).astype(dtype), layout) for _ in range(2))
     for name in ("softmax", "log_softmax"):
-        y = getattr(cpu, name)(x, dim)
+        y = getattr(kernels, name)(x, dim)
         close(y, getattr(reference, name)(x, dim))
         if x.size:
             close(y, getattr(scipy.special, name)(x, axis=dim))
-        dx = getattr(cpu, f"{name}_gradient")(grad, y, dim)
+        dx = getattr(kernels, f"{name}_gradient")(grad, y, dim)
         close(dx, getattr(reference, f"{name}_gradient")(grad, y, dim))
         assert y.dtype == dx.dtype == x.dtype
         assert is_map(y) if len(shape) == 4 else y.flags.c_contiguous
 
 
 @KERNELS
-def test_large_numbers_do_not_overflow_and_infinities_are_pytorchs(kernels):
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_numbers_do_not_overflow_and_infinities_are_pytorchs(kernels, dtype):
     x = np.array(
-        [[1e30, 1e30, 0.0], [-np.inf, 0.0, 0.0], [-np.inf] * 3, [np.inf, 0.0, 0.0], [np.nan, 1.0, 2.0]]
+        [[1e30, 1e30, 0.0], [-np.inf, 0.0, 0.0], [-np.inf] * 3, [np.inf, 0.0, 0.0], [np.nan, 1.0, 2.0]], dtype
     )
     nan = [np.nan] * 3
     expected = [[0.5, 0.5, 0], [0, 0.5, 0.5], nan, nan, nan]
-    np.testing.assert_allclose(kernels.softmax(x, 1), expected)
+    np.testing.assert_allclose(kernels.softmax(x, 1), expected, rtol=1e-6)
     half = np.log(0.5)
     expected = [[half, half, -1e30], [-np.inf, half, half], nan, nan, nan]
-    np.testing.assert_allclose(kernels.log_softmax(x, 1), expected)
+    np.testing.assert_allclose(kernels.log_softmax(x, 1), expected, rtol=1e-6)
+
+
+@KERNELS
+@pytest.mark.parametrize("shape", [(2, 3, 60, 70), (5, 21, 33, 40), (1, 256, 9, 9), (2, 257, 5, 5)])
+def test_blocks_of_rows(kernels, shape):
+    """Values far from zero in every row, and as exact as float32 lets them be."""
+    import scipy.special
+
+    x = lay_out((30 * np.random.default_rng(3).standard_normal(shape)).astype("float32"), "channels-last")
+    exact = x.astype("float64")
+    np.testing.assert_allclose(kernels.softmax(x, 1), scipy.special.softmax(exact, 1), rtol=2e-5, atol=1e-37)
+    np.testing.assert_allclose(
+        kernels.log_softmax(x, 1), scipy.special.log_softmax(exact, 1), rtol=1e-6, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 60, 70), (3, 21, 33, 40)])
+def test_one_two_and_seven_threads_give_the_same_bits(shape):
+    rng, before, results = np.random.default_rng(3), parallel.get_num_threads(), []
+    x, grad = (lay_out(rng.standard_normal(shape).astype("float32"), "channels-last") for _ in range(2))
+    try:
+        for threads in (1, 2, 7):
+            parallel.set_num_threads(threads)
+            y = fast.log_softmax(x, 1)
+            found = fast.softmax(x, 1), y, fast.log_softmax_gradient(grad, y, 1)
+            results.append([a.tobytes() for a in found])
+    finally:
+        parallel.set_num_threads(before)
+    assert results[0] == results[1] == results[2]

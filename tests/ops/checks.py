@@ -140,17 +140,25 @@ def softmax_gradients() -> None:
     differentiable([(2, 3)], lambda L, x: L.log_softmax(x, 1))
 
 
-def entropy_values() -> None:
-    def oracle(x: np.ndarray) -> float:
-        log_p, kept = special.log_softmax(x, axis=1), TARGET != -100
-        n, h, w = np.nonzero(kept)
-        weights = WEIGHT[TARGET[kept]]
-        return -np.sum(weights * log_p[n, TARGET[kept], h, w]) / weights.sum()
+def likelihood_oracle(log_p: np.ndarray) -> float:
+    n, h, w = np.nonzero(TARGET != -100)
+    classes = TARGET[n, h, w]
+    return -np.sum(WEIGHT[classes] * log_p[n, classes, h, w]) / WEIGHT[classes].sum()
 
+
+def likelihood_values() -> None:
+    against_numpy(
+        [(1, 3, 2, 3)],
+        lambda L, x: L.nll_loss(x, ms.tensor(TARGET), ms.tensor(WEIGHT.astype(x.dtype))),
+        likelihood_oracle,
+    )
+
+
+def entropy_values() -> None:
     against_numpy(
         [(1, 3, 2, 3)],
         lambda L, x: L.cross_entropy(x, ms.tensor(TARGET), ms.tensor(WEIGHT.astype(x.dtype))),
-        oracle,
+        lambda x: likelihood_oracle(special.log_softmax(x, axis=1)),
     )
 
 

@@ -5,11 +5,10 @@ list of rows.
 """
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 
-from minitorch_seg.kernels.jit import kernel
+from minitorch_seg.kernels.jit import kernel, part
 from minitorch_seg.kernels.layout import as_map, contiguous, pixels
 from minitorch_seg.kernels.parallel import parallel_for
 
@@ -64,39 +63,25 @@ def _by_rows(row_kernel, dim: int, *arrays: np.ndarray) -> np.ndarray:
     return from_rows(result, shape, dim)
 
 
-def parts(first: int, last: int, step: int) -> Iterator[slice]:
-    """The rows of the chunks first … last − 1, chunk by chunk (never joined: chunks, and so all bits, depend
-    on shapes alone).
-    """
-    for k in range(first, last):
-        yield slice(k * step, (k + 1) * step)
+@part
+def below_largest(x, y):
+    """y = x − max x for one row, NaN where it holds one; returns Σ exp(y)."""
+    top, total = x[0], x.dtype.type(0)
+    for c in range(1, len(x)):
+        top = x[c] if x[c] > top or x[c] != x[c] else top
+    for c in range(len(x)):
+        y[c] = x[c] - top
+    for c in range(len(x)):
+        total += math.exp(y[c])
+    return total
 
 
+@kernel
 def _softmax(first, last, x, y, step):
-    for part in parts(first, last, step):
-        _below_largest(x[part], y[part])
-        np.exp(y[part], out=y[part])
-        _divide_by_sum(y[part])
-
-
-def _log_softmax(first, last, x, y, step):
-    for part in parts(first, last, step):
-        log_softmax_rows(x[part], y[part])
-
-
-def log_softmax_rows(x, y):
-    """y = x − log Σ exp(x) for each row.  Where the maximum is infinite the row becomes NaN, as in PyTorch.
-    """
-    _below_largest(x, y)
-    totals = np.zeros(len(y), y.dtype)
-    _add_rows(np.exp(y), totals)
-    _subtract(y, np.log(totals))
-
-
-def _log_softmax_gradient(first, last, grad, y, dx, step):
-    for part in parts(first, last, step):
-        np.exp(y[part], out=dx[part])
-        _spread(grad[part], dx[part])
+    for r in range(first * step, min(last * step, len(x))):
+        total = below_largest(x[r], y[r])
+        for c in range(x.shape[1]):
+            y[r, c] = math.exp(y[r, c]) / total
 
 
 @kernel
@@ -110,47 +95,18 @@ def _softmax_gradient(first, last, grad, y, dx, step):
 
 
 @kernel
-def _below_largest(x, y):
-    """y = x − the maximum of its row, which is NaN where the row holds one."""
-    for r in range(len(x)):
-        top = x[r, 0]
-        for c in range(1, x.shape[1]):
-            value = x[r, c]
-            top = value if value > top or value != value else top
+def _log_softmax(first, last, x, y, step):
+    for r in range(first * step, min(last * step, len(x))):
+        total = below_largest(x[r], y[r])
         for c in range(x.shape[1]):
-            y[r, c] = x[r, c] - top
+            y[r, c] -= math.log(total)
 
 
 @kernel
-def _divide_by_sum(y):
-    for r in range(len(y)):
+def _log_softmax_gradient(first, last, grad, y, dx, step):
+    for r in range(first * step, min(last * step, len(y))):
         total = y.dtype.type(0)
         for c in range(y.shape[1]):
-            total += y[r, c]
-        for c in range(y.shape[1]):
-            y[r, c] /= total
-
-
-@kernel
-def _add_rows(x, totals):
-    for r in range(len(x)):
-        for c in range(x.shape[1]):
-            totals[r] += x[r, c]
-
-
-@kernel
-def _subtract(y, amounts):
-    for r in range(len(y)):
-        for c in range(y.shape[1]):
-            y[r, c] -= amounts[r]
-
-
-@kernel
-def _spread(grad, probability):
-    """probability becomes g − probability·Σ g."""
-    for r in range(len(grad)):
-        total = grad.dtype.type(0)
-        for c in range(grad.shape[1]):
             total += grad[r, c]
-        for c in range(grad.shape[1]):
-            probability[r, c] = grad[r, c] - probability[r, c] * total
+        for c in range(y.shape[1]):
+            dx[r, c] = grad[r, c] - math.exp(y[r, c]) * total

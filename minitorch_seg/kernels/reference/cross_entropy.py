@@ -1,5 +1,5 @@
 """Cross-entropy of class scores (logits) against class indices, for each pixel: the log-softmax and the
-choice in one.
+choice in one.  The softmax is what the gradient needs.
 
     loss[n, i, j] = − w[t]·y[n, t, i, j],     y = log_softmax(logits),   t = target[n, i, j]
 
@@ -18,25 +18,26 @@ def cross_entropy(
     logits: np.ndarray, target: np.ndarray, weight: np.ndarray | None, ignore_index: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """logits (N, C, ...), target int64 (N, ...), weight (C,) or None -> (loss (N, ...), weight of each pixel
-    (N, ...), y).
+    (N, ...), softmax (N, C, ...)).
     """
     y = log_softmax(logits, 1)
     chosen, pixel_weight = _choose(y, target, weight, ignore_index)
     loss = -pixel_weight * y.sum(axis=1, where=chosen)
     loss[target == ignore_index] = 0  # also where y is NaN
-    return loss, pixel_weight, y
+    return loss, pixel_weight, np.exp(y, out=y)
 
 
 def cross_entropy_gradient(
-    grad: np.ndarray, y: np.ndarray, target: np.ndarray, weight: np.ndarray | None, ignore_index: int
+    grad: np.ndarray,
+    probability: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | None,
+    ignore_index: int,
 ) -> np.ndarray:
     """dlogits = grad·w[t]·(softmax − one-hot of t), with grad (N, ...) for each pixel."""
-    chosen, pixel_weight = _choose(y, target, weight, ignore_index)
-    dlogits = np.empty_like(y)
-    np.exp(y, out=dlogits)
-    dlogits -= chosen
-    dlogits *= (grad * pixel_weight)[:, None]
-    ignored = np.broadcast_to((target == ignore_index)[:, None], y.shape)
+    chosen, pixel_weight = _choose(probability, target, weight, ignore_index)
+    dlogits = (probability - chosen) * (grad * pixel_weight)[:, None]
+    ignored = np.broadcast_to((target == ignore_index)[:, None], dlogits.shape)
     dlogits[ignored] = 0  # also where softmax is NaN
     return dlogits
 
