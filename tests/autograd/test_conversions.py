@@ -137,3 +137,12 @@ def test_arrays_of_anything():
     assert to_array(given, "float32").dtype == np.float32 and to_array(np.float64(1)).dtype == np.float64
     assert to_array([1.0]).dtype == np.float32 and to_array([1.0], "float64").dtype == np.float64
     assert to_array([1]).dtype == np.int64 and to_array([True]).dtype == np.bool_
+
+
+@pytest.mark.parametrize("data", [[1.0, 2.0], 2.5, np.float32(1), np.array([1, 2]), np.ma.array([1.0]), True])
+def test_the_class_makes_a_plain_array_of_anything(data):
+    t = ms.Tensor(data)
+    assert type(t.data) is np.ndarray and t.data.dtype.kind in "fib" and t.version == 0 and t.is_leaf
+    for wrong in ("a", [1j], np.array([None]), [[1], [2, 3]]):
+        with pytest.raises((ms.DTypeError, ValueError)):
+            ms.Tensor(wrong)
