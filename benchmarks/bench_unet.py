@@ -55,7 +55,7 @@ def memory(settings: Settings) -> list[Record]:
         for name in ("auto", *settings.torch):
             size = settings.size(base=base)
             taken = settings.fresh("minitorch_seg.bench.unet:memory", {"library": name, **size}, 1)
-            found.append({"group": "memory", "contestant": name, "base": base, "threads": 1, **taken})
+            found.append({"group": "memory", "contestant": name, "base": size["base"], "threads": 1, **taken})
     return found
 
 
