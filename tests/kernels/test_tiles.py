@@ -16,7 +16,22 @@ def multiply(A, a_rows, starts, taps, terms, B, bias, C, c_rows, count, outputs,
     spare = count + panels.SPARE_ROWS
     reach = panels.bounds(a_rows, min(spare, len(a_rows))) + panels.bounds(c_rows, min(spare, len(c_rows)))
     panels.multiply_panels(
-        A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, count, outputs, products
+        A,
+        a_rows,
+        C,
+        c_rows,
+        reach,
+        starts,
+        taps,
+        terms,
+        B,
+        bias,
+        count,
+        outputs,
+        products,
+        A,
+        C,
+        (0, 99, 0, 99),
     )
 
 

@@ -168,3 +168,20 @@ def list_places(places, high, wide, row, column):
     for spare in range(high * wide, high * wide + SPARE_ROWS):
         places[spare] = places[high * wide - 1]
     return bounds(places, high * wide + SPARE_ROWS)
+
+
+@part
+def next_block(shapes, image, top, left, high, wide, rows, columns, pixel):
+    """(begin, length) of the pixels that the next block sees and this one does not, and of its outputs."""
+    height, breadth, channels, out_height, out_breadth = shapes[:5]
+    row, column = top * rows.out_stride, left * columns.out_stride
+    made = ((image * out_height + row) * out_breadth + column) * pixel
+    row = (top + high - 1) * rows.in_stride + rows.low + rows.span - 1
+    column = (left + wide - 1) * columns.in_stride + columns.low + columns.span
+    seen = ((image * height + row) * breadth + column) * channels
+    if columns.block == columns.places:  # whole rows
+        x_length = rows.block * rows.in_stride * breadth
+        y_length = rows.block * rows.out_stride * out_breadth
+    else:
+        x_length, y_length = columns.block * columns.in_stride, columns.block * columns.out_stride
+    return seen, x_length * channels, made + y_length * pixel, y_length * pixel

@@ -21,7 +21,7 @@ import numpy as np
 
 from minitorch_seg.kernels import buffers
 from minitorch_seg.kernels.cpu.passes import Pass
-from minitorch_seg.kernels.fast.blocks import copy_size, list_places, place_of, plan, windows
+from minitorch_seg.kernels.fast.blocks import copy_size, list_places, next_block, place_of, plan, windows
 from minitorch_seg.kernels.fast.panels import (
     OUTER_SPARE,
     SPARE_ROWS,
@@ -35,6 +35,7 @@ from minitorch_seg.kernels.fast.panels import (
 from minitorch_seg.kernels.jit import kernel
 from minitorch_seg.kernels.parallel import parallel_for
 
+LIGHT = 256  # products for an output up to which memory sets the pace: then the next block is fetched ahead
 PARTIAL_SUMS = 2**18  # numbers in all partial sums of a weight gradient together, at most about
 SUMS = 8, 32  # how many partial sums: more only where they are small
 # Outer products read about so many bytes of pixels, and at least so many pixels, before they return to the
@@ -128,6 +129,7 @@ def _correlate(first, last, x, packed, starts, bias, y, shapes, rows, columns, j
             x, (height, breadth, channels), image, top, left, high, wide, rows, columns, copy
         )
         shown = taps if inside else copied_taps
+        ahead = next_block(shapes, image, top, left, high, wide, rows, columns, pixel)
         for job in range(len(jobs)):
             made_high, made_wide, row, column, tap, count, terms = jobs[job]
             made_high, made_wide = min(high, made_high - top), min(wide, made_wide - left)
@@ -144,6 +146,8 @@ def _correlate(first, last, x, packed, starts, bias, y, shapes, rows, columns, j
             row, column = row + top * rows.out_stride, column + left * columns.out_stride
             made = ((image * out_height + row) * out_breadth + column) * pixel
             for group in range(groups):
+                if job > 0 or group > 0 or count * terms > LIGHT:
+                    ahead = 0, 0, 0, 0
                 begin = (
                     start + group * (channels // groups),
                     starts[job] + group * (starts[job + 1] - starts[job]) // groups,
@@ -152,6 +156,7 @@ def _correlate(first, last, x, packed, starts, bias, y, shapes, rows, columns, j
                 multiply_panels(
                     x if inside else copy, a_rows, y, c_rows, a_bounds + c_bounds, begin,
                     shown[tap : tap + count], terms, packed, bias, made_high * made_wide, outputs, 1,
+                    x, y, ahead,
                 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from minitorch_seg.kernels.fast.tile_ir import (
     VECTOR_BYTES,
     multiply_tile,
     outer_tile,
+    prefetch,
 )
 from minitorch_seg.kernels.jit import part
 
@@ -74,7 +75,23 @@ def bounds(places, count):
 
 
 @part
-def multiply_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, count, outputs, products):
+def fetch(write, X, begin, end):
+    """Brings X[begin:end] nearer, while other work goes on."""
+    for x in range(begin, end, 64 // X.itemsize):
+        prefetch(write, X, x)
+
+
+@part
+def share(X, begin, length, parts):
+    """Numbers of X[begin : begin + length] for each of about `parts` steps; none where X ends before that."""
+    each = -(-length // parts)
+    return each if length > 0 and begin >= 0 and begin + each * (parts + SPARE_ROWS) <= len(X) else 0
+
+
+@part
+def multiply_panels(
+    A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, count, outputs, products, X, Y, ahead
+):
     """`products` matrix products; with (a, b, z, c, a_step, b_step, c_step) = starts, product m is
 
     C[c + m·c_step + c_rows[i] + o] = bias[z + o]
@@ -82,7 +99,8 @@ def multiply_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, c
 
     for i < count and o < outputs, and its packed weight begins at B[b + m·b_step].  Both arrays of rows go on
     for SPARE_ROWS behind `count`, and reach = (*bounds(a_rows, count + SPARE_ROWS),
-    *bounds(c_rows, count + SPARE_ROWS)).
+    *bounds(c_rows, count + SPARE_ROWS)).  Meanwhile X[x : x + n] and Y[y : y + m] are fetched to be read and
+    written soon, with (x, n, y, m) = ahead.
     """
     a, b, z, c, a_step, b_step, c_step = starts
     low_a, high_a, low_c, high_c = reach
@@ -102,7 +120,9 @@ def multiply_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, c
         or z + vectors * width > len(bias)
     ):
         raise IndexError("a tile would leave its arrays")
-    for _ in range(products):
+    x0, x_length, y0, y_length = ahead
+    x_each, y_each = share(X, x0, x_length, count * products), share(Y, y0, y_length, count * products)
+    for product in range(products):
         for q in range(parts):
             begin, stop = q * vectors // parts, (q + 1) * vectors // parts
             at = b + begin * width * terms * len(taps)
@@ -110,21 +130,37 @@ def multiply_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, c
             lanes = min(outputs - (stop - 1) * width, width)
             if stop - begin == 1:
                 for r in range(0, count, ROWS_1):
+                    if q == 0:
+                        done = product * count + r
+                        fetch(0, X, x0 + done * x_each, x0 + (done + ROWS_1) * x_each)
+                        fetch(1, Y, y0 + done * y_each, y0 + (done + ROWS_1) * y_each)
                     multiply_tile(
                         0, ROWS_1, 1, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
             elif stop - begin == 2:
                 for r in range(0, count, ROWS_2):
+                    if q == 0:
+                        done = product * count + r
+                        fetch(0, X, x0 + done * x_each, x0 + (done + ROWS_2) * x_each)
+                        fetch(1, Y, y0 + done * y_each, y0 + (done + ROWS_2) * y_each)
                     multiply_tile(
                         0, ROWS_2, 2, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
             elif MOST > 2 and stop - begin == 3:
                 for r in range(0, count, ROWS_3):
+                    if q == 0:
+                        done = product * count + r
+                        fetch(0, X, x0 + done * x_each, x0 + (done + ROWS_3) * x_each)
+                        fetch(1, Y, y0 + done * y_each, y0 + (done + ROWS_3) * y_each)
                     multiply_tile(
                         0, ROWS_3, 3, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
             elif MOST > 2:
                 for r in range(0, count, ROWS_4):
+                    if q == 0:
+                        done = product * count + r
+                        fetch(0, X, x0 + done * x_each, x0 + (done + ROWS_4) * x_each)
+                        fetch(1, Y, y0 + done * y_each, y0 + (done + ROWS_4) * y_each)
                     multiply_tile(
                         0, ROWS_4, 4, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )

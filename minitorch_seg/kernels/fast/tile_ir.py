@@ -329,6 +329,27 @@ def _transform_tile(
     return signature, codegen
 
 
+@intrinsic(prefer_literal=True)
+def _prefetch(typing, WRITE, X, x):
+    if _literals(WRITE) is None:
+        return None
+    signature = types.void(WRITE, X, types.intp)
+
+    def codegen(context, builder, signature, arguments):
+        place = _Memory(context, builder, signature.args[1], arguments[1]).at(arguments[2])
+        byte = builder.bitcast(place, ir.IntType(8).as_pointer())
+        flags = [ir.IntType(32)(k) for k in (WRITE.literal_value, 2, 1)]  # into the second cache, of data
+        kind = ir.FunctionType(ir.VoidType(), [byte.type, *[f.type for f in flags]])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0"), [byte, *flags])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def prefetch_twin(write, X, x):
+    """Asks the processor to bring X[x] near, to be read or written soon.  Nothing else happens."""
+
+
 def multiply_twin(each, rows, vectors, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, lanes):
     """C[c + c_rows[r + i] + j] = bias[z + j]
                                + Σ_{t,k} A[a + a_rows[r + i] + taps[t] + k] · B[b + (t·terms + k)·columns + j]
@@ -407,3 +428,4 @@ def transform_twin(
 multiply_tile: Any = multiply_twin if config.DISABLE_JIT else _multiply_tile
 outer_tile: Any = outer_twin if config.DISABLE_JIT else _outer_tile
 transform_tile: Any = transform_twin if config.DISABLE_JIT else _transform_tile
+prefetch: Any = prefetch_twin if config.DISABLE_JIT else _prefetch

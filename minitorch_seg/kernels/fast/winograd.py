@@ -166,22 +166,18 @@ def _correlate(first, last, chunks, x, packed, bias, y, shape, padding, taps, no
             a_rows[row], c_rows[row] = tile * 36 * deep, tile * 36 * wide
         last = end - begin - 1
         reach = 0, last * 36 * deep, 0, last * 36 * wide
+        # While these products are made, the next tiles' pixels come nearer, and the places of their outputs.
+        image, place = end // (down * across), end % (down * across)
+        top, left = place // across * 4, place % across * 4
+        ahead = (
+            ((image * height + top + 2) * breadth + left) * channels, (last + 1) * 16 * channels,
+            ((image * rows + top) * columns + left) * outputs, (last + 1) * 16 * outputs,
+        )  # fmt: skip
         starts = 0, 0, 0, 0, deep, _plane(channels, wide, y.itemsize), wide
         multiply_panels(
-            seen,
-            a_rows,
-            made,
-            c_rows,
-            reach,
-            starts,
-            taps,
-            channels,
-            packed,
-            nothing,
-            last + 1,
-            wide,
-            36,
-        )
+            seen, a_rows, made, c_rows, reach, starts, taps, channels, packed, nothing, last + 1, wide, 36,
+            x, y, ahead,
+        )  # fmt: skip
         for tile in range(begin, end):
             image, place = tile // (down * across), tile % (down * across)
             top, left = place // across * 4, place % across * 4
