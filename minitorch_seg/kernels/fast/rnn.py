@@ -114,6 +114,7 @@ def _forward(first, last, x, h0, weights, bias, h, sizes, is_tanh, fraction):
             multiply_panels(
                 seen.reshape(-1), a_rows, h, c_rows, reach,
                 (0, 0, 0, here, 0, 0, 0), taps, width, weights, bias, count, hidden, 1,
+                weights, h, (0, 0, 0, 0),
             )  # fmt: skip
             state = h[here : here + count * hidden]
             for i in range(len(state)):
@@ -167,7 +168,7 @@ def _backward(first, last, grad, x, h, h0, weights, bias, dx, dh0, dw, db, sizes
                     multiply_panels(
                         delta, rows[1], target, rows[term], (0, last_state, 0, last_row),
                         (0, term * hidden * wide[0], 0, c, 0, 0, 0), taps, hidden, weights, bias,
-                        count, width, 1,
+                        count, width, 1, weights, target, (0, 0, 0, 0),
                     )  # fmt: skip
             left = count  # rows of delta are added in pairs, which is also more exact than one after another
             while left > 1:
