@@ -22,11 +22,13 @@ def bars(records: Sequence[Record], title: str) -> Figure:
     from matplotlib.figure import Figure
 
     gains = {case: ratio(contestants) for case, contestants in by_case(records).items()}
-    shown = [(case, gain) for case, gain in gains.items() if gain][::-1]
+    shown = [(case, gain) for (_, case), gain in gains.items() if gain][::-1]
     figure = Figure(figsize=(8, 1.4 + 0.21 * len(shown)), layout="constrained")
     axes = figure.subplots()
     colours = [FASTER if gain >= 1 else SLOWER for _, gain in shown]
-    axes.barh([case for case, _ in shown], [gain - 1 for _, gain in shown], left=1, color=colours, height=0.7)
+    rows = range(len(shown))  # two groups may have cases of one name
+    axes.barh(rows, [gain - 1 for _, gain in shown], left=1, color=colours, height=0.7)
+    axes.set_yticks(rows, [case for case, _ in shown])
     for row, (_, gain) in enumerate(shown):
         side = "left" if gain >= 1 else "right"
         axes.text(gain * (1.02 if gain >= 1 else 0.98), row, f"{gain:.2f}", va="center", ha=side, fontsize=7)

@@ -22,11 +22,12 @@ def seconds(record: Record) -> float:
     return record[clock(record)]["median"]
 
 
-def by_case(records: Iterable[Record]) -> dict[str, dict[str, Record]]:
-    """case -> contestant -> record, in the order in which they were measured."""
-    found: dict[str, dict[str, Record]] = {}
+def by_case(records: Iterable[Record]) -> dict[tuple[str, str], dict[str, Record]]:
+    """(group, case) -> contestant -> record, in the order in which they were measured."""
+    found: dict[tuple[str, str], dict[str, Record]] = {}
     for record in records:
-        found.setdefault(f"{record['operator']} {record['case']}", {})[record["contestant"]] = record
+        key = record["group"], f"{record['operator']} {record['case']}"
+        found.setdefault(key, {})[record["contestant"]] = record
     return found
 
 
@@ -47,7 +48,7 @@ def table(records: Sequence[Record]) -> str:
     cases = by_case(records)
     names = list(dict.fromkeys(record["contestant"] for record in records))
     torch = any(name in names for name in TORCH)
-    width = max(len(case) for case in cases) + 2
+    width = max(len(case) for _, case in cases) + 2
     kind = "processor" if clock(records[0]) == "cpu" else "wall-clock"
     lines = [
         f"ms of {kind} time, median ± half the interquartile range; {records[0]['threads']} thread(s), "
@@ -56,7 +57,7 @@ def table(records: Sequence[Record]) -> str:
         + "".join(f"{name.replace('channels-last', 'c-last'):>14}" for name in names)
         + f"{'GF/s':>8}{'ratio':>8}",
     ]
-    for case, contestants in cases.items():
+    for (_, case), contestants in cases.items():
         cells = "".join(f"{_cell(contestants.get(name)):>14}" for name in names)
         ours, gain = contestants.get(OURS, {}), ratio(contestants)
         rate = f"{ours['flops'] / seconds(ours) / 1e9:.0f}" if ours.get("flops") and "wall" in ours else ""

@@ -24,10 +24,21 @@ def test_the_ratio_is_to_the_better_format_and_by_the_clock_that_counts():
     assert report.ratio(case) == 4.0
 
 
+def test_cases_of_one_name_in_two_groups_stay_apart():
+    records = [record("auto", 1.0), record("auto", 3.0, group="U-Net layers, base 16")]
+    assert [found["auto"]["cpu"]["median"] for found in report.by_case(records).values()] == [1.0, 3.0]
+
+
 def test_plain_loops_stand_in_only_where_pytorch_is_not_installed():
     (case,) = report.by_case([record("auto", 2.0), record("plain", 6.0)]).values()
     assert report.ratio(case) == 3.0
-    failed = {"contestant": "torch", "case": "a", "operator": "conv2d", "failed": "broken"}
+    failed = {
+        "contestant": "torch",
+        "case": "a",
+        "operator": "conv2d",
+        "group": "conv 3×3",
+        "failed": "broken",
+    }
     (case,) = report.by_case([record("auto", 2.0), record("plain", 6.0), failed]).values()
     assert report.ratio(case) is None
 
