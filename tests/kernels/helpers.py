@@ -100,16 +100,19 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         return k.add(x, x), k.add(as_map(x), joined[:, :6]), k.add(joined[:, 6:], as_map(grad))
 
     def interpolate(k):
-        nearest, linear = (
-            k.interpolate_nearest(x, (50, 20), None),
-            k.interpolate_bilinear(x, (50, 20), False, None),
-        )
-        return (
-            nearest,
-            linear,
-            k.interpolate_nearest_gradient(nearest, x.shape[2:], None),
-            k.interpolate_bilinear_gradient(linear, x.shape[2:], False, None),
-        )
+        results = []
+        for size in ((50, 20), (2 * side, 2 * side + 4)):
+            nearest, linear = (
+                k.interpolate_nearest(x, size, None),
+                k.interpolate_bilinear(x, size, False, None),
+            )
+            results += [
+                nearest,
+                linear,
+                k.interpolate_nearest_gradient(nearest, x.shape[2:], None),
+                k.interpolate_bilinear_gradient(linear, x.shape[2:], False, None),
+            ]
+        return tuple(results)
 
     def softmax(k):
         y, log_y = k.softmax(x, 1), k.log_softmax(x, 3)

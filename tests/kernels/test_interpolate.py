@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minitorch_seg.kernels.cpu import interpolate as cpu
+from minitorch_seg.kernels.fast import interpolate as fast
 from minitorch_seg.kernels.layout import is_map
 from minitorch_seg.kernels.reference import interpolate as reference
 from tests.kernels.helpers import LAYOUTS, close, lay_out
 
-KERNELS = pytest.mark.parametrize("kernels", [reference, cpu], ids=["reference", "cpu"])
+KERNELS = pytest.mark.parametrize("kernels", [reference, cpu, fast], ids=["reference", "cpu", "fast"])
 
 
 @KERNELS
@@ -49,12 +50,15 @@ def test_a_given_scale_is_used_as_it_is(kernels, scale):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_the_cpu_kernels_agree_with_the_reference_and_gradients_are_adjoints(data):
+@pytest.mark.parametrize("kernels", [cpu, fast], ids=["cpu", "fast"])
+def test_the_kernels_agree_with_the_reference_and_gradients_are_adjoints(kernels, data):
     def pair(low, high):
         return data.draw(st.integers(low, high)), data.draw(st.integers(low, high))
 
     shape = (data.draw(st.integers(0, 2)), data.draw(st.integers(1, 18)), *pair(1, 12))
     size, align = pair(1, 20), data.draw(st.booleans())
+    if data.draw(st.booleans(), "twice the size"):
+        size = 2 * shape[2], 2 * shape[3]
     scale = data.draw(st.sampled_from([None, (size[0] / shape[2] * 1.01, size[1] / shape[3] * 1.02)]))
     dtype = data.draw(st.sampled_from(["float32", "float64"]))
     layout = data.draw(st.sampled_from(LAYOUTS))
@@ -62,8 +66,8 @@ def test_the_cpu_kernels_agree_with_the_reference_and_gradients_are_adjoints(dat
     x, grad = (rng.standard_normal(s).astype(dtype) for s in (shape, (*shape[:2], *size)))
     for name, middle in (("nearest", (scale,)), ("bilinear", (align, None if align else scale))):
         forward, backward = f"interpolate_{name}", f"interpolate_{name}_gradient"
-        y = getattr(cpu, forward)(lay_out(x, layout), size, *middle)
-        dx = getattr(cpu, backward)(lay_out(grad, layout), shape[2:], *middle)
+        y = getattr(kernels, forward)(lay_out(x, layout), size, *middle)
+        dx = getattr(kernels, backward)(lay_out(grad, layout), shape[2:], *middle)
         close(y, getattr(reference, forward)(x, size, *middle))
         close(dx, getattr(reference, backward)(grad, shape[2:], *middle))
         assert is_map(y) and is_map(dx)
