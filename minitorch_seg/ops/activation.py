@@ -162,6 +162,10 @@ def _normal_cdf(x: np.ndarray) -> np.ndarray:
 def relu(input: Any) -> Tensor:
     """max(input, 0), elementwise (Nair and Hinton, 2010).
 
+    Returns: the input's shape and dtype.  A NaN stays a NaN.
+
+    Raises: DTypeError for bools.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.relu(ms.tensor([-1.0, 0.0, 2.0]))
     tensor([0., 0., 2.])
@@ -172,6 +176,8 @@ def relu(input: Any) -> Tensor:
 def sigmoid(input: Any) -> Tensor:
     """1 / (1 + e^−input), elementwise: a logit becomes a probability.
 
+    Returns: the input's shape and float type; float32 for integers and bools.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([-1000.0, 0.0, 1000.0]).sigmoid()
     tensor([0. , 0.5, 1. ])
@@ -181,6 +187,8 @@ def sigmoid(input: Any) -> Tensor:
 
 def tanh(input: Any) -> Tensor:
     """The hyperbolic tangent, elementwise.
+
+    Returns: the input's shape and float type; float32 for integers and bools.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([-1000.0, 0.0, 1000.0]).tanh()
@@ -194,6 +202,10 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + e^(beta · input)) / beta, elementwise: a smooth relu (Dugas et al., 2001).
 
     Where beta · input > threshold it is the input itself.
+
+    Returns: the input's shape and dtype.
+
+    Raises: DTypeError unless the input is float32 or float64.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.softplus(ms.tensor([0.0, 100.0]))
@@ -209,6 +221,10 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
 def logsigmoid(input: Any) -> Tensor:
     """log sigmoid(input), elementwise, without underflow.
 
+    Returns: the input's shape and dtype.
+
+    Raises: DTypeError unless the input is float32 or float64.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.logsigmoid(ms.tensor([-200.0, 0.0]))
     tensor([-200.    ,   -0.6931])
@@ -219,6 +235,10 @@ def logsigmoid(input: Any) -> Tensor:
 @typed
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
     """input where it is positive, negative_slope · input elsewhere (Maas, Hannun and Ng, 2013).
+
+    Returns: the input's shape and dtype.
+
+    Raises: DTypeError unless the input is float32 or float64.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.leaky_relu(ms.tensor([-1.0, 2.0]), 0.1)
@@ -232,6 +252,10 @@ def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
 def elu(input: Any, alpha: float = 1.0) -> Tensor:
     """input where it is positive, alpha · (e^input − 1) elsewhere (Clevert et al., 2016).
 
+    Returns: the input's shape and dtype.
+
+    Raises: DTypeError unless the input is float32 or float64.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.elu(ms.tensor([-100.0, 0.0, 2.0]))
     tensor([-1.,  0.,  2.])
@@ -241,6 +265,10 @@ def elu(input: Any, alpha: float = 1.0) -> Tensor:
 
 def silu(input: Any) -> Tensor:
     """input · sigmoid(input), elementwise (Hendrycks and Gimpel, 2016; also called swish).
+
+    Returns: the input's shape and dtype.
+
+    Raises: DTypeError unless the input is float32 or float64.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.silu(ms.tensor([-100.0, 0.0, 100.0]))
@@ -256,6 +284,10 @@ def gelu(input: Any, approximate: str = "none") -> Tensor:
 
     Args:
         approximate: "none", or "tanh" for  x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))).
+
+    Returns: the input's shape and dtype.
+
+    Raises: ValueError for another `approximate`; DTypeError unless the input is float32 or float64.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.gelu(ms.tensor([-100.0, 0.0, 100.0]))

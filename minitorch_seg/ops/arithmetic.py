@@ -129,6 +129,10 @@ class Abs(Function):
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input + alpha · other, elementwise.
 
+    Returns: the broadcast shape, in the promoted dtype (`ms.result_type`).
+
+    Raises: ShapeError where the shapes cannot be broadcast.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([1.0, 2.0]) + 10
     tensor([11., 12.])
@@ -140,6 +144,10 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input − alpha · other, elementwise.
+
+    Returns: the broadcast shape, in the promoted dtype (`ms.result_type`).
+
+    Raises: ShapeError where the shapes cannot be broadcast; TypeError for bools.
 
     >>> import minitorch_seg as ms
     >>> 10 - ms.tensor([1.0, 2.0])
@@ -155,6 +163,10 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 def mul(input: Any, other: Any) -> Tensor:
     """input · other, elementwise.
 
+    Returns: the broadcast shape, in the promoted dtype (`ms.result_type`).
+
+    Raises: ShapeError where the shapes cannot be broadcast.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1.0], [2.0]]) * ms.tensor([1.0, 10.0])
     tensor([[ 1., 10.],
@@ -168,6 +180,10 @@ def mul(input: Any, other: Any) -> Tensor:
 def div(input: Any, other: Any) -> Tensor:
     """input / other, elementwise; integers give float32.
 
+    Returns: the broadcast shape, in the promoted dtype; float32 for integers and bools.
+
+    Raises: ShapeError where the shapes cannot be broadcast.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([1, 2, 0]) / 0
     tensor([inf, inf, nan])
@@ -180,6 +196,10 @@ def div(input: Any, other: Any) -> Tensor:
 def neg(input: Any) -> Tensor:
     """−input, elementwise.
 
+    Returns: the input's shape and dtype.
+
+    Raises: DTypeError for bools.
+
     >>> import minitorch_seg as ms
     >>> -ms.tensor([1, -2])
     tensor([-1,  2])
@@ -190,17 +210,27 @@ def neg(input: Any) -> Tensor:
 def pow(input: Any, exponent: Any) -> Tensor:
     """input to the power of exponent, elementwise.
 
+    Returns: the broadcast shape, in the promoted dtype (`ms.result_type`).
+
+    Raises: ShapeError where the shapes cannot be broadcast; DTypeError for two bools.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([1.0, 2.0, 3.0]) ** 2
     tensor([1., 4., 9.])
     """
     a, e = promote(input, exponent)
     broadcastable("pow", a, e)
+    if a.dtype.kind in "iu" and (e.data < 0).any():
+        raise ValueError("pow: integers have no negative powers among integers: use .float()")
     return Pow.apply(refuse_bool("pow", a), e)
 
 
 def abs(input: Any) -> Tensor:
     """|input|, elementwise.
+
+    Returns: the input's shape and dtype.
+
+    Raises: DTypeError for bools.
 
     >>> import minitorch_seg as ms
     >>> abs(ms.tensor([-1.5, 2.0]))

@@ -97,6 +97,9 @@ def avg_pool2d(
 
     Returns: (N, C, Ho, Wo), Ho = ⌊(H + 2·padding − kernel_size) / stride⌋ + 1 (⌈…⌉ with ceil_mode).
 
+    Raises: ShapeError where no window fits, a size or step is too small, or the padding more than half the
+        kernel size; ValueError for divisor_override=0; DTypeError unless the input is float32 or float64.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.avg_pool2d(ms.tensor([[[[1.0, 3.0, 5.0, 7.0]]]]), (1, 2))
     tensor([[[[2., 6.]]]])
@@ -150,6 +153,9 @@ def adaptive_avg_pool2d(input: Any, output_size: int | tuple[int | None, int | N
         output_size: an int or a pair (height, width); None keeps the input's.  1 is global average pooling.
 
     Returns: (N, C, height, width).
+
+    Raises: ShapeError for an input without pixels or a negative size; DTypeError unless the input is float32
+        or float64.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.adaptive_avg_pool2d(ms.tensor([[[[1.0, 2.0, 6.0]]]]), (1, 2))

@@ -123,6 +123,10 @@ def batch_norm(
 
     Returns: the input's shape and dtype.
 
+    Raises: ShapeError for another shape, and in training for one value a channel, which has no variance;
+        ValueError unless eps is positive (0 will do in evaluation), and for evaluation without running
+        statistics; DTypeError unless all operands are float32 or all float64.
+
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([[[[1.0, 3.0]]]])
     >>> ms.functional.batch_norm(x, None, None, training=True, eps=1e-20)
@@ -146,6 +150,8 @@ def batch_norm_relu(
     """relu(batch_norm(...)) in one operator: the same numbers, in less time and memory.
 
     All arguments are those of batch_norm.  PyTorch has no function of this name; its compiler makes the like.
+
+    Arguments, result and errors as batch_norm.
 
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([[[[1.0, 3.0]]]])

@@ -59,6 +59,14 @@ def _check(operator: str, x: Tensor, target: Tensor, reduction: str, **weights: 
             f"{operator}: target has shape {target.shape}, expected the input's {x.shape}"
             + (": give it a channel axis with target.unsqueeze(1)" if x.ndim == target.ndim + 1 else "")
         )
+    for name, w in weights.items():
+        sizes = () if w is None else w.shape
+        if len(sizes) > x.ndim or any(
+            n not in (1, m) for n, m in zip(sizes[::-1], x.shape[::-1], strict=False)
+        ):
+            raise ShapeError(
+                f"{operator}: {name} has shape {sizes}, which cannot be expanded to the input's {x.shape}"
+            )
 
 
 @typed
@@ -78,6 +86,11 @@ def binary_cross_entropy_with_logits(
         weight: factors, broadcast to the input's shape.
         reduction: "mean", "sum" or "none".
         pos_weight: factors of the positive term, broadcast to the input's shape.
+
+    Returns: one number, or with "none" the input's shape.
+
+    Raises: ShapeError unless the shapes agree; ValueError for another reduction; DTypeError unless all
+        operands are float32 or all float64.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.binary_cross_entropy_with_logits(ms.tensor([0.0, 100.0]), ms.tensor([1.0, 1.0]))
@@ -108,6 +121,11 @@ def binary_cross_entropy(
 
     Logarithms are at least −100, as in PyTorch, so that p = 0 with t = 1 is a large loss and not an infinite
     one.
+
+    Returns: one number, or with "none" the input's shape.
+
+    Raises: ShapeError unless the shapes agree; ValueError for numbers that are no probabilities and for
+        another reduction; DTypeError unless all operands are float32 or all float64.
 
     >>> import minitorch_seg as ms
     >>> p, t = ms.tensor([0.5, 0.0]), ms.tensor([1.0, 1.0])

@@ -42,6 +42,10 @@ class Cat(Function):
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors joined along `dim`; all other sizes must agree.
 
+    Returns: the promoted dtype, and the sum of the sizes along `dim`.
+
+    Raises: ShapeError where other sizes differ; ValueError for no tensor at all; IndexError for such a `dim`.
+
     >>> import minitorch_seg as ms
     >>> ms.cat([ms.tensor([1, 2]), ms.tensor([3])])
     tensor([1, 2, 3])
@@ -65,6 +69,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new dimension.
 
+    Returns: the promoted dtype, and one more dimension, as long as the list.
+
+    Raises: ShapeError where shapes differ; ValueError for no tensor at all; IndexError for such a `dim`.
+
     >>> import minitorch_seg as ms
     >>> ms.stack([ms.tensor([1, 2]), ms.tensor([3, 4])], dim=1).tolist()
     [[1, 3], [2, 4]]
@@ -82,6 +90,11 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 @typed
 def split(input: Tensor, split_size: int | tuple[int, ...] | list[int], dim: int = 0) -> tuple[Tensor, ...]:
     """The input cut along `dim` into pieces of split_size (the last may be smaller), or of the given sizes.
+
+    Returns: a tuple of views, in the input's dtype.
+
+    Raises: ShapeError for sizes that are not positive or do not add up; IndexError for a dimension that is
+        not there.
 
     >>> import minitorch_seg as ms
     >>> ms.split(ms.tensor([1, 2, 3, 4, 5]), 2)
@@ -109,6 +122,10 @@ def split(input: Tensor, split_size: int | tuple[int, ...] | list[int], dim: int
 @typed
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """The input cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller).
+
+    Returns: a tuple of views, in the input's dtype.
+
+    Raises: ShapeError unless chunks is positive; IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
     >>> ms.chunk(ms.tensor([1, 2, 3, 4, 5]), 2)

@@ -12,51 +12,77 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.ops.arguments import normalize_dims
+from minitorch_seg.ops.arguments import broadcastable, normalize_dims
 from minitorch_seg.ops.cast import as_tensor, is_number, promote
 from minitorch_seg.ops.typed import typed
 
 
-def _compare(ufunc: Callable) -> Callable[[Any, Any], Tensor]:
+def _compare(name: str, ufunc: Callable, sign: str, example: str) -> Callable[[Any, Any], Tensor]:
     def compare(input: Any, other: Any) -> Tensor:
         if is_number(input) or is_number(other):  # also with a number that the dtype cannot hold
             a, b = (o.data if isinstance(o, Tensor) else o for o in (input, other))
         else:
-            a, b = (t.data for t in promote(input, other))
+            tensors = promote(input, other)
+            broadcastable(name, *tensors)
+            a, b = (t.data for t in tensors)
         return Tensor(np.asarray(ufunc(a, b)))
 
-    compare.__name__ = compare.__qualname__ = ufunc.__name__
-    compare.__doc__ = f"numpy.{ufunc.__name__} of two tensors, elementwise: a bool tensor."
+    compare.__name__ = compare.__qualname__ = name
+    compare.__doc__ = f"""True where input {sign} other, elementwise.
+
+    Returns: bools of the broadcast shape.
+
+    {BROADCAST}
+
+    >>> import minitorch_seg as ms
+    >>> ms.{name}(ms.tensor([1.0, 2.0, 3.0]), ms.tensor(2.0))
+    tensor({example})
+    """
     return compare
 
 
-eq = _compare(np.equal)
-ne = _compare(np.not_equal)
-lt = _compare(np.less)
-le = _compare(np.less_equal)
-gt = _compare(np.greater)
-ge = _compare(np.greater_equal)
+BROADCAST = "Raises: ShapeError where the shapes cannot be broadcast."
+eq = _compare("eq", np.equal, "=", "[False,  True, False]")
+ne = _compare("ne", np.not_equal, "≠", "[ True, False,  True]")
+lt = _compare("lt", np.less, "<", "[ True, False, False]")
+le = _compare("le", np.less_equal, "≤", "[ True,  True, False]")
+gt = _compare("gt", np.greater, ">", "[False, False,  True]")
+ge = _compare("ge", np.greater_equal, "≥", "[False,  True,  True]")
 
 
-def _logic(ufunc: Callable, bitwise: Callable) -> Callable[[Any, Any], Tensor]:
+def _logic(name: str, bitwise: Callable, words: str, example: str) -> Callable[[Any, Any], Tensor]:
     def combine(input: Any, other: Any) -> Tensor:
         a, b = promote(input, other)
+        broadcastable(name, a, b)
         if a.dtype.kind == "f":
-            raise TypeError(f"{ufunc.__name__}: floats have no truth: compare first, as in (a > 0)")
-        return Tensor(np.asarray((ufunc if a.dtype == np.bool_ else bitwise)(a.data, b.data)))
+            raise TypeError(f"{name}: floats have no truth: compare first, as in (a > 0)")
+        return Tensor(np.asarray(bitwise(a.data, b.data)))  # of bools it is the logical one
 
-    combine.__name__ = combine.__qualname__ = ufunc.__name__
-    combine.__doc__ = f"{ufunc.__name__} of bools, elementwise; {bitwise.__name__} of integers."
+    combine.__name__ = combine.__qualname__ = name
+    combine.__doc__ = f"""True where {words}, elementwise; of integers bit by bit.
+
+    Returns: the broadcast shape, in the promoted dtype.
+
+    {BROADCAST[:-1]}; TypeError for floats.
+
+    >>> import minitorch_seg as ms
+    >>> ms.{name}(ms.tensor([False, False, True, True]), ms.tensor([False, True, False, True]))
+    tensor({example})
+    """
     return combine
 
 
-logical_and = _logic(np.logical_and, np.bitwise_and)
-logical_or = _logic(np.logical_or, np.bitwise_or)
-logical_xor = _logic(np.logical_xor, np.bitwise_xor)
+logical_and = _logic("logical_and", np.bitwise_and, "both are", "[False, False, False,  True]")
+logical_or = _logic("logical_or", np.bitwise_or, "one is, or both", "[False,  True,  True,  True]")
+logical_xor = _logic("logical_xor", np.bitwise_xor, "just one is", "[False,  True,  True, False]")
 
 
 def logical_not(input: Any) -> Tensor:
     """Not, elementwise, for bools; the bitwise complement of integers.
+
+    Returns: the input's shape and dtype.
+
+    Raises: TypeError for floats, which have no truth.
 
     >>> import minitorch_seg as ms
     >>> ~(ms.tensor([1.0, 3.0]) > 2)
@@ -71,6 +97,8 @@ def logical_not(input: Any) -> Tensor:
 def isnan(input: Any) -> Tensor:
     """True where input is NaN, not a number.
 
+    Returns: bools of the input's shape.
+
     >>> import minitorch_seg as ms
     >>> ms.isnan(ms.tensor([1.0, float("nan")]))
     tensor([False,  True])
@@ -80,6 +108,8 @@ def isnan(input: Any) -> Tensor:
 
 def isfinite(input: Any) -> Tensor:
     """True where input is neither infinite nor NaN.
+
+    Returns: bools of the input's shape.
 
     >>> import minitorch_seg as ms
     >>> ms.isfinite(ms.tensor([1.0, float("inf"), float("nan")]))
@@ -92,6 +122,10 @@ def isfinite(input: Any) -> Tensor:
 def any(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
     """True where any element along `dim` is true; of all dimensions for None.
 
+    Returns: a bool for each place of the other dimensions.
+
+    Raises: IndexError for a dimension that is not there.
+
     >>> import minitorch_seg as ms
     >>> (ms.tensor([[1, 2], [3, 4]]) > 2).any(dim=1)
     tensor([False,  True])
@@ -103,6 +137,10 @@ def any(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool =
 @typed
 def all(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
     """True where all elements along `dim` are true; of all dimensions for None.
+
+    Returns: a bool for each place of the other dimensions.
+
+    Raises: IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
     >>> (ms.tensor([[1, 2], [3, 4]]) > 1).all(dim=1)

@@ -92,6 +92,9 @@ def conv_transpose2d(
 
     Returns: (N, O, Ho, Wo), Ho = (H − 1)·stride − 2·padding + dilation·(kh − 1) + output_padding + 1.
 
+    Raises: ShapeError where sizes do not fit, with the numbers filled in; DTypeError unless all operands are
+        float32 or all float64.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.conv_transpose2d(ms.tensor([[[[1.0, 2.0]]]]), ms.ones(1, 1, 1, 3), stride=2)
     tensor([[[[1., 1., 3., 2., 2.]]]])

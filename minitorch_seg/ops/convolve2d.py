@@ -52,6 +52,11 @@ def convolve2d(input: Any, kernel: Any, mode: str = "full") -> Tensor:
             part computed without zeros from outside, (m − kh + 1, n − kw + 1); there one operand must be at
             least as large as the other in both directions.
 
+    Returns: the promoted dtype; float32 for integers.
+
+    Raises: ShapeError unless both are matrices, none of them empty, and fit the mode; ValueError for another
+        mode.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.convolve2d(ms.tensor([[1.0, 2.0, 3.0]]), ms.tensor([[1.0, 0.0, -1.0]]))
     tensor([[ 1.,  2.,  2., -2., -3.]])
@@ -91,6 +96,8 @@ def documented_convolution(x: Any, w: Any, h: Any) -> Tensor:
         h: kernel (kh, kw).
 
     Returns: (m + kh − 1, n + kw − 1).  With w ≡ 1 this is convolve2d(x, h).
+
+    Raises: ShapeError unless all three are matrices, and x and w of one shape.
 
     >>> import minitorch_seg as ms
     >>> x, w = ms.tensor([[1.0, 2.0]]), ms.tensor([[1.0, 10.0]])

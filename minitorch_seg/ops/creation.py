@@ -22,6 +22,10 @@ def _empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 def full(size: Any, fill_value: float, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of `size` filled with one number.
 
+    Args:
+        size: the sizes, in a tuple.
+        fill_value: the number; it decides the dtype (int64, float32 or bool) where `dtype` does not.
+
     >>> full((2,), 7)
     tensor([7, 7])
     """
@@ -33,6 +37,8 @@ def full(size: Any, fill_value: float, dtype: Any = None, requires_grad: bool = 
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of the given sizes; float32 unless dtype says otherwise.
 
+    Raises: TypeError for sizes that are no ints.
+
     >>> zeros(2, 3).shape, zeros((2, 3), dtype="int64").dtype
     ((2, 3), dtype('int64'))
     """
@@ -41,6 +47,8 @@ def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 
 def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of the given sizes; float32 unless dtype says otherwise.
+
+    Raises: TypeError for sizes that are no ints.
 
     >>> ones(3)
     tensor([1., 1., 1.])
@@ -123,6 +131,8 @@ def _random(
 
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor that shares the array's memory.
+
+    Raises: TypeError for anything else, and for an array in a foreign byte order.
 
     >>> array = np.zeros(2); t = from_numpy(array); array[0] = 5; t
     tensor([5., 0.], dtype=float64)

@@ -149,6 +149,12 @@ def cross_entropy(
         reduction: "mean" (over Σ of the weights of what is not ignored), "sum" or "none".
         label_smoothing: ε between 0 and 1.
 
+    Returns: one number, or with "none" the target's shape (N, d₁, …); NaN for the mean of no pixel at all.
+
+    Raises: ShapeError where shapes do not fit or a class index is none of the K classes (all of this before
+        any kernel runs); TypeError for a target of another dtype; ValueError for another reduction or
+        smoothing; DTypeError unless input and weight are float32 or both float64.
+
     >>> import minitorch_seg as ms
     >>> logits = ms.tensor([[2.0, 0.0], [0.0, 2.0]])
     >>> ms.functional.cross_entropy(logits, ms.tensor([0, 1]))
@@ -218,6 +224,10 @@ def nll_loss(
     Args:
         input: log-probabilities (N, K, d₁, …) or (K,).
         target, weight, ignore_index, reduction: as in cross_entropy; the target holds class indices.
+
+    Returns: one number, or with "none" the target's shape.
+
+    Raises: as cross_entropy.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.nll_loss(ms.tensor([[-0.25, -1.5]]), ms.tensor([1]))

@@ -44,6 +44,11 @@ def dice_loss(
         smooth: s, in pixels.
         reduction: "mean" over the classes, "sum", or "none" for one loss a class.
 
+    Returns: one number, or with "none" (K,), in the input's dtype.
+
+    Raises: ShapeError where shapes do not fit or a class index is out of range; ValueError for another
+        reduction, and for probabilities outside 0 … 1; TypeError for a target that is not integer.
+
     >>> import minitorch_seg as ms
     >>> sure = ms.tensor([[[[100.0, -100.0]], [[-100.0, 100.0]]]])
     >>> ms.functional.dice_loss(sure, ms.tensor([[[0, 1]]])).item()

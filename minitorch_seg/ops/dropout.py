@@ -43,6 +43,10 @@ def dropout(
         training: without it nothing happens.
         generator: where the random numbers come from; default: the one that ms.manual_seed seeds.
 
+    Returns: the input's shape and dtype.
+
+    Raises: ValueError unless 0 ≤ p ≤ 1; DTypeError unless the input is float32 or float64.
+
     >>> import minitorch_seg as ms
     >>> y = ms.functional.dropout(ms.ones(1000), p=0.2, generator=ms.Generator(0))
     >>> sorted(set(y.tolist())), 0.15 < (y == 0).float().mean().item() < 0.25
@@ -68,6 +72,10 @@ def dropout2d(
     """Each channel of each image (N, C, H, W) is zero with probability p, else divided by 1 − p.
 
     Arguments as dropout.
+
+    Returns: the input's shape and dtype.
+
+    Raises: as dropout; ShapeError for another number of dimensions.
 
     >>> import minitorch_seg as ms
     >>> y = ms.functional.dropout2d(ms.ones(2, 8, 3, 3), generator=ms.Generator(0))

@@ -64,6 +64,9 @@ def einsum(equation: str, *operands: Any) -> Tensor:
 
     Returns: a tensor with one dimension for each letter of the output.
 
+    Raises: ValueError for an equation that cannot be read or names another number of operands; ShapeError
+        where letters and sizes do not fit; DTypeError for unlike dtypes.
+
     >>> import minitorch_seg as ms
     >>> a = ms.tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> ms.einsum("ij,kj->ik", a, a).tolist()

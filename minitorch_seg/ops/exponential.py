@@ -71,6 +71,8 @@ class Sqrt(Function):
 def exp(input: Any) -> Tensor:
     """e to the power of input, elementwise; integers give float32.
 
+    Returns: the input's shape and float type; float32 for integers and bools.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([0.0, 1.0]).exp()
     tensor([1.    , 2.7183])
@@ -80,6 +82,8 @@ def exp(input: Any) -> Tensor:
 
 def log(input: Any) -> Tensor:
     """The natural logarithm, elementwise; −∞ at 0, NaN below.
+
+    Returns: the input's shape and float type; float32 for integers and bools.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([1.0, 0.0]).log()
@@ -91,6 +95,8 @@ def log(input: Any) -> Tensor:
 def log1p(input: Any) -> Tensor:
     """log(1 + input), elementwise, exact also for tiny input.
 
+    Returns: the input's shape and float type; float32 for integers and bools.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor(1e-20).log1p().item() > 0, ms.tensor(1 + 1e-20).log().item() > 0
     (True, False)
@@ -100,6 +106,8 @@ def log1p(input: Any) -> Tensor:
 
 def sqrt(input: Any) -> Tensor:
     """The square root, elementwise; NaN below 0.
+
+    Returns: the input's shape and float type; float32 for integers and bools.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([9.0, -1.0]).sqrt()

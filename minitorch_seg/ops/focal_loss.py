@@ -44,6 +44,10 @@ def focal_loss(
         ignore_index: pixels with this target do not count.
         reduction: "mean" over the pixels that are not ignored, "sum" or "none".
 
+    Returns: one number, or with "none" the target's shape.
+
+    Raises: ValueError for a negative gamma; otherwise as cross_entropy.
+
     >>> import minitorch_seg as ms
     >>> logits = ms.tensor([[2.0, 0.0]])
     >>> easy = ms.functional.focal_loss(logits, ms.tensor([0]))

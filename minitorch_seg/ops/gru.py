@@ -96,6 +96,9 @@ def gru(
         W_ih: (3H, C), W_hh: (3H, H): the weights of the gates r, z, n, in this order.
         b_ih, b_hh: (3H,), or None.
 
+    Raises: ShapeError where shapes do not fit, naming the argument; DTypeError unless all operands are
+        float32 or all float64.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.gru(ms.ones(2, 1, 4), None, ms.zeros(9, 4), ms.zeros(9, 3)).shape
     (2, 1, 3)
@@ -134,6 +137,9 @@ def lstm(
         h0, c0: (N, H), or (H,); None for zeros.
         W_ih: (4H, C), W_hh: (4H, H): the weights of the gates i, f, g, o, in this order.
         b_ih, b_hh: (4H,), or None.
+
+    Raises: ShapeError where shapes do not fit, naming the argument; DTypeError unless all operands are
+        float32 or all float64.
 
     >>> import minitorch_seg as ms
     >>> h, c = ms.functional.lstm(ms.ones(2, 1, 4), None, None, ms.zeros(12, 4), ms.zeros(12, 3))

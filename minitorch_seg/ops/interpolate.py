@@ -97,6 +97,10 @@ def interpolate(
 
     Returns: (N, C, Ho, Wo).
 
+    Raises: ShapeError for another shape or a size below 1; ValueError unless just one of size and
+        scale_factor is given, for another mode and a scale that is not positive; DTypeError unless the input
+        is float32 or float64.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.interpolate(ms.tensor([[[[1.0, 3.0]]]]), size=(1, 4), mode="bilinear")
     tensor([[[[1. , 1.5, 2.5, 3. ]]]])

@@ -30,6 +30,11 @@ def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Tensor 
         reduction: "mean", "sum" or "none".
         weight: w of the input's shape; the losses are w ℓ, their mean is Σ w ℓ / Σ w.
 
+    Returns: one number, or with "none" the input's shape.
+
+    Raises: ShapeError unless the shapes agree; ValueError for another reduction; DTypeError unless all
+        operands are float32 or all float64.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.l1_loss(ms.tensor([1.0, -2.0]), ms.tensor([0.0, 0.0]))
     tensor(1.5)
@@ -41,6 +46,8 @@ def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Tensor 
 @typed
 def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d²/(2·beta) for |d| < beta, |d| − beta/2 beyond, with d = input − target; beta = 0 is l1_loss.
+
+    Arguments, result and errors as l1_loss; ValueError for a negative beta.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.smooth_l1_loss(ms.tensor([1.0, 3.0]), ms.tensor([0.5, 0.0]), reduction="none")
@@ -66,6 +73,8 @@ def huber_loss(
 
     A weight w of the input's shape makes it w ℓ; the mean divides by the number of elements all the same, as
     PyTorch's does (that of l1_loss and mse_loss divides by Σ w).
+
+    Arguments, result and errors as l1_loss; ValueError unless delta is positive.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.huber_loss(ms.tensor([1.0, 3.0]), ms.tensor([0.5, 0.0]), reduction="none", delta=2.0)

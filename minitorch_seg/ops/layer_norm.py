@@ -54,6 +54,11 @@ def layer_norm(
         weight, bias: γ and β of that shape.
         eps: ε, added to the variance.
 
+    Returns: the input's shape and dtype.
+
+    Raises: ShapeError where the input does not end in that shape; DTypeError unless all operands are float32
+        or all float64.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.layer_norm(ms.tensor([[1.0, 3.0]]), 2, eps=0.0)
     tensor([[-1.,  1.]])
@@ -82,6 +87,11 @@ def group_norm(
         num_groups: must divide C.
         weight, bias: γ and β, (C,).
         eps: ε, added to the variance.
+
+    Returns: the input's shape and dtype.
+
+    Raises: ShapeError where num_groups does not divide C, or a group holds a single value; DTypeError unless
+        all operands are float32 or all float64.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.group_norm(ms.tensor([[[[1.0]], [[3.0]]]]), 1, eps=0.0).reshape(-1)
@@ -124,6 +134,11 @@ def instance_norm(
             images' statistics, r ← (1 − momentum)·r + momentum·statistic; without, they are used.
         weight, bias: γ and β, (C,).
         eps: ε, added to the variance.
+
+    Returns: the input's shape and dtype.
+
+    Raises: ShapeError for another shape, and for a channel of a single value; ValueError where running
+        statistics are to be used and missing; DTypeError unless all operands are float32 or all float64.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.instance_norm(ms.tensor([[[1.0, 3.0], [5.0, 5.0]]]), eps=1e-20).tolist()

@@ -46,6 +46,10 @@ def lovasz_softmax(
         per_image: compute it image by image and take the mean, instead of over the whole batch.
         ignore_index: pixels that do not count.
 
+    Returns: one number, in the input's dtype.
+
+    Raises: as dice_loss; ValueError for other `classes`.
+
     >>> import minitorch_seg as ms
     >>> sure = ms.tensor([[[[100.0, -100.0]], [[-100.0, 100.0]]]])
     >>> ms.functional.lovasz_softmax(sure, ms.tensor([[[0, 1]]])).item()

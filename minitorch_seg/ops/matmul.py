@@ -45,6 +45,10 @@ def matmul(input: Any, other: Any) -> Tensor:
 
     A vector counts as a row on the left and as a column on the right; that extra dimension is dropped again.
 
+    Returns: the operands' dtype.
+
+    Raises: ShapeError where sizes do not fit; DTypeError for unlike dtypes.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1.0, 2.0]]) @ ms.tensor([[3.0], [4.0]])
     tensor([[11.]])
@@ -87,6 +91,8 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         bias: b, (out,), or None.
 
     Returns: (..., out).
+
+    Raises: ShapeError where sizes do not fit; DTypeError unless all operands are float32 or all float64.
 
     >>> import minitorch_seg as ms
     >>> w = ms.tensor([[1.0, 10.0], [100.0, 0.0]])

@@ -121,6 +121,9 @@ def max_pool2d(
     Returns: (N, C, Ho, Wo), Ho = ⌊(H + 2·padding − dilation·(kernel_size − 1) − 1) / stride⌋ + 1; NaN where a
         window holds a NaN.  With return_indices the pair (that, indices of the same shape).
 
+    Raises: ShapeError where no window fits, a size or step is too small, or the padding more than half the
+        kernel size; DTypeError unless the input is float32 or float64.
+
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([[[[1.0, 5.0, 2.0, 0.0], [3.0, 4.0, 8.0, 7.0]]]])
     >>> ms.functional.max_pool2d(x, 2)

@@ -28,6 +28,11 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Tensor
         reduction: "mean", "sum" or "none".
         weight: w of the input's shape; the losses are w ℓ, their mean is Σ w ℓ / Σ w.
 
+    Returns: one number, or with "none" the input's shape.
+
+    Raises: ShapeError unless the shapes agree; ValueError for another reduction; DTypeError unless all
+        operands are float32 or all float64.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.mse_loss(ms.tensor([1.0, 2.0]), ms.tensor([0.0, 0.0]))
     tensor(2.5)
@@ -42,6 +47,10 @@ def reconstruction_loss(x: Any, x_hat: Any) -> Tensor:
     Args:
         x: the image, of any shape.
         x_hat: its reconstruction, of the same shape and dtype.
+
+    Returns: one number.
+
+    Raises: ShapeError unless the shapes agree; DTypeError unless all operands are float32 or all float64.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.reconstruction_loss(ms.tensor([1.0, 2.0]), ms.tensor([0.0, 0.0]))

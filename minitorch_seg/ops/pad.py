@@ -67,6 +67,10 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         mode: "constant", "reflect" (less than the size), "replicate", "circular" (at most the size).
         value: what a constant frame holds; None is 0.
 
+    Returns: the input's dtype; a dimension of size n becomes before + n + after.
+
+    Raises: ShapeError where a width is too large, or crops more than there is; ValueError for another mode.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.pad(ms.tensor([[1, 2, 3]]), (2, -1))
     tensor([[0, 0, 1, 2]])

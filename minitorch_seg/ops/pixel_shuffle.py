@@ -23,6 +23,8 @@ from minitorch_seg.ops.typed import typed
 def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
     """(…, C·r², H, W) → (…, C, r·H, r·W), with r = upscale_factor.
 
+    Raises: ShapeError unless the factor is positive and divides.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.pixel_shuffle(ms.tensor([[[[1.0]], [[2.0]], [[3.0]], [[4.0]]]]), 2).tolist()
     [[[[1.0, 2.0], [3.0, 4.0]]]]
@@ -43,6 +45,8 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
 @typed
 def pixel_unshuffle(input: Any, downscale_factor: int) -> Tensor:
     """(…, C, r·H, r·W) → (…, C·r², H, W), with r = downscale_factor: the inverse of pixel_shuffle.
+
+    Raises: ShapeError unless the factor is positive and divides.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.pixel_unshuffle(ms.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2).reshape(-1)

@@ -57,6 +57,10 @@ class Sum(Function):
 def sum(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The sum over `dim`; bools and integers are summed as int64.
 
+    Returns: the other dimensions (and 1 for each of `dim` with keepdim), in the input's float type.
+
+    Raises: IndexError for a dimension that is not there.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1.0, 2.0], [3.0, 4.0]]).sum(dim=1)
     tensor([3., 7.])
@@ -67,6 +71,8 @@ def sum(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 def sum_to_size(input: Tensor, size: tuple[int, ...]) -> Tensor:
     """Sum over the dimensions that broadcasting repeated, back to `size`: the adjoint of expand.
+
+    Raises: ShapeError unless `size` can be broadcast to the input's shape.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1.0, 2.0], [3.0, 4.0]]).sum_to_size((2, 1)).tolist()
@@ -82,6 +88,10 @@ def sum_to_size(input: Tensor, size: tuple[int, ...]) -> Tensor:
 @typed
 def mean(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The arithmetic mean over `dim`; of no elements NaN, as in PyTorch.
+
+    Returns: as sum.
+
+    Raises: DTypeError unless the input is a float; IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(dim=0)
@@ -100,6 +110,10 @@ def var(input: Any, dim: Dims = None, correction: float | None = 1, keepdim: boo
     Correction 1 estimates a population's variance from a sample of it; 0 gives the variance of the numbers
     themselves, as batch normalisation uses it.
 
+    Returns: as sum; NaN (of one number) or ∞ where n ≤ correction.
+
+    Raises: DTypeError unless the input is a float; IndexError for a dimension that is not there.
+
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([1.0, 2.0, 3.0])
     >>> x.var().item(), round(x.var(correction=0).item(), 4)
@@ -117,6 +131,8 @@ def var(input: Any, dim: Dims = None, correction: float | None = 1, keepdim: boo
 @typed
 def std(input: Any, dim: Dims = None, correction: float | None = 1, keepdim: bool = False) -> Tensor:
     """The square root of `var`; its gradient is taken as 0 where it is 0 (there √ has none).
+
+    Returns and raises: as var.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1.0, 3.0], [5.0, 5.0]]).std(dim=1, correction=0)
@@ -152,6 +168,10 @@ class Amax(Function):
 def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The largest element along `dim`; equal ones share the gradient (`max` with a dim: to the first alone).
 
+    Returns: the other dimensions (and 1 for each of `dim` with keepdim), in the input's dtype.
+
+    Raises: IndexError for a dimension that is not there, or has no elements.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1.0, 5.0], [7.0, 2.0]]).amax(dim=1)
     tensor([5., 7.])
@@ -175,6 +195,10 @@ def _over_all(operator: str, x: Tensor, dim: Dims, keepdim: bool, pick: Any) -> 
 def max(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The largest element of all; with `dim` the pair (values, indices) along it, ties to the first.
 
+    Returns: the input's dtype, and int64 for the indices.
+
+    Raises: IndexError for a dimension that is not there, or has no elements.
+
     >>> import minitorch_seg as ms
     >>> values, indices = ms.tensor([[1.0, 5.0, 5.0]]).max(dim=1)
     >>> values.item(), indices.item()
@@ -186,6 +210,10 @@ def max(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 @typed
 def min(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The smallest element of all; with `dim` the pair (values, indices) along it, ties to the first.
+
+    Returns: the input's dtype, and int64 for the indices.
+
+    Raises: IndexError for a dimension that is not there, or has no elements.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([3.0, 1.0, 2.0]).min().item()
@@ -210,6 +238,10 @@ def _extremum(x: Tensor, dim: int | None, keepdim: bool, arg: Any, over_all: Any
 @typed
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the first largest element along `dim` (of the flattened tensor for None).
+
+    Returns: int64.
+
+    Raises: IndexError for a dimension that is not there, or has no elements; DTypeError for bools.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1.0, 5.0], [7.0, 2.0]]).argmax(dim=1)
@@ -248,6 +280,10 @@ def logsumexp(input: Any, dim: int | tuple[int, ...] | list[int], keepdim: bool 
 
     m is a constant for the derivative, which is the softmax either way.
 
+    Returns: as sum; float32 for integers and bools.
+
+    Raises: IndexError for a dimension that is not there.
+
     >>> import minitorch_seg as ms
     >>> round(ms.tensor([1000.0, 1000.0]).logsumexp(dim=0).item(), 2)
     1000.69
@@ -273,6 +309,10 @@ class Cumsum(Function):
 
 def cumsum(input: Any, dim: int) -> Tensor:
     """The running sum along `dim`; of bools and integers as int64.
+
+    Returns: the input's shape.
+
+    Raises: IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([1.0, 2.0, 3.0]).cumsum(0)

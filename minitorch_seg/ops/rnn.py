@@ -104,6 +104,9 @@ def rnn(
 
     Returns: (T, N, H) (or (T, H)).
 
+    Raises: ShapeError where shapes do not fit, naming the argument; ValueError for another name of f;
+        DTypeError unless all operands are float32 or all float64.
+
     >>> import minitorch_seg as ms
     >>> one = ms.ones(1, 1)
     >>> ms.functional.rnn(ms.ones(3, 1, 1), None, one, one, f="relu").reshape(-1)

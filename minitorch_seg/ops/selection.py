@@ -41,6 +41,10 @@ class Where(Function):
 def where(condition: Any, input: Any, other: Any) -> Tensor:
     """input where condition is true, other elsewhere; all three are broadcast.
 
+    Returns: the broadcast shape, in the promoted dtype (`ms.result_type`).
+
+    Raises: ShapeError where the shapes cannot be broadcast; DTypeError unless the condition is bool.
+
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([-1.0, 2.0])
     >>> ms.where(x > 0, x, 0.0)
@@ -58,6 +62,10 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
 def masked_fill(input: Tensor, mask: Any, value: float | Tensor) -> Tensor:
     """input with the one number `value` where mask is true, in the input's dtype.
 
+    Returns: the broadcast shape.
+
+    Raises: ShapeError where the shapes cannot be broadcast, and unless value is one number.
+
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([1.0, 2.0, 3.0])
     >>> x.masked_fill(x > 2, 0)
@@ -72,6 +80,10 @@ def masked_fill(input: Tensor, mask: Any, value: float | Tensor) -> Tensor:
 def maximum(input: Any, other: Any) -> Tensor:
     """The larger of the two, elementwise; NaN where either is NaN.
 
+    Returns: the broadcast shape, in the promoted dtype (`ms.result_type`).
+
+    Raises: ShapeError where the shapes cannot be broadcast.
+
     >>> import minitorch_seg as ms
     >>> ms.maximum(ms.tensor([1.0, 5.0]), ms.tensor([3.0, 2.0]))
     tensor([3., 5.])
@@ -82,6 +94,10 @@ def maximum(input: Any, other: Any) -> Tensor:
 
 def minimum(input: Any, other: Any) -> Tensor:
     """The smaller of the two, elementwise; NaN where either is NaN.
+
+    Returns: the broadcast shape, in the promoted dtype (`ms.result_type`).
+
+    Raises: ShapeError where the shapes cannot be broadcast.
 
     >>> import minitorch_seg as ms
     >>> ms.minimum(ms.tensor([1.0, 5.0]), ms.tensor([3.0, 2.0]))
@@ -129,6 +145,10 @@ class Clamp(Function):
 @typed
 def clamp(input: Any, min: float | Tensor | None = None, max: float | Tensor | None = None) -> Tensor:
     """input, limited to [min, max]; a limit of None does not limit, limits of tensors are broadcast.
+
+    Returns: the input's shape and dtype.
+
+    Raises: ValueError without any limit.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([-2.0, 0.5, 3.0]).clamp(min=0, max=1)

@@ -39,6 +39,10 @@ def reshape(input: Tensor, *sizes: Any, shape: Any = ()) -> Tensor:
 
     The sizes are given one by one, as a tuple, or as `shape=`.
 
+    Returns: a view where the memory allows it.
+
+    Raises: ShapeError where the numbers do not fit in.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([1, 2, 3, 4, 5, 6]).reshape(2, -1).tolist()
     [[1, 2, 3], [4, 5, 6]]
@@ -56,6 +60,8 @@ def reshape(input: Tensor, *sizes: Any, shape: Any = ()) -> Tensor:
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions start_dim … end_dim joined into one, in row-major order (C, H, W for a feature map).
+
+    Raises: ShapeError where start_dim comes after end_dim; IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
     >>> ms.zeros(2, 3, 4, 5).flatten(1).shape
@@ -87,6 +93,8 @@ def permute(input: Tensor, *order: Any, dims: Any = ()) -> Tensor:
 
     The dimensions are given one by one, as a tuple, or as `dims=`.
 
+    Raises: ShapeError unless dims holds each dimension once; IndexError for a dimension that is not there.
+
     >>> import minitorch_seg as ms
     >>> ms.zeros(2, 3, 4).permute(2, 0, 1).shape
     (4, 2, 3)
@@ -103,6 +111,8 @@ def permute(input: Tensor, *order: Any, dims: Any = ()) -> Tensor:
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """The input with two dimensions swapped (a view).
 
+    Raises: IndexError for a dimension that is not there.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1, 2], [3, 4]]).transpose(0, 1).tolist()
     [[1, 3], [2, 4]]
@@ -117,6 +127,8 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 def squeeze(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
     """The input without the dimensions of size 1 (all of them, or those in `dim`).
 
+    Raises: IndexError for a dimension that is not there.
+
     >>> import minitorch_seg as ms
     >>> ms.zeros(1, 3, 1).squeeze().shape, ms.zeros(1, 3, 1).squeeze(0).shape
     ((3,), (3, 1))
@@ -127,6 +139,8 @@ def squeeze(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """The input with a new dimension of size 1 at `dim`.
+
+    Raises: IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
     >>> ms.zeros(2, 3).unsqueeze(1).shape
@@ -152,6 +166,8 @@ def expand(input: Tensor, *sizes: Any, size: Any = ()) -> Tensor:
 
     The sizes are given one by one, as a tuple, or as `size=`.
 
+    Raises: ShapeError where a size other than 1 would have to grow.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1], [2]]).expand(2, 3).tolist()
     [[1, 1, 1], [2, 2, 2]]
@@ -169,6 +185,8 @@ def expand(input: Tensor, *sizes: Any, size: Any = ()) -> Tensor:
 
 def broadcast_to(input: Tensor, size: Any) -> Tensor:
     """The input expanded to `size`: the same as expand.
+
+    Raises: ShapeError where a size other than 1 would have to grow.
 
     >>> import minitorch_seg as ms
     >>> ms.broadcast_to(ms.tensor([1, 2]), (2, 2)).tolist()
@@ -192,6 +210,8 @@ def flip(input: Tensor, *axes: Any, dims: Any = ()) -> Tensor:
     """The input with the order of the elements along `dims` reversed.
 
     The dimensions are given one by one, as a tuple, or as `dims=`.
+
+    Raises: IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1, 2], [3, 4]]).flip(1).tolist()
@@ -217,6 +237,8 @@ def roll(input: Tensor, shifts: int | tuple[int, ...], dims: int | tuple[int, ..
     """Elements moved by `shifts` along `dims`; what leaves at one end enters at the other.
 
     Without dims, all elements are moved by one shift in row-major order.
+
+    Raises: ValueError unless there are as many shifts as dims; IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
     >>> ms.tensor([1, 2, 3, 4]).roll(1, 0)

@@ -86,6 +86,10 @@ def softmax(input: Any, dim: int | None = None) -> Tensor:
 
     Without `dim` PyTorch's old choice is taken, with a warning: 0 for 0, 1 or 3 dimensions, else 1.
 
+    Returns: the input's shape and dtype.
+
+    Raises: DTypeError unless the input is float32 or float64; IndexError for a dimension that is not there.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.softmax(ms.tensor([0.0, 0.0, 1000.0]), dim=0)
     tensor([0., 0., 1.])
@@ -96,6 +100,10 @@ def softmax(input: Any, dim: int | None = None) -> Tensor:
 
 def log_softmax(input: Any, dim: int | None = None) -> Tensor:
     """log softmax(input, dim), accurate also where the probability underflows.
+
+    Returns: the input's shape and dtype.
+
+    Raises: DTypeError unless the input is float32 or float64; IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.log_softmax(ms.tensor([0.0, 1000.0]), dim=0)

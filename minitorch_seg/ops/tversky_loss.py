@@ -51,6 +51,10 @@ def tversky_loss(
         alpha, beta: weights of false positives and of false negatives, not negative.
         ignore_index, smooth, reduction: as dice_loss.
 
+    Returns: one number, or with "none" (K,), in the input's dtype.
+
+    Raises: as dice_loss; ValueError for negative weights.
+
     >>> import minitorch_seg as ms
     >>> unsure = ms.zeros(1, 2, 1, 2)
     >>> ms.functional.tversky_loss(unsure, ms.tensor([[[0, 1]]]), smooth=0.0)
@@ -76,6 +80,8 @@ def jaccard_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """1 − soft intersection over union: tversky_loss with α = β = 1.
+
+    Arguments, result and errors as dice_loss.
 
     >>> import minitorch_seg as ms
     >>> sure = ms.tensor([[[[100.0, -100.0]], [[-100.0, 100.0]]]])

@@ -99,6 +99,10 @@ def unfold(
         input: (N, C, H, W), or (C, H, W).
         kernel_size, dilation, padding, stride: an int or a pair (vertical, horizontal), as in conv2d.
 
+    Returns: the input's dtype.
+
+    Raises: ShapeError where no window fits; DTypeError unless the input is float32 or float64.
+
     >>> import minitorch_seg as ms
     >>> ms.functional.unfold(ms.tensor([[[[1.0, 2.0, 3.0]]]]), (1, 2)).tolist()
     [[[1.0, 2.0], [2.0, 3.0]]]
@@ -126,6 +130,11 @@ def fold(
         input: (N, C·kh·kw, Ho·Wo), or (C·kh·kw, Ho·Wo).
         output_size: H and W of the image, an int or a pair.
         kernel_size, dilation, padding, stride: those of the unfold whose adjoint this is.
+
+    Returns: the input's dtype.
+
+    Raises: ShapeError where the columns are not those of such windows; DTypeError unless the input is float32
+        or float64.
 
     >>> import minitorch_seg as ms
     >>> ms.functional.fold(ms.tensor([[[1.0, 2.0], [20.0, 30.0]]]), (1, 3), (1, 2)).tolist()
