@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import inspect
 import re
+import textwrap
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,7 @@ import click
 from minitorch_seg.errors import UserError, nearest_name
 
 WIDTH = 100
+PLUMBING = ("arguments", "cast", "typed")
 
 
 @click.command()
@@ -61,22 +63,59 @@ def page(name: str, function: Any, all_kernels: bool = False) -> str:
     module = inspect.getmodule(inspect.unwrap(function))
     assert module is not None
     source = inspect.getsource(module)
-    tree = ast.parse(source)
-    defined = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-    parts = [_title(f"{name}    ({_path(module)})"), inspect.cleandoc(module.__doc__ or "")]
+    defined = _definitions(ast.parse(source))
     wanted = _reached(name, defined)
-    for heading, kind in (("forward and backward", ast.ClassDef), ("functions", ast.FunctionDef)):
-        pieces = [
-            _segment(source, defined[n]) for n in defined if n in wanted and isinstance(defined[n], kind)
-        ]
-        if pieces:
-            parts += [_title(heading), "\n\n".join(pieces)]
+    parts = [_title(f"{name}    ({_path(module)})"), inspect.cleandoc(module.__doc__ or "")]
+    for heading, names in _sections(name, wanted, defined):
+        if names:
+            parts += [_title(heading), "\n\n".join(_segment(source, defined[n]) for n in names)]
     text = "\n".join(_segment(source, defined[n]) for n in wanted)
+    elsewhere = _from_other_files(defined, wanted, ast.parse(source))
+    if elsewhere:
+        parts.append(textwrap.fill(f"It calls, from other files: {elsewhere}.", WIDTH))
     for kernel in sorted(set(re.findall(r'dispatch\.get\("(\w+)"\)', text))):
         for kernel_module in _kernels(kernel, all_kernels):
             title = _title(f"kernel    ({_path(kernel_module)})")
             parts += [title, inspect.getsource(kernel_module).strip()]
     return "\n\n".join(parts)
+
+
+def _definitions(tree: ast.Module) -> dict[str, Any]:
+    """What a file defines: functions, classes, and names that are assigned (`eq = _compare(...)`)."""
+    found: dict[str, Any] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name):
+                found[target.id] = node
+    return found
+
+
+def _sections(name: str, wanted: list[str], defined: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """The parts of a page, each with the names that it prints."""
+    classes = [n for n in wanted if isinstance(defined[n], ast.ClassDef)]
+    twins = [n for n in wanted if n.endswith("_composed")]
+    rest = [n for n in wanted if n not in (*classes, *twins, name)]
+    return [
+        ("the function", [name] if name in wanted else []),
+        ("forward and backward", classes),
+        ("the same, composed of simpler operators", twins),
+        ("what it uses in this file", rest),
+    ]
+
+
+def _from_other_files(defined: dict[str, Any], wanted: list[str], tree: ast.Module) -> str:
+    """What these definitions call from other operators' files, but for conversions and checks."""
+    used = {n.id for w in wanted for n in ast.walk(defined[w]) if isinstance(n, ast.Name)}
+    found = []
+    for node in tree.body:
+        *room, file = str(getattr(node, "module", "")).split(".")
+        if isinstance(node, ast.ImportFrom) and room[-1:] == ["ops"] and file not in PLUMBING:
+            names = [alias.name for alias in node.names if alias.name in used]
+            found += [f"{', '.join(names)} (ops/{file}.py)"] if names else []
+    return "; ".join(found)
 
 
 def _kernels(name: str, all_kernels: bool) -> list[ModuleType]:
@@ -116,7 +155,7 @@ def _reached(name: str, defined: dict[str, Any]) -> list[str]:
 
 
 def _segment(source: str, node: Any) -> str:
-    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
     return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
 
 

@@ -1,5 +1,7 @@
 """`show OP`: every operator has a page, with all that belongs on it."""
 
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -29,8 +31,28 @@ def test_conv2d_has_formula_forward_backward_and_kernels():
 
 @pytest.mark.parametrize("name", sorted(operators()))
 def test_every_operator_has_a_page(name):
+    """Derivation first, then the function, then what it is made of."""
     text = page(name, operators()[name])
     assert text.startswith(f"── {name} ") and len(text) > 300
+    head, *sections = re.split(r"\n── (.+?) ─+\n", text)
+    titles = sections[::2]
+    assert titles[0] == "the function"
+    asked = sections[1].strip()
+    assert re.search(rf"^(def {name}\(|{name} = )", asked, re.MULTILINE)
+    assert len(head.splitlines()) > 3
+
+
+def test_what_a_composed_operator_is_made_of_is_said():
+    text = " ".join(page("gru", operators()["gru"]).split())
+    assert "forward and backward" not in text
+    assert "sigmoid, tanh (ops/activation.py)" in text and "linear (ops/matmul.py)" in text
+    fused = page("softmax", operators()["softmax"])
+    assert fused.index("the function") < fused.index("class Softmax") < fused.index("def softmax_composed")
+
+
+def test_a_function_that_is_made_by_another_is_shown_with_it():
+    text = page("le", operators()["le"])
+    assert 'le = _compare("le"' in text and "def _compare(" in text and "def _logic" not in text
 
 
 def test_an_unknown_operator_names_the_nearest():
