@@ -29,9 +29,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minitorch_seg.autograd.grad_mode import _state, enable_grad
-from minitorch_seg.autograd.observe import _state as _observers
-from minitorch_seg.autograd.observe import observed
+from minitorch_seg.autograd.dtypes import is_float
+from minitorch_seg.autograd.grad_mode import enable_grad, recording
+from minitorch_seg.autograd.observe import observed, observers
 from minitorch_seg.autograd.tensor import Tensor, next_sequence
 
 
@@ -59,6 +59,11 @@ class Node:
         self.freed = False
         self._twin_arguments = (args, kwargs) if record and function.twin is not None else None
         self._twin_versions = [arg.version if isinstance(arg, Tensor) else 0 for arg in args]
+        # Integers and bools choose places: a function keeps their array as it is, so it must stay as it is.
+        items = (
+            [i for arg in args for i in (arg if isinstance(arg, list | tuple) else (arg,))] if record else []
+        )
+        self._choices = [(i, i.version) for i in items if isinstance(i, Tensor) and not is_float(i.dtype)]
         # What was saved: the tensor, its version then, and its number if it is a result of this node.
         self._saved: list[tuple[Tensor | None, int, int | None]] = []
         self._given: list[Any] = []  # the same as forward named it, to recognise results among them
@@ -147,11 +152,13 @@ class Node:
         for name in arrays:
             delattr(self, name)
         if self._saved or self._twin_arguments or arrays:
-            self._saved, self._twin_arguments, self.freed = [], None, True
+            self._saved, self._choices, self._twin_arguments, self.freed = [], [], None, True
 
     def run_backward(self, grads: list[Tensor | None], create_graph: bool) -> list[Tensor | None]:
         """The gradients of the arguments from the gradients of the results."""
         self._check_not_freed()
+        for number, (tensor, version) in enumerate(self._choices):
+            self._check_unchanged(number, tensor, version)
         complete = [
             Tensor(np.zeros(shape, dtype)) if grad is None else grad
             for grad, (shape, dtype) in zip(grads, self.outputs, strict=True)
@@ -233,21 +240,21 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward and, where an argument requires a gradient, record this use in the graph."""
-        enabled = _state.enabled
+        enabled = recording.enabled
         record = enabled and any(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
         if enabled and (kwargs or not record):
             _refuse_hidden_tensors(cls.__name__, args, kwargs)
         node = Node(cls, args, kwargs, record)
-        _state.enabled = False
+        recording.enabled = False
         try:
             # 1/0 = ∞ and 0/0 = NaN are answers, not warnings
             with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-                if _observers.active:
+                if observers.active:
                     outputs = observed("forward", node, lambda: cls.forward(node, *args, **kwargs), args)
                 else:
                     outputs = cls.forward(node, *args, **kwargs)
         finally:
-            _state.enabled = enabled
+            recording.enabled = enabled
         results = outputs if isinstance(outputs, tuple) else (outputs,)
         tensors = tuple(node.wrap(output, number, args) for number, output in enumerate(results))
         node.forget_names()

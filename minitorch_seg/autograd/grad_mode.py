@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable)
 
 
-class _State(threading.local):
+class _Recording(threading.local):
     enabled = True
 
 
-_state = _State()
+recording = _Recording()
 
 
 def is_grad_enabled() -> bool:
     """True where operations on tensors that require a gradient are recorded."""
-    return _state.enabled
+    return recording.enabled
 
 
 class _GradMode(contextlib.ContextDecorator):
@@ -31,11 +31,11 @@ class _GradMode(contextlib.ContextDecorator):
         self._before: list[bool] = []
 
     def __enter__(self) -> None:
-        self._before.append(_state.enabled)
-        _state.enabled = self._enabled
+        self._before.append(recording.enabled)
+        recording.enabled = self._enabled
 
     def __exit__(self, *_: Any) -> None:
-        _state.enabled = self._before.pop()
+        recording.enabled = self._before.pop()
 
     def _recreate_cm(self) -> _GradMode:
         return _GradMode(self._enabled)  # each call of a decorated function, in any thread, has its own
@@ -59,15 +59,15 @@ class set_grad_enabled(_GradMode):
 
     def __init__(self, enabled: bool):
         super().__init__(enabled)
-        self._outside = _state.enabled
-        _state.enabled = self._enabled
+        self._outside = recording.enabled
+        recording.enabled = self._enabled
 
     def __enter__(self) -> None:
         self._before.append(self._outside)
-        _state.enabled = self._enabled
+        recording.enabled = self._enabled
 
     def __call__(self, function: F) -> F:
-        _state.enabled = self._outside  # as a decorator it acts on the function only
+        recording.enabled = self._outside  # as a decorator it acts on the function only
         return super().__call__(function)
 
 

@@ -22,7 +22,7 @@ class _Observers(threading.local):
         self.active: list[Observer] = []
 
 
-_state = _Observers()
+observers = _Observers()
 
 
 class Observer:
@@ -36,16 +36,16 @@ class Observer:
         return run()
 
     def __enter__(self) -> Any:
-        _state.active.append(self)
+        observers.active.append(self)
         return self
 
     def __exit__(self, *_: Any) -> None:
-        _state.active.remove(self)
+        observers.active.remove(self)
 
 
 def observed(phase: str, node: Any, run: Callable[[], Any], given: Any) -> Any:
     """run(), under the eyes of all observers."""
-    for observer in _state.active:
+    for observer in observers.active:
         run = partial(observer.watch, phase, node, run, given)
     return run()
 

@@ -16,6 +16,7 @@ from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import RangeError, ShapeError
 from minitorch_seg.kernels import layout
 from minitorch_seg.ops.arguments import normalize_dim
+from minitorch_seg.ops.cast import as_tensor
 from minitorch_seg.ops.typed import typed
 
 
@@ -41,10 +42,10 @@ def _repeats(index: Any) -> bool:
 class GetItem(Function):
     @staticmethod
     def forward(ctx, x, index):
-        ctx.index, ctx.shape, ctx.is_map = index, x.shape, layout.is_map(x.data)
-        y = x.data[index]
+        ctx.index, ctx.shape, ctx.is_map = _to_numpy_index(index), x.shape, layout.is_map(x.data)
+        y = x.data[ctx.index]
         # with an array of places NumPy puts the results into an order of its own
-        return layout.as_map(y) if ctx.is_map and y.ndim == 4 and _repeats(index) else y
+        return layout.as_map(y) if ctx.is_map and y.ndim == 4 and _repeats(ctx.index) else y
 
     @staticmethod
     def backward(ctx, grad):
@@ -79,7 +80,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     (tensor([4., 6.]), tensor([5., 6.]))
     """
     try:
-        return GetItem.apply(input, _to_numpy_index(index))
+        return GetItem.apply(input, index)
     except IndexError as error:
         raise RangeError(f"tensor of shape {input.shape}: {error}") from None
 
@@ -108,8 +109,8 @@ class Gather(Function):
 
     @staticmethod
     def forward(ctx, x, dim, index):
-        ctx.dim, ctx.index, ctx.shape = dim, index, x.shape
-        return x.data[_grid(index, dim)]
+        ctx.dim, ctx.index, ctx.shape = dim, index.data, x.shape
+        return x.data[_grid(index.data, dim)]
 
     @staticmethod
     def backward(ctx, grad):
@@ -151,7 +152,7 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
         return input[...]
     if index.data.size and (index.data.min() < 0 or index.data.max() >= input.shape[dim]):
         raise RangeError(f"gather: an index is outside 0 … {input.shape[dim] - 1}")
-    return Gather.apply(input, dim, index.data)
+    return Gather.apply(input, dim, index)
 
 
 def index_select(input: Tensor, dim: int, index: Tensor | np.ndarray) -> Tensor:
@@ -162,13 +163,13 @@ def index_select(input: Tensor, dim: int, index: Tensor | np.ndarray) -> Tensor:
     [[3, 1], [6, 4]]
     """
     dim = normalize_dim("index_select", dim, input.ndim)
-    array = index.data if isinstance(index, Tensor) else np.asarray(index)
-    if array.ndim > 1 or array.dtype.kind not in "iu":
+    places = as_tensor(index)
+    if places.ndim > 1 or places.dtype.kind not in "iu":
         raise TypeError(
-            f"index_select: index must be a vector of integers, found {array.dtype} of shape {array.shape}"
+            f"index_select: index must be a vector of integers, found {places.dtype} of shape {places.shape}"
         )
     if not input.ndim:
         raise RangeError("index_select: a 0-d input has no dimension to select from")
-    if array.size and (array.min() < 0 or array.max() >= input.shape[dim]):
+    if places.data.size and (places.data.min() < 0 or places.data.max() >= input.shape[dim]):
         raise RangeError(f"index_select: an index is outside 0 … {input.shape[dim] - 1}")
-    return GetItem.apply(input, (slice(None),) * dim + (array.reshape(-1),))
+    return GetItem.apply(input, (*[slice(None)] * dim, places.reshape(-1)))

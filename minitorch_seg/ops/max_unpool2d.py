@@ -28,10 +28,11 @@ from minitorch_seg.ops.typed import typed
 class MaxUnpool2d(Function):
     @staticmethod
     def forward(ctx, x, indices, size):
-        ctx.indices = indices
+        ctx.indices = indices.data
         n, c, h, w = x.shape
         flat = np.zeros((n, c, size[0] * size[1]), x.dtype)
-        np.put_along_axis(flat, np.reshape(indices, (n, c, h * w)), np.reshape(x.data, (n, c, h * w)), axis=2)
+        places = np.reshape(indices.data, (n, c, h * w))
+        np.put_along_axis(flat, places, np.reshape(x.data, (n, c, h * w)), axis=2)
         y = layout.empty_map((n, c, *size), x.dtype)
         y[...] = np.reshape(flat, y.shape)
         return y
@@ -71,8 +72,7 @@ def max_unpool2d(
     name = "max_unpool2d"
     x, single = as_batch(name, as_tensor(input))
     same_float_dtype(name, input=x)
-    index = np.asarray(indices.data if isinstance(indices, Tensor) else indices)
-    index = index[None] if single else index
+    index = indices.unsqueeze(0) if single else indices
     if index.dtype != np.int64:
         raise DTypeError(f"{name}: indices are {index.dtype}, expected int64, as max_pool2d returns them")
     if index.shape != x.shape:
@@ -92,7 +92,7 @@ def max_unpool2d(
         raise ShapeError(
             f"{name}: output_size {size} cannot have been pooled to {x.shape[2:]}: expected about {usual}"
         )
-    if index.size and (index.min() < 0 or index.max() >= size[0] * size[1]):
+    if index.data.size and (index.data.min() < 0 or index.data.max() >= size[0] * size[1]):
         raise RangeError(
             f"{name}: an index is outside 0 … {size[0] * size[1] - 1}, the places of output size {size}"
         )

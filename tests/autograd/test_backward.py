@@ -641,3 +641,31 @@ def test_a_gradient_of_another_dtype_takes_the_arguments():
     h.register_hook(lambda g: seen.append(g.dtype))
     Wide.apply(h).sum().backward()
     assert seen == [np.float32] and x.grad.tolist() == [2.0]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x, i: x[i],
+        lambda x, i: x[:, i],
+        lambda x, i: ms.index_select(x, 1, i),
+        lambda x, i: ms.gather(x, 1, i.reshape(1, 2)),
+        lambda x, i: ms.where(i > 0, x, 0.0) + x[i[:1]],
+        lambda x, i: ms.functional.nll_loss(x[:, :, None], i.reshape(1, 2)[:, :1]) + x[0, i].sum(),
+    ],
+)
+def test_an_index_changed_in_place_before_backward_is_refused(use):
+    x, i = ms.ones(1, 2, requires_grad=True), ms.tensor([0, 0])
+    use(x, i).sum().backward()
+    y = use(x, i).sum()
+    i[0] = 1
+    with pytest.raises(RuntimeError, match="in-place operation changed it"):
+        y.backward()
+
+
+def test_indices_of_unpooling_changed_in_place_are_refused():
+    x, i = ms.ones(1, 1, 1, 1, requires_grad=True), ms.tensor([[[[1]]]])
+    y = ms.functional.max_unpool2d(x, i, 2)
+    i[...] = 0
+    with pytest.raises(RuntimeError, match="MaxUnpool2d saved array 0"):
+        y.sum().backward()
