@@ -34,6 +34,12 @@ _algorithm = "auto"
 def set_kernels(name: str) -> None:
     """Chooses for all operators from now on: "auto" (the fastest that there is), "cpu" (plain Numba loops,
     or an error without Numba), "reference".
+
+    >>> import minitorch_seg as ms
+    >>> ms.set_kernels("reference")
+    >>> ms.kernels.dispatch.why("softmax")
+    'softmax: kernels/reference/softmax.py, because reference kernels were chosen.'
+    >>> ms.set_kernels("auto")
     """
     global _chosen
     if name not in CHOICES:

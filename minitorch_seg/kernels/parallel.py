@@ -20,6 +20,12 @@ def set_num_threads(count: int) -> None:
     """How many threads the kernels use from now on, the calling thread included; from 1 to 64.
 
     Matrix products too: NumPy's own threads are not used by this package (`openblas.py`).
+
+    >>> import minitorch_seg as ms
+    >>> before = ms.get_num_threads()
+    >>> ms.set_num_threads(2); ms.get_num_threads()
+    2
+    >>> ms.set_num_threads(before)
     """
     global _count
     if not 1 <= count <= MOST_THREADS:
@@ -28,7 +34,12 @@ def set_num_threads(count: int) -> None:
 
 
 def get_num_threads() -> int:
-    """NUMBA_NUM_THREADS, else OMP_NUM_THREADS, else the processors this process may use; or what was set."""
+    """NUMBA_NUM_THREADS, else OMP_NUM_THREADS, else the processors this process may use; or what was set.
+
+    >>> import minitorch_seg as ms
+    >>> ms.get_num_threads() >= 1
+    True
+    """
     return _count
 
 

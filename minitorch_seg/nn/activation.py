@@ -24,7 +24,12 @@ class ReLU(Applied):
 
 
 class LeakyReLU(Applied):
-    """x where it is positive, negative_slope · x elsewhere."""
+    """x where it is positive, negative_slope · x elsewhere.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.LeakyReLU(0.1)(ms.tensor([-1.0, 2.0]))
+    tensor([-0.1,  2. ])
+    """
 
     operator = staticmethod(F.leaky_relu)
 
@@ -33,7 +38,12 @@ class LeakyReLU(Applied):
 
 
 class ELU(Applied):
-    """x where it is positive, alpha · (eˣ − 1) elsewhere."""
+    """x where it is positive, alpha · (eˣ − 1) elsewhere.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.ELU()(ms.tensor([-100.0, 2.0]))
+    tensor([-1.,  2.])
+    """
 
     operator = staticmethod(F.elu)
 
@@ -42,7 +52,12 @@ class ELU(Applied):
 
 
 class GELU(Applied):
-    """x · Φ(x); approximate is "none" or "tanh"."""
+    """x · Φ(x); approximate is "none" or "tanh".
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.GELU()(ms.tensor([-100.0, 0.0, 100.0]))
+    tensor([ -0.,   0., 100.])
+    """
 
     operator = staticmethod(F.gelu)
 
@@ -51,7 +66,12 @@ class GELU(Applied):
 
 
 class SiLU(Applied):
-    """x · sigmoid(x)."""
+    """x · sigmoid(x).
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.SiLU()(ms.tensor([-100.0, 0.0, 100.0]))
+    tensor([ -0.,   0., 100.])
+    """
 
     operator = staticmethod(F.silu)
 
@@ -60,7 +80,12 @@ class SiLU(Applied):
 
 
 class Softplus(Applied):
-    """log(1 + e^(beta·x)) / beta; x itself where beta·x > threshold."""
+    """log(1 + e^(beta·x)) / beta; x itself where beta·x > threshold.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Softplus()(ms.tensor([0.0, 100.0]))
+    tensor([  0.6931, 100.    ])
+    """
 
     operator = staticmethod(F.softplus)
 
@@ -69,28 +94,48 @@ class Softplus(Applied):
 
 
 class LogSigmoid(Module):
-    """log sigmoid(x)."""
+    """log sigmoid(x).
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.LogSigmoid()(ms.tensor([-200.0, 0.0]))
+    tensor([-200.    ,   -0.6931])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.logsigmoid(input)
 
 
 class Sigmoid(Module):
-    """1 / (1 + e⁻ˣ)."""
+    """1 / (1 + e⁻ˣ).
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Sigmoid()(ms.tensor([0.0, 1000.0]))
+    tensor([0.5, 1. ])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.sigmoid(input)
 
 
 class Tanh(Module):
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Tanh()(ms.tensor([0.0, 1000.0]))
+    tensor([0., 1.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanh(input)
 
 
 class Softmax(Applied):
-    """eˣ / Σ eˣ over `dim`; arguments as functional.softmax."""
+    """eˣ / Σ eˣ over `dim`; arguments as functional.softmax.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Softmax(1)(ms.tensor([[0.0, 0.0]]))
+    tensor([[0.5, 0.5]])
+    """
 
     operator = staticmethod(F.softmax)
 
@@ -99,7 +144,12 @@ class Softmax(Applied):
 
 
 class LogSoftmax(Applied):
-    """log softmax over `dim`; arguments as functional.softmax."""
+    """log softmax over `dim`; arguments as functional.softmax.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.LogSoftmax(1)(ms.tensor([[0.0, 0.0]]))
+    tensor([[-0.6931, -0.6931]])
+    """
 
     operator = staticmethod(F.log_softmax)
 
@@ -108,7 +158,12 @@ class LogSoftmax(Applied):
 
 
 class Softmax2d(Module):
-    """eˣ / Σ eˣ over the channels of (N, C, H, W) or (C, H, W)."""
+    """eˣ / Σ eˣ over the channels of (N, C, H, W) or (C, H, W).
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Softmax2d()(ms.zeros(1, 2, 1, 1)).reshape(-1)
+    tensor([0.5, 0.5])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in (3, 4):
@@ -136,6 +191,11 @@ class Dropout(Applied):
 
 
 class Dropout2d(Dropout):
-    """In training each channel is zero with probability p, else divided by 1 − p; in evaluation y = x."""
+    """In training each channel is zero with probability p, else divided by 1 − p; in evaluation y = x.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Dropout2d(0.3).eval()(ms.tensor([[[[1.0]], [[2.0]]]])).reshape(-1)
+    tensor([1., 2.])
+    """
 
     operator = staticmethod(F.dropout2d)

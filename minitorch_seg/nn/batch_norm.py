@@ -104,6 +104,11 @@ class BatchNorm2d(ChannelNorm):
 
 
 class BatchNorm1d(BatchNorm2d):
-    """BatchNorm2d for vectors (N, C) and sequences (N, C, L)."""
+    """BatchNorm2d for vectors (N, C) and sequences (N, C, L).
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.BatchNorm1d(1)(ms.tensor([[1.0], [3.0]])).detach().reshape(-1)
+    tensor([-1.,  1.])
+    """
 
     shapes: ClassVar[dict[int, str]] = {2: "(N, C)", 3: "(N, C, L)"}

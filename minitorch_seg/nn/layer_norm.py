@@ -89,6 +89,10 @@ class InstanceNorm2d(ChannelNorm):
     """Standardise each channel of each image (N, C, H, W) or (C, H, W).
 
     Arguments as ChannelNorm; PyTorch's defaults learn nothing and keep no running statistics.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.InstanceNorm2d(1)(ms.tensor([[[[1.0, 3.0]]]]))
+    tensor([[[[-1.,  1.]]]])
     """
 
     shapes: ClassVar[dict[int, str]] = {3: "(C, H, W)", 4: "(N, C, H, W)"}
@@ -128,6 +132,11 @@ class InstanceNorm2d(ChannelNorm):
 
 
 class InstanceNorm1d(InstanceNorm2d):
-    """InstanceNorm2d for sequences (N, C, L) or (C, L)."""
+    """InstanceNorm2d for sequences (N, C, L) or (C, L).
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.InstanceNorm1d(1)(ms.tensor([[[1.0, 3.0]]]))
+    tensor([[[-1.,  1.]]])
+    """
 
     shapes: ClassVar[dict[int, str]] = {2: "(C, L)", 3: "(N, C, L)"}

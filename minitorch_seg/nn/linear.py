@@ -60,7 +60,12 @@ class Flatten(Applied):
 
 
 class Identity(Module):
-    """Gives back what it gets; arguments of any kind are accepted, as in PyTorch, and have no effect."""
+    """Gives back what it gets; arguments of any kind are accepted, as in PyTorch, and have no effect.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Identity()(ms.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__()

@@ -35,7 +35,12 @@ class CrossEntropyLoss(Applied):
 
 
 class NLLLoss(Applied):
-    """functional.nll_loss: log-probabilities against class indices."""
+    """functional.nll_loss: log-probabilities against class indices.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.NLLLoss()(ms.tensor([[-0.25, -1.5]]), ms.tensor([1]))
+    tensor(1.5)
+    """
 
     operator = staticmethod(F.nll_loss)
 
@@ -44,7 +49,12 @@ class NLLLoss(Applied):
 
 
 class BCEWithLogitsLoss(Applied):
-    """functional.binary_cross_entropy_with_logits: logits against labels 0 and 1 (or probabilities)."""
+    """functional.binary_cross_entropy_with_logits: logits against labels 0 and 1 (or probabilities).
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.BCEWithLogitsLoss()(ms.tensor([0.0]), ms.tensor([1.0]))
+    tensor(0.6931)
+    """
 
     operator = staticmethod(F.binary_cross_entropy_with_logits)
 
@@ -55,7 +65,12 @@ class BCEWithLogitsLoss(Applied):
 
 
 class BCELoss(Applied):
-    """functional.binary_cross_entropy: probabilities against labels."""
+    """functional.binary_cross_entropy: probabilities against labels.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.BCELoss()(ms.tensor([0.5]), ms.tensor([1.0]))
+    tensor(0.6931)
+    """
 
     operator = staticmethod(F.binary_cross_entropy)
 
@@ -64,7 +79,12 @@ class BCELoss(Applied):
 
 
 class MSELoss(Applied):
-    """functional.mse_loss: (input − target)²."""
+    """functional.mse_loss: (input − target)².
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.MSELoss()(ms.tensor([1.0, 2.0]), ms.tensor([0.0, 0.0]))
+    tensor(2.5)
+    """
 
     operator = staticmethod(F.mse_loss)
 
@@ -73,7 +93,12 @@ class MSELoss(Applied):
 
 
 class L1Loss(Applied):
-    """functional.l1_loss: |input − target|."""
+    """functional.l1_loss: |input − target|.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.L1Loss()(ms.tensor([1.0, -2.0]), ms.tensor([0.0, 0.0]))
+    tensor(1.5)
+    """
 
     operator = staticmethod(F.l1_loss)
 
@@ -82,7 +107,12 @@ class L1Loss(Applied):
 
 
 class SmoothL1Loss(Applied):
-    """functional.smooth_l1_loss: a parabola up to beta, then a straight line."""
+    """functional.smooth_l1_loss: a parabola up to beta, then a straight line.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.SmoothL1Loss()(ms.tensor([0.5, 3.0]), ms.tensor([0.0, 0.0]))       # 0.125 and 2.5
+    tensor(1.3125)
+    """
 
     operator = staticmethod(F.smooth_l1_loss)
 
@@ -91,7 +121,12 @@ class SmoothL1Loss(Applied):
 
 
 class HuberLoss(Applied):
-    """functional.huber_loss: a parabola up to delta, then a straight line of slope delta."""
+    """functional.huber_loss: a parabola up to delta, then a straight line of slope delta.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.HuberLoss(delta=2.0)(ms.tensor([0.5, 3.0]), ms.tensor([0.0, 0.0]))   # 0.125 and 4
+    tensor(2.0625)
+    """
 
     operator = staticmethod(F.huber_loss)
 
@@ -100,7 +135,13 @@ class HuberLoss(Applied):
 
 
 class DiceLoss(Applied):
-    """functional.dice_loss: logits against class indices."""
+    """functional.dice_loss: logits against class indices.
+
+    >>> import minitorch_seg as ms
+    >>> sure = ms.tensor([[[[100.0, -100.0]], [[-100.0, 100.0]]]])
+    >>> ms.nn.DiceLoss()(sure, ms.tensor([[[0, 1]]])).item()
+    0.0
+    """
 
     operator = staticmethod(F.dice_loss)
 
@@ -113,13 +154,25 @@ class DiceLoss(Applied):
 
 
 class JaccardLoss(DiceLoss):
-    """functional.jaccard_loss: logits against class indices."""
+    """functional.jaccard_loss: logits against class indices.
+
+    >>> import minitorch_seg as ms
+    >>> sure = ms.tensor([[[[100.0, -100.0]], [[-100.0, 100.0]]]])
+    >>> ms.nn.JaccardLoss()(sure, ms.tensor([[[0, 1]]])).item()
+    0.0
+    """
 
     operator = staticmethod(F.jaccard_loss)
 
 
 class TverskyLoss(Applied):
-    """functional.tversky_loss: logits against class indices."""
+    """functional.tversky_loss: logits against class indices.
+
+    >>> import minitorch_seg as ms
+    >>> sure = ms.tensor([[[[100.0, -100.0]], [[-100.0, 100.0]]]])
+    >>> ms.nn.TverskyLoss()(sure, ms.tensor([[[0, 1]]])).item()
+    0.0
+    """
 
     operator = staticmethod(F.tversky_loss)
 
@@ -143,7 +196,13 @@ class TverskyLoss(Applied):
 
 
 class LovaszSoftmaxLoss(Applied):
-    """functional.lovasz_softmax: logits against class indices."""
+    """functional.lovasz_softmax: logits against class indices.
+
+    >>> import minitorch_seg as ms
+    >>> sure = ms.tensor([[[[100.0, -100.0]], [[-100.0, 100.0]]]])
+    >>> ms.nn.LovaszSoftmaxLoss()(sure, ms.tensor([[[0, 1]]])).item()
+    0.0
+    """
 
     operator = staticmethod(F.lovasz_softmax)
 
@@ -160,7 +219,13 @@ class LovaszSoftmaxLoss(Applied):
 
 
 class FocalLoss(Applied):
-    """functional.focal_loss: logits against class indices."""
+    """functional.focal_loss: logits against class indices.
+
+    >>> import minitorch_seg as ms
+    >>> sure = ms.tensor([[[[100.0, -100.0]], [[-100.0, 100.0]]]])
+    >>> ms.nn.FocalLoss()(sure, ms.tensor([[[0, 1]]])).item()
+    0.0
+    """
 
     operator = staticmethod(F.focal_loss)
 

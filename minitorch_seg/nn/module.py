@@ -18,7 +18,12 @@ from minitorch_seg.errors import ShapeError
 
 
 class Parameter(Tensor):
-    """A tensor that a module learns: it requires a gradient and is found by `parameters()`."""
+    """A tensor that a module learns: it requires a gradient and is found by `parameters()`.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Parameter(ms.tensor([1.0])).requires_grad, ms.tensor([1.0]).requires_grad
+    (True, False)
+    """
 
     __slots__ = ()
 

@@ -37,7 +37,12 @@ class ZeroPad2d(Module):
 
 
 class ConstantPad2d(ZeroPad2d):
-    """A frame of one number, `value`; padding as ZeroPad2d."""
+    """A frame of one number, `value`; padding as ZeroPad2d.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.ConstantPad2d((1, 0, 0, 0), 7.0)(ms.tensor([[[[1.0, 2.0]]]]))
+    tensor([[[[7., 1., 2.]]]])
+    """
 
     def __init__(self, padding: Any, value: float):
         super().__init__(padding)
@@ -45,18 +50,33 @@ class ConstantPad2d(ZeroPad2d):
 
 
 class ReflectionPad2d(ZeroPad2d):
-    """A frame that mirrors the image, without repeating its edge; padding as ZeroPad2d."""
+    """A frame that mirrors the image, without repeating its edge; padding as ZeroPad2d.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.ReflectionPad2d((1, 0, 0, 0))(ms.tensor([[[[1.0, 2.0, 3.0]]]]))
+    tensor([[[[2., 1., 2., 3.]]]])
+    """
 
     mode, value = "reflect", None
 
 
 class ReplicationPad2d(ZeroPad2d):
-    """A frame that repeats the edge; padding as ZeroPad2d."""
+    """A frame that repeats the edge; padding as ZeroPad2d.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.ReplicationPad2d((1, 0, 0, 0))(ms.tensor([[[[1.0, 2.0, 3.0]]]]))
+    tensor([[[[1., 1., 2., 3.]]]])
+    """
 
     mode, value = "replicate", None
 
 
 class CircularPad2d(ZeroPad2d):
-    """A frame that goes on at the opposite edge; padding as ZeroPad2d."""
+    """A frame that goes on at the opposite edge; padding as ZeroPad2d.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.CircularPad2d((1, 0, 0, 0))(ms.tensor([[[[1.0, 2.0, 3.0]]]]))
+    tensor([[[[3., 1., 2., 3.]]]])
+    """
 
     mode, value = "circular", None

@@ -41,6 +41,11 @@ class MaxUnpool2d(Applied):
     """Each number back to where MaxPool2d(return_indices=True) found it.
 
     Call: unpool(input, indices, output_size=None); arguments as functional.max_unpool2d.
+
+    >>> import minitorch_seg as ms
+    >>> pool = ms.nn.MaxPool2d((1, 2), return_indices=True)
+    >>> ms.nn.MaxUnpool2d((1, 2))(*pool(ms.tensor([[[[1.0, 5.0, 2.0, 3.0]]]])))
+    tensor([[[[0., 5., 0., 3.]]]])
     """
 
     operator = staticmethod(F.max_unpool2d)
@@ -52,7 +57,12 @@ class MaxUnpool2d(Applied):
 
 
 class AvgPool2d(Applied):
-    """The mean of each window; arguments as functional.avg_pool2d."""
+    """The mean of each window; arguments as functional.avg_pool2d.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.AvgPool2d((1, 2))(ms.tensor([[[[1.0, 3.0, 5.0, 7.0]]]]))
+    tensor([[[[2., 6.]]]])
+    """
 
     operator = staticmethod(F.avg_pool2d)
 
@@ -76,7 +86,12 @@ class AvgPool2d(Applied):
 
 
 class AdaptiveAvgPool2d(Applied):
-    """Means over windows that cover the image; output_size as functional.adaptive_avg_pool2d."""
+    """Means over windows that cover the image; output_size as functional.adaptive_avg_pool2d.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.AdaptiveAvgPool2d(1)(ms.tensor([[[[1.0, 3.0]]]]))
+    tensor([[[[2.]]]])
+    """
 
     operator = staticmethod(F.adaptive_avg_pool2d)
 
@@ -112,21 +127,36 @@ class Upsample(Applied):
 
 
 class UpsamplingNearest2d(Upsample):
-    """A map resized by nearest neighbour: Upsample under an older name of PyTorch's."""
+    """A map resized by nearest neighbour: Upsample under an older name of PyTorch's.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.UpsamplingNearest2d(scale_factor=2)(ms.tensor([[[[1.0, 3.0]]]])).tolist()
+    [[[[1.0, 1.0, 3.0, 3.0], [1.0, 1.0, 3.0, 3.0]]]]
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None):
         super().__init__(size, scale_factor)
 
 
 class UpsamplingBilinear2d(Upsample):
-    """A map resized bilinearly, the corners' centres on each other (align_corners=True): an older name."""
+    """A map resized bilinearly, the corners' centres on each other (align_corners=True): an older name.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.UpsamplingBilinear2d((1, 3))(ms.tensor([[[[1.0, 3.0]]]]))
+    tensor([[[[1., 2., 3.]]]])
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None):
         super().__init__(size, scale_factor, "bilinear", align_corners=True)
 
 
 class PixelShuffle(Applied):
-    """Channels become pixels: (N, C·r², H, W) → (N, C, r·H, r·W)."""
+    """Channels become pixels: (N, C·r², H, W) → (N, C, r·H, r·W).
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.PixelShuffle(2)(ms.zeros(1, 8, 3, 3)).shape
+    (1, 2, 6, 6)
+    """
 
     operator = staticmethod(F.pixel_shuffle)
 
@@ -135,7 +165,12 @@ class PixelShuffle(Applied):
 
 
 class PixelUnshuffle(Applied):
-    """Pixels become channels: the inverse of PixelShuffle."""
+    """Pixels become channels: the inverse of PixelShuffle.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.PixelUnshuffle(2)(ms.zeros(1, 2, 6, 6)).shape
+    (1, 8, 3, 3)
+    """
 
     operator = staticmethod(F.pixel_unshuffle)
 
@@ -144,7 +179,12 @@ class PixelUnshuffle(Applied):
 
 
 class Unfold(Applied):
-    """Every window as a column; arguments as functional.unfold."""
+    """Every window as a column; arguments as functional.unfold.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Unfold((1, 2))(ms.tensor([[[[1.0, 2.0, 3.0]]]])).tolist()
+    [[[1.0, 2.0], [2.0, 3.0]]]
+    """
 
     operator = staticmethod(F.unfold)
 
@@ -153,7 +193,12 @@ class Unfold(Applied):
 
 
 class Fold(Applied):
-    """Columns added up to an image; arguments as functional.fold."""
+    """Columns added up to an image; arguments as functional.fold.
+
+    >>> import minitorch_seg as ms
+    >>> ms.nn.Fold((1, 3), (1, 2))(ms.tensor([[[1.0, 2.0], [20.0, 30.0]]])).tolist()
+    [[[[1.0, 22.0, 30.0]]]]
+    """
 
     operator = staticmethod(F.fold)
 

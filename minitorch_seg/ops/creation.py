@@ -66,12 +66,22 @@ def full_like(input: Tensor, fill_value: float, dtype: Any = None, requires_grad
 
 
 def zeros_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros of the input's shape and dtype."""
+    """Zeros of the input's shape and dtype.
+
+    >>> import minitorch_seg as ms
+    >>> ms.zeros_like(ms.tensor([1.5, 2.5]))
+    tensor([0., 0.])
+    """
     return full_like(input, 0, dtype, requires_grad)
 
 
 def ones_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones of the input's shape and dtype."""
+    """Ones of the input's shape and dtype.
+
+    >>> import minitorch_seg as ms
+    >>> ms.ones_like(ms.tensor([3, 4]))
+    tensor([1, 1])
+    """
     return full_like(input, 1, dtype, requires_grad)
 
 

@@ -181,7 +181,12 @@ def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 @typed
 def amin(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The smallest element along `dim`; equal ones share the gradient.  See amax."""
+    """The smallest element along `dim`; equal ones share the gradient.  See amax.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1.0, 5.0], [7.0, 2.0]]).amin(dim=1)
+    tensor([1., 2.])
+    """
     return _over_all("amin", as_tensor(input), dim, keepdim, np.min)
 
 
@@ -261,7 +266,12 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 @typed
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The index of the first smallest element along `dim` (of the flattened tensor for None).  See argmax."""
+    """The index of the first smallest element along `dim` (of the flattened tensor for None).  See argmax.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([[1.0, 5.0], [7.0, 2.0]]).argmin(dim=1)
+    tensor([0, 1])
+    """
     x, dim = _arg_dim("argmin", input, dim)
     return Tensor(np.asarray(np.argmin(x.data, axis=dim, keepdims=keepdim)))
 
