@@ -224,6 +224,20 @@ class Function:
     Class attributes:
         twin: the same formula composed of simpler operators; then backward works on arrays.
         broadcasts: the arguments are broadcast; the engine sums each gradient to its argument's shape.
+
+    >>> import minitorch_seg as ms
+    >>> class Cube(ms.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x.data ** 3
+    ...     @staticmethod
+    ...     def backward(ctx, grad):
+    ...         (x,) = ctx.saved_tensors
+    ...         return 3 * x * x * grad
+    >>> x = ms.tensor(2.0, requires_grad=True)
+    >>> Cube.apply(x).backward(); x.grad
+    tensor(12.)
     """
 
     twin: ClassVar[Callable | None] = None

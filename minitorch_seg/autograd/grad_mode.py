@@ -19,7 +19,13 @@ recording = _Recording()
 
 
 def is_grad_enabled() -> bool:
-    """True where operations on tensors that require a gradient are recorded."""
+    """True where operations on tensors that require a gradient are recorded.
+
+    >>> import minitorch_seg as ms
+    >>> with ms.no_grad():
+    ...     ms.is_grad_enabled()
+    False
+    """
     return recording.enabled
 
 
@@ -87,5 +93,11 @@ def no_grad(function: Callable | None = None) -> Any:
 
 
 def enable_grad(function: Callable | None = None) -> Any:
-    """Record operations again inside a `no_grad` block; a context manager or a decorator."""
+    """Record operations again inside a `no_grad` block; a context manager or a decorator.
+
+    >>> import minitorch_seg as ms
+    >>> with ms.no_grad(), ms.enable_grad():
+    ...     ms.is_grad_enabled()
+    True
+    """
     return _GradMode(True) if function is None else _GradMode(True)(function)

@@ -57,6 +57,10 @@ def cast(x: Tensor, dtype: Any) -> Tensor:
 def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     """`data` as a tensor, sharing its memory where that is possible.
 
+    Returns: a Tensor; `data` itself where it is one of that dtype.
+
+    Raises: DTypeError for what holds no numbers.
+
     >>> as_tensor([1.5, 2.5]).dtype
     dtype('float32')
     """

@@ -57,7 +57,7 @@ def _check(
     _, batch, channels = x.shape
     w_hh = weights["W_hh"]
     assert w_hh is not None
-    hidden = w_hh.shape[-1]
+    hidden = w_hh.shape[-1] if w_hh.ndim else 0
     expected: dict[str, tuple[int, ...]] = {
         "W_ih": (gates * hidden, channels),
         "W_hh": (gates * hidden, hidden),
@@ -95,6 +95,8 @@ def gru(
         h0: (N, H), or (H,); None for zeros.
         W_ih: (3H, C), W_hh: (3H, H): the weights of the gates r, z, n, in this order.
         b_ih, b_hh: (3H,), or None.
+
+    Returns: (T, N, H), or (T, H).
 
     Raises: ShapeError where shapes do not fit, naming the argument; DTypeError unless all operands are
         float32 or all float64.
@@ -137,6 +139,8 @@ def lstm(
         h0, c0: (N, H), or (H,); None for zeros.
         W_ih: (4H, C), W_hh: (4H, H): the weights of the gates i, f, g, o, in this order.
         b_ih, b_hh: (4H,), or None.
+
+    Returns: the states (T, N, H) and the cell (N, H), both without N for a single sequence.
 
     Raises: ShapeError where shapes do not fit, naming the argument; DTypeError unless all operands are
         float32 or all float64.

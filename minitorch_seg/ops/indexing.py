@@ -74,6 +74,10 @@ class PutItem(Function):
 def getitem(input: Tensor, index: Any) -> Tensor:
     """input[index], with all that NumPy knows: slices, ints, arrays or tensors of ints or bools, ..., None.
 
+    Returns: the input's dtype; a view for slices and ints alone, else a copy.
+
+    Raises: IndexError for a place that is not there.
+
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     >>> x[1, ::2], x[x > 4]
@@ -82,11 +86,13 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     try:
         return GetItem.apply(input, index)
     except IndexError as error:
-        raise RangeError(f"tensor of shape {input.shape}: {error}") from None
+        raise RangeError(f"indexing a tensor of shape {input.shape}: {error}") from None
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """input[index] = value, in place.  Refused where the graph would be wrong afterwards.
+
+    Raises: RuntimeError where a gradient would be lost; IndexError for a place that is not there.
 
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([1, 2, 3]); x[1:] = 0; x
@@ -100,7 +106,11 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
             "item assignment is not recorded, so the gradient would be wrong: use ms.where or ms.cat, "
             "or assign under no_grad()"
         )
-    input.data[_to_numpy_index(index)] = value.data if isinstance(value, Tensor) else value
+    try:
+        input.data[_to_numpy_index(index)] = value.data if isinstance(value, Tensor) else value
+    except (IndexError, ValueError, TypeError) as error:
+        error.args = (f"indexing a tensor of shape {input.shape}: {error}",)
+        raise
     input.bump_version()
 
 
@@ -133,6 +143,11 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
         dim: the dimension to pick from; may be negative.
         index: int64, with the input's number of dimensions, and no size larger except in `dim`.
 
+    Returns: the shape of `index`, in the input's dtype.
+
+    Raises: ShapeError where the shapes do not fit; IndexError for an index that is out of range; TypeError
+        unless the index holds integers.
+
     >>> import minitorch_seg as ms
     >>> ms.gather(ms.tensor([[1.0, 2.0], [3.0, 4.0]]), 1, ms.tensor([[0], [1]])).tolist()
     [[1.0], [4.0]]
@@ -157,6 +172,11 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 def index_select(input: Tensor, dim: int, index: Tensor | np.ndarray) -> Tensor:
     """The slices number index[0], index[1], … of dimension `dim`; the index is a vector of integers.
+
+    Returns: the input's shape, but as long as the index in `dim`.
+
+    Raises: IndexError for an index or a dimension that is out of range; TypeError unless the index is a
+        vector of integers.
 
     >>> import minitorch_seg as ms
     >>> ms.index_select(ms.tensor([[1, 2, 3], [4, 5, 6]]), 1, ms.tensor([2, 0])).tolist()

@@ -15,6 +15,8 @@ Where a scale_factor is given, 1/scale_factor takes the place of H/Ho, as in PyT
 
 Both are linear, y = A x, so  dL/dx = Aᵀ g  with g = dL/dy: what was read is given back, weighted alike; and
 the gradient of the gradient is A again.
+
+Parker, Kenyon and Troxel, "Comparison of interpolating methods for image resampling", 1983.
 """
 
 from __future__ import annotations
@@ -107,7 +109,10 @@ def interpolate(
     """
     x = float_tensor("interpolate", input)
     if x.ndim != 4 or 0 in x.shape[1:]:
-        raise ShapeError(f"interpolate: input has shape {x.shape}, expected (N, C, H, W), only N may be 0")
+        hint = ": a single image needs a batch axis, x.unsqueeze(0)" if x.ndim == 3 else ""
+        raise ShapeError(
+            f"interpolate: input has shape {x.shape}, expected (N, C, H, W), only N may be 0{hint}"
+        )
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate: give either size or scale_factor")
     if mode not in ("nearest", "bilinear"):

@@ -9,6 +9,8 @@ Derivation of the first: Y_ik = Σ_j A_ij B_jk, so ∂Y_ik/∂A_ij = B_jk, and
 
 Leading dimensions of A and B are a batch and are broadcast.  In the second line x and g = dL/dy are rows, and
 the sums run over all of them.
+
+Giles, "Collected matrix derivative results for forward and reverse mode algorithmic differentiation", 2008.
 """
 
 from __future__ import annotations

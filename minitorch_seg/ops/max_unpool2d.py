@@ -63,6 +63,11 @@ def max_unpool2d(
         output_size: the size before the pooling, where several were possible; default (H − 1)·stride −
             2·padding + kernel_size.
 
+    Returns: (N, C, height, width), in the input's dtype.
+
+    Raises: ShapeError where shapes do not fit; IndexError for an index outside the output; DTypeError unless
+        the indices are int64 and the input float32 or float64.
+
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([[[[1.0, 5.0, 2.0, 3.0]]]])
     >>> y, where = ms.functional.max_pool2d(x, (1, 2), return_indices=True)

@@ -23,6 +23,8 @@ from minitorch_seg.ops.typed import typed
 def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
     """(…, C·r², H, W) → (…, C, r·H, r·W), with r = upscale_factor.
 
+    Returns: that shape, in the input's dtype.
+
     Raises: ShapeError unless the factor is positive and divides.
 
     >>> import minitorch_seg as ms
@@ -45,6 +47,8 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
 @typed
 def pixel_unshuffle(input: Any, downscale_factor: int) -> Tensor:
     """(…, C, r·H, r·W) → (…, C·r², H, W), with r = downscale_factor: the inverse of pixel_shuffle.
+
+    Returns: that shape, in the input's dtype.
 
     Raises: ShapeError unless the factor is positive and divides.
 

@@ -11,6 +11,8 @@
 
 argmax and argmin give indices, which carry no gradient.  `dim` counts like a Python index, may be a tuple
 where PyTorch allows it, and None means all dimensions.
+
+Blanchard, Higham and Higham, "Accurately computing the log-sum-exp and softmax functions", 2021.
 """
 
 from __future__ import annotations
@@ -72,6 +74,8 @@ def sum(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
 def sum_to_size(input: Tensor, size: tuple[int, ...]) -> Tensor:
     """Sum over the dimensions that broadcasting repeated, back to `size`: the adjoint of expand.
 
+    Returns: a tensor of that size.
+
     Raises: ShapeError unless `size` can be broadcast to the input's shape.
 
     >>> import minitorch_seg as ms
@@ -82,7 +86,8 @@ def sum_to_size(input: Tensor, size: tuple[int, ...]) -> Tensor:
     repeated = tuple(range(extra)) + tuple(
         d + extra for d, n in enumerate(size) if n == 1 and input.shape[d + extra] != 1
     )
-    return (sum(input, repeated) if repeated else input).reshape(size)
+    summed = sum(input, repeated) if repeated else input
+    return summed if summed.shape == tuple(size) else summed.reshape(size)
 
 
 @typed
@@ -183,6 +188,8 @@ def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
 def amin(input: Any, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The smallest element along `dim`; equal ones share the gradient.  See amax.
 
+    Returns and raises: as amax.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1.0, 5.0], [7.0, 2.0]]).amin(dim=1)
     tensor([1., 2.])
@@ -268,6 +275,8 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the first smallest element along `dim` (of the flattened tensor for None).  See argmax.
 
+    Returns and raises: as argmax.
+
     >>> import minitorch_seg as ms
     >>> ms.tensor([[1.0, 5.0], [7.0, 2.0]]).argmin(dim=1)
     tensor([0, 1])
@@ -330,4 +339,4 @@ def cumsum(input: Any, dim: int) -> Tensor:
     """
     x = as_tensor(input)
     dim = normalize_dim("cumsum", dim, x.ndim)
-    return Cumsum.apply(x, dim) if x.ndim else x
+    return Cumsum.apply(x, dim) if x.ndim else sum(x)

@@ -55,11 +55,13 @@ def reshape(input: Tensor, *sizes: Any, shape: Any = ()) -> Tensor:
         raise ShapeError(
             f"reshape: {input.data.size} numbers of shape {input.shape} do not fit into shape {sizes}"
         )
-    return input if sizes == input.shape else Reshape.apply(input, sizes)
+    return Reshape.apply(input, sizes)  # never the input itself: a hook or a flag set on it is its own
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions start_dim … end_dim joined into one, in row-major order (C, H, W for a feature map).
+
+    Returns: the input's dtype; a view where the memory allows it.
 
     Raises: ShapeError where start_dim comes after end_dim; IndexError for a dimension that is not there.
 
@@ -93,6 +95,8 @@ def permute(input: Tensor, *order: Any, dims: Any = ()) -> Tensor:
 
     The dimensions are given one by one, as a tuple, or as `dims=`.
 
+    Returns: a view.
+
     Raises: ShapeError unless dims holds each dimension once; IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
@@ -111,6 +115,8 @@ def permute(input: Tensor, *order: Any, dims: Any = ()) -> Tensor:
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """The input with two dimensions swapped (a view).
 
+    Returns: a view.
+
     Raises: IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
@@ -127,6 +133,8 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 def squeeze(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
     """The input without the dimensions of size 1 (all of them, or those in `dim`).
 
+    Returns: a view where the memory allows it.
+
     Raises: IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
@@ -139,6 +147,8 @@ def squeeze(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """The input with a new dimension of size 1 at `dim`.
+
+    Returns: a view where the memory allows it.
 
     Raises: IndexError for a dimension that is not there.
 
@@ -166,6 +176,8 @@ def expand(input: Tensor, *sizes: Any, size: Any = ()) -> Tensor:
 
     The sizes are given one by one, as a tuple, or as `size=`.
 
+    Returns: a view, in which the repeated numbers share memory.
+
     Raises: ShapeError where a size other than 1 would have to grow.
 
     >>> import minitorch_seg as ms
@@ -180,11 +192,13 @@ def expand(input: Tensor, *sizes: Any, size: Any = ()) -> Tensor:
         raise ShapeError(
             f"expand: shape {input.shape} cannot be expanded to {wanted}: only sizes of 1 can grow"
         )
-    return input if shape == input.shape else Expand.apply(input, shape)
+    return Expand.apply(input, shape)
 
 
 def broadcast_to(input: Tensor, size: Any) -> Tensor:
     """The input expanded to `size`: the same as expand.
+
+    Returns: a view, in which the repeated numbers share memory.
 
     Raises: ShapeError where a size other than 1 would have to grow.
 
@@ -211,6 +225,8 @@ def flip(input: Tensor, *axes: Any, dims: Any = ()) -> Tensor:
 
     The dimensions are given one by one, as a tuple, or as `dims=`.
 
+    Returns: the input's shape and dtype, in new memory.
+
     Raises: IndexError for a dimension that is not there.
 
     >>> import minitorch_seg as ms
@@ -218,7 +234,7 @@ def flip(input: Tensor, *axes: Any, dims: Any = ()) -> Tensor:
     [[2, 1], [4, 3]]
     """
     given = sizes_of(axes or (dims,))
-    return Flip.apply(input, normalize_dims("flip", given, input.ndim)) if given else input
+    return Flip.apply(input, normalize_dims("flip", given, input.ndim) if given else ())
 
 
 class Roll(Function):
@@ -237,6 +253,8 @@ def roll(input: Tensor, shifts: int | tuple[int, ...], dims: int | tuple[int, ..
     """Elements moved by `shifts` along `dims`; what leaves at one end enters at the other.
 
     Without dims, all elements are moved by one shift in row-major order.
+
+    Returns: the input's shape and dtype.
 
     Raises: ValueError unless there are as many shifts as dims; IndexError for a dimension that is not there.
 
