@@ -39,7 +39,7 @@ DTYPES = "int64", "uint8", "bool", "float16", "float32"
 def spoil(a: np.ndarray, how: str, axis: int) -> np.ndarray:
     """The same numbers in another shape or dtype; what cannot be done to `a` is left undone."""
     if how in DTYPES:
-            with np.errstate(invalid="ignore"):  # NaN as an integer
+        with np.errstate(invalid="ignore"):  # NaN as an integer
             return a.astype(how)
     if how == "one dimension more":
         return np.expand_dims(a, axis)
