@@ -12,6 +12,7 @@ import numpy as np
 
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.errors import RangeError, ShapeError
+from minitorch_seg.ops.cast import as_tensor
 
 Pair = tuple[int, int]
 
@@ -118,18 +119,19 @@ def window_output_size(
     return result[0], result[1]
 
 
-def class_indices(operator: str, target: Any, classes: int, ignore_index: int) -> np.ndarray:
+def class_indices(operator: str, target: Any, classes: int, ignore_index: int) -> Tensor:
     """A target of class indices as int64, every one of them a class or ignore_index."""
-    array = target.data if isinstance(target, Tensor) else np.asarray(target)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{operator}: target is {array.dtype}, expected integer class indices: use .long()")
-    array = np.asarray(array, np.int64)
+    target = as_tensor(target)
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{operator}: target is {target.dtype}, expected integer class indices: use .long()")
+    indices = as_tensor(target, np.int64)
+    array = indices.data
     if array.size and array.min() >= 0 and array.max() < classes:  # the usual case, in little time
-        return array
+        return indices
     wrong = (array != ignore_index) & ((array < 0) | (array >= classes))
     if wrong.any():
         raise ShapeError(
             f"{operator}: target holds {int(array[wrong].flat[0])}, "
             f"expected 0 … {classes - 1} (the input has {classes} channels) or ignore_index={ignore_index}"
         )
-    return array
+    return indices

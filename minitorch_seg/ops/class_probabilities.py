@@ -46,7 +46,7 @@ def class_probabilities(
     binary = x.shape[1] == 1
     if not from_logits and x.data.size and not (x.data.min() >= 0 and x.data.max() <= 1):
         raise ValueError(f"{operator}: with from_logits=False input must hold probabilities between 0 and 1")
-    indices = class_indices(operator, truth, 2 if binary else x.shape[1], ignore_index)
+    indices = class_indices(operator, truth, 2 if binary else x.shape[1], ignore_index).data
     if binary:
         p = sigmoid(x) if from_logits else x
         t = np.expand_dims(np.asarray((indices == 1) & (indices != ignore_index), x.dtype), 1)

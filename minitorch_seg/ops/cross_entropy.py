@@ -39,7 +39,7 @@ from minitorch_seg.ops.typed import typed
 
 
 def cross_entropy_composed(
-    x: Tensor, target: np.ndarray, weight: Tensor | None, ignore_index: int
+    x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
 ) -> tuple[Tensor, Tensor]:
     """The twin: log-softmax, then the number of the true class, times its weight."""
     total = Tensor(_total(_pixel_weights(target, weight, ignore_index, x.dtype)))
@@ -54,7 +54,7 @@ class CrossEntropy(Function):
     @staticmethod
     def forward(ctx, x, target, weight, ignore_index):
         loss, weights, p = dispatch.get("cross_entropy").cross_entropy(
-            x.data, target, None if weight is None else weight.data, ignore_index
+            x.data, target.data, None if weight is None else weight.data, ignore_index
         )
         ctx.target, ctx.ignore_index = target, ignore_index
         ctx.save_for_backward(p, weight)
@@ -66,15 +66,15 @@ class CrossEntropy(Function):
     def backward(ctx, grad, _total):
         p, weight = ctx.saved_tensors
         dx = dispatch.get("cross_entropy").cross_entropy_gradient(
-            grad, p.data, ctx.target, None if weight is None else weight.data, ctx.ignore_index
+            grad, p.data, ctx.target.data, None if weight is None else weight.data, ctx.ignore_index
         )
         return dx, None, None, None
 
 
-def _pick(log_p: Tensor, target: np.ndarray, weight: Tensor | None, ignore_index: int) -> Tensor:
+def _pick(log_p: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
     """−w_t log p_t for each pixel, 0 where ignored."""
-    kept = target != ignore_index
-    classes = np.where(kept, target, 0)
+    kept = target.data != ignore_index
+    classes = np.where(kept, target.data, 0)
     loss = -gather(log_p, 1, Tensor(np.expand_dims(classes, 1))).squeeze(1)
     if weight is not None:
         loss = loss * Tensor(weight.data[classes])
@@ -82,12 +82,12 @@ def _pick(log_p: Tensor, target: np.ndarray, weight: Tensor | None, ignore_index
 
 
 def _pixel_weights(
-    target: np.ndarray, weight: Tensor | None, ignore_index: int, dtype: np.dtype
+    target: Tensor, weight: Tensor | None, ignore_index: int, dtype: np.dtype
 ) -> np.ndarray:
-    kept = target != ignore_index
+    kept = target.data != ignore_index
     if weight is None:
         return np.asarray(kept, dtype)
-    return np.where(kept, weight.data[np.where(kept, target, 0)], np.zeros((), dtype))
+    return np.where(kept, weight.data[np.where(kept, target.data, 0)], np.zeros((), dtype))
 
 
 def _check(operator: str, x: Tensor, weight: Tensor | None, reduction: str) -> None:
@@ -102,10 +102,10 @@ def _check(operator: str, x: Tensor, weight: Tensor | None, reduction: str) -> N
                 f"{operator}: weight has shape {weight.shape}, expected ({classes},), one number a class"
             )
         if weight.requires_grad:
-            raise RuntimeError(f"{operator}: the class weights are constants: pass weight.detach()")
+            raise ValueError(f"{operator}: the class weights are constants: pass weight.detach()")
 
 
-def _check_target(operator: str, x: Tensor, target: Any, ignore_index: int) -> np.ndarray:
+def _check_target(operator: str, x: Tensor, target: Any, ignore_index: int) -> Tensor:
     expected = (x.shape[0], *x.shape[2:])
     if target.shape != expected:
         hint = ""
@@ -187,7 +187,7 @@ def cross_entropy(
         log_p = log_softmax(x, 1)
         if weight is not None:
             log_p = log_p * weight.reshape(1, -1, *[1] * (x.ndim - 2))
-        uniform = where(Tensor(indices != ignore_index), -log_p.sum(1), 0.0) / float(x.shape[1])
+        uniform = where(Tensor(indices.data != ignore_index), -log_p.sum(1), 0.0) / float(x.shape[1])
         losses = losses * (1 - label_smoothing) + uniform * label_smoothing
     return _reduce(losses, total.data, reduction)
 

@@ -313,7 +313,7 @@ MISTAKES = [
             lambda f: lambda x, t, w, i: (f(x, t, w, i)[0], np.asarray(t != i, x.dtype), f(x, t, w, i)[2]),
             checks.entropy_values),
     Mistake("nll_loss: ignored pixels counted in the mean", cross_entropy, "_pixel_weights",
-            lambda f: lambda t, w, i, dtype: np.asarray(w.data[np.maximum(t, 0)], dtype),
+            lambda f: lambda t, w, i, dtype: np.asarray(w.data[np.maximum(t.data, 0)], dtype),
             checks.likelihood_values),
     Mistake("cross_entropy: the truth left out of the gradient", ce_kernel, "cross_entropy_gradient",
             lambda f: lambda g, p, t, w, i: p * (g * (w[np.maximum(t, 0)] * (t != i)))[:, None],
