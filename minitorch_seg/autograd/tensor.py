@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from minitorch_seg.autograd.function import Node
 
 _sequence = itertools.count()
+_adding = threading.RLock()  # two threads' gradients may arrive at one leaf at the same time
 
 
 def next_sequence() -> int:
@@ -238,15 +240,16 @@ class Tensor:
     def accumulate_grad(self, grad: Tensor, create_graph: bool) -> None:
         """Add `grad` to `self.grad`: into memory of its own, since one array may be on its way to several
         tensors."""
-        if create_graph:
-            self.grad = grad.clone() if self.grad is None else self.grad + grad
-        elif self.grad is None:
-            self.grad = Tensor(np.array(grad.data, order="K"))
-        elif self.grad.grad_fn is not None:
-            self.grad = Tensor(self.grad.data + grad.data)
-        else:
-            np.add(self.grad.data, grad.data, out=self.grad.data)
-            self.grad.bump_version()
+        with _adding:
+            if create_graph:
+                self.grad = grad.clone() if self.grad is None else self.grad + grad
+            elif self.grad is None:
+                self.grad = Tensor(np.array(grad.data, order="K"))
+            elif self.grad.grad_fn is not None:
+                self.grad = Tensor(self.grad.data + grad.data)
+            else:
+                np.add(self.grad.data, grad.data, out=self.grad.data)
+                self.grad.bump_version()
 
     def backward(
         self,

@@ -44,7 +44,8 @@ class _Lease:
         self.__array_interface__ = {"version": 3, "shape": (nbytes,), "typestr": "|u1", "data": place}
 
     def __del__(self, returned: deque = _returned) -> None:
-        returned.append(self.block)
+        if hasattr(self, "block"):  # not where the memory was refused
+            returned.append(self.block)
 
 
 def empty(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:

@@ -188,9 +188,13 @@ def div(input: Any, other: Any) -> Tensor:
     >>> ms.tensor([1, 2, 0]) / 0
     tensor([inf, inf, nan])
     """
-    a, b = promote(input, other)
+    a, b = as_tensor(input), as_tensor(other)
+    if a.dtype.kind != "f" and b.dtype.kind != "f":  # at once: −1 beside a uint8 must not become 255 first
+        a, b = to_float(a), to_float(b)
+    else:
+        a, b = promote(input, other)
     broadcastable("div", a, b)
-    return Div.apply(to_float(a), to_float(b))
+    return Div.apply(a, b)
 
 
 def neg(input: Any) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import ShapeError, target_hint
 from minitorch_seg.kernels import layout
 from minitorch_seg.ops.activation import sigmoid
 from minitorch_seg.ops.arguments import class_indices
@@ -35,13 +35,15 @@ def class_probabilities(
     x, truth = as_tensor(input), as_tensor(target)
     same_float_dtype(operator, input=x)
     if x.ndim != 4:
-        raise ShapeError(f"{operator}: input has shape {x.shape}, expected (N, K, H, W)")
+        hint = target_hint(x.shape, truth.shape) if x.ndim else ""
+        raise ShapeError(f"{operator}: input has shape {x.shape}, expected (N, K, H, W){hint}")
     if truth.shape == (x.shape[0], 1, *x.shape[2:]):
         truth = truth.squeeze(1)
     if truth.shape != (x.shape[0], *x.shape[2:]):
         expected = (x.shape[0], *x.shape[2:])
         raise ShapeError(
             f"{operator}: target has shape {truth.shape}, expected {expected} for input {x.shape}"
+            + target_hint(x.shape, truth.shape)
         )
     binary = x.shape[1] == 1
     if not from_logits and x.data.size and not (x.data.min() >= 0 and x.data.max() <= 1):

@@ -177,6 +177,8 @@ def _check_weight(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -
         hint = ""
         if x.shape[3] == per_group * groups:
             hint = "; the input looks like (N, H, W, C): x.permute(0, 3, 1, 2) makes it (N, C, H, W)"
+        elif groups == 1 and channels == out_channels:
+            hint = "; the weight's first size is the output's: did you mean weight.transpose(0, 1)?"
         elif groups > 1 and channels == per_group:
             hint = "; with groups the weight's second size is C/groups"
         raise ShapeError(

@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import Any
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import ShapeError, channels_hint
 from minitorch_seg.kernels import dispatch, layout
 from minitorch_seg.ops.arguments import Pair, as_batch, pair
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
@@ -114,10 +114,12 @@ def conv_transpose2d(
             f"{name}: groups={groups} must be positive and divide the {x.shape[1]} input channels"
         )
     if x.shape[1] != weight.shape[0]:
+        given = x.shape[1:] if single else x.shape
         swapped = "; did you mean weight.transpose(0, 1)?" if x.shape[1] == weight.shape[1] else ""
         raise ShapeError(
-            f"{name}: input of shape {x.shape} has {x.shape[1]} channels, but weight of shape {weight.shape} "
-            f"expects {weight.shape[0]} (here the input channels come first){swapped}"
+            f"{name}: input of shape {given} has {x.shape[1]} channels, but weight of shape {weight.shape} "
+            f"expects {weight.shape[0]} (here the input channels come first)"
+            + (swapped or channels_hint(given, weight.shape[0]))
         )
     out_channels = weight.shape[1] * groups
     if bias is not None and bias.shape != (out_channels,):

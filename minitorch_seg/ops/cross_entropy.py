@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import ShapeError, target_hint
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.arguments import class_indices
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
@@ -108,13 +108,9 @@ def _check(operator: str, x: Tensor, weight: Tensor | None, reduction: str) -> N
 def _check_target(operator: str, x: Tensor, target: Any, ignore_index: int) -> Tensor:
     expected = (x.shape[0], *x.shape[2:])
     if target.shape != expected:
-        hint = ""
-        if target.shape == (x.shape[0], 1, *x.shape[2:]):
-            hint = ": drop its channel axis with target.squeeze(1)"
-        elif target.shape == x.shape:
-            hint = ": a one-hot or probability target must be float, class indices have no channel axis"
         raise ShapeError(
-            f"{operator}: target has shape {target.shape}, expected {expected} for input {x.shape}{hint}"
+            f"{operator}: target has shape {target.shape}, expected {expected} for input {x.shape}"
+            + target_hint(x.shape, target.shape)
         )
     return class_indices(operator, target, x.shape[1], ignore_index)
 

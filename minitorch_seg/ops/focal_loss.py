@@ -57,6 +57,10 @@ def focal_loss(
     check_reduction("focal_loss", reduction)
     if not gamma >= 0:
         raise ValueError(f"focal_loss: gamma must not be negative, found {gamma}")
+    if as_tensor(target).dtype.kind == "f":
+        raise TypeError(
+            f"focal_loss: target is {as_tensor(target).dtype}, expected integer class indices: use .long()"
+        )
     options: dict[str, Any] = {"ignore_index": ignore_index, "reduction": "none"}
     surprise = cross_entropy(input, target, None, **options)  # −log p_t, 0 where ignored
     kept = Tensor(as_tensor(target).data != ignore_index)

@@ -15,6 +15,7 @@ Giles, "Collected matrix derivative results for forward and reverse mode algorit
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,7 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ShapeError(
             f"linear: input of shape {x.shape} and weight of shape {weight.shape}: "
             "the input's last size must equal the weight's last size (weight is (out, in))"
+            + _linear_hint(x.shape, weight.shape)
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:1]}")
@@ -116,3 +118,9 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if bias is not None:
         y = y + bias
     return y if rows is x else y.reshape(*x.shape[:-1], weight.shape[0])
+
+
+def _linear_hint(shape: tuple[int, ...], weight: tuple[int, ...]) -> str:
+    if len(weight) == 2 and shape[1:] and math.prod(shape[1:]) == weight[1]:
+        return ": x.flatten(1) makes each map one row"
+    return ": did you mean weight.T?" if len(weight) == 2 and shape[-1:] == weight[:1] else ""

@@ -121,7 +121,7 @@ def rnn(
     if isinstance(f, str) and f not in ACTIVATIONS:
         raise ValueError(f"rnn: f={f!r} is unknown: use 'tanh', 'relu' or a function")
     _, batch, channels = x.shape
-    hidden = W_hh.shape[0]
+    hidden = W_hh.shape[0] if W_hh.ndim else 0
     for name, t, expected in (
         ("W_xh", W_xh, (hidden, channels)),
         ("W_hh", W_hh, (hidden, hidden)),

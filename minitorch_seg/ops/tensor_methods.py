@@ -24,7 +24,7 @@ from minitorch_seg.ops import (
 )
 from minitorch_seg.ops import cat as joining
 from minitorch_seg.ops import matmul as matrix
-from minitorch_seg.ops.cast import Clone, cast
+from minitorch_seg.ops.cast import Clone, cast, refuse_bool
 
 #: Functions that become methods of the same name.
 METHODS: dict[Any, str] = {
@@ -62,6 +62,7 @@ SIGNS = {
     "__matmul__": matrix.matmul,
     "__rmatmul__": lambda a, b: matrix.matmul(b, a),
     "__neg__": arithmetic.neg,
+    "__pos__": lambda a: refuse_bool("pos", a),
     "__abs__": arithmetic.abs,
     "__eq__": lambda a, b: comparison.eq(a, b) if _comparable(b) else NotImplemented,
     "__ne__": lambda a, b: comparison.ne(a, b) if _comparable(b) else NotImplemented,
@@ -72,6 +73,9 @@ SIGNS = {
     "__and__": comparison.logical_and,
     "__or__": comparison.logical_or,
     "__xor__": comparison.logical_xor,
+    "__rand__": lambda a, b: comparison.logical_and(b, a),
+    "__ror__": lambda a, b: comparison.logical_or(b, a),
+    "__rxor__": lambda a, b: comparison.logical_xor(b, a),
     "__invert__": comparison.logical_not,
     "__getitem__": indexing.getitem,
     "__setitem__": indexing.setitem,

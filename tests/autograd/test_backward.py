@@ -669,3 +669,21 @@ def test_indices_of_unpooling_changed_in_place_are_refused():
     i[...] = 0
     with pytest.raises(RuntimeError, match="MaxUnpool2d saved array 0"):
         y.sum().backward()
+
+
+def test_gradients_of_many_threads_all_arrive():
+    w, count = ms.tensor(np.ones(200_000), requires_grad=True), 6
+    for _ in range(5):
+        w.grad, start = None, threading.Barrier(count)
+
+        def run(start=start):
+            y = (w * 2).sum()
+            start.wait()
+            y.backward()
+
+        threads = [threading.Thread(target=run) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (w.grad.numpy() == 2 * count).all()

@@ -133,3 +133,9 @@ def test_refuses(error, words, call):
 
 def test_numbers_that_the_dtype_cannot_hold_are_refused():
     refuses(ValueError, "300 uint8", lambda L: L.tensor(np.ones(2, np.uint8)) + 300, torch_too=False)
+
+
+def test_integers_of_two_types_are_divided_as_they_are():
+    x, y = ms.tensor(np.array([4, 2], np.uint8)), ms.tensor(np.array(-1, np.int8))
+    assert (x / y).tolist() == [-4.0, -2.0]
+    assert (x / -1).tolist() == [-4.0, -2.0]

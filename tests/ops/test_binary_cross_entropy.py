@@ -111,3 +111,12 @@ def test_refuses(error, words, call):
 def test_refuses_integer_targets():
     call = lambda L: L.binary_cross_entropy_with_logits(L.zeros(2), L.tensor([0, 1]))  # noqa: E731
     refuses(DTypeError, "target int64", call, torch_too=False)
+
+
+@pytest.mark.parametrize("x", [-20.01, -21.0, -30.0])
+def test_the_loss_of_an_easy_pixel_is_small_and_not_zero(x):
+    logit = ms.tensor(np.array([x]), requires_grad=True)
+    loss = ms.functional.binary_cross_entropy_with_logits(logit, ms.tensor(np.array([0.0])))
+    loss.backward()
+    np.testing.assert_allclose(loss.item(), np.log1p(np.exp(x)), rtol=0.05)
+    np.testing.assert_allclose(logit.grad.item(), 1 / (1 + np.exp(-x)), rtol=0.05)

@@ -116,3 +116,16 @@ def test_layouts_and_dimensions():
 
 def test_refuses_what_cross_entropy_refuses():
     refuses(ValueError, "target 3", lambda L: L.focal_loss(L.zeros(1, 3), L.tensor([3])), torch_too=False)
+
+
+def test_focal_loss_refuses_probabilities():
+    p = ms.rand(1, 3, 2, 2)
+    with pytest.raises(TypeError, match="focal_loss: target is float32"):
+        ms.functional.focal_loss(p, p)
+
+
+def test_the_mean_of_focal_loss_is_over_what_is_not_ignored():
+    x, target = ms.randn(1, 3, 2, 2), ms.tensor([[[0, 255], [255, 2]]])
+    each = ms.functional.focal_loss(x, target, ignore_index=255, reduction="none")
+    mean = ms.functional.focal_loss(x, target, ignore_index=255)
+    np.testing.assert_allclose(mean.item(), each.sum().item() / 2, rtol=1e-6)

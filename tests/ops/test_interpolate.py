@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import minitorch_seg as ms
 from minitorch_seg.errors import ShapeError
 from tests.helpers import against_numpy, against_torch, differentiable, refuses, same_in_every_layout
 
@@ -105,3 +106,18 @@ def test_refuses_what_is_no_map():
 def test_scales_that_end_at_the_double_or_the_same_size():
     for factor in (2.46, 1.1, (2.3, 1.2)):
         against_torch([(1, 2, 2, 4)], lambda L, x, f=factor: L.interpolate(x, scale_factor=f))
+
+
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        (lambda: ms.functional.interpolate(ms.zeros(3, 8, 8), size=4), r"unsqueeze\(0\)"),
+        (
+            lambda: ms.functional.conv2d(ms.zeros(1, 4, 8, 8), ms.zeros(4, 3, 3, 3)),
+            r"weight.transpose\(0, 1\)",
+        ),
+    ],
+)
+def test_likely_fixes_are_named(call, hint):
+    with pytest.raises(ValueError, match=hint):
+        call()

@@ -190,3 +190,7 @@ def test_extremes_drop_the_dimension_unless_told_otherwise():
         assert values.shape == places.shape == (2,) and places.dtype == np.int64
     values, places = ms.tensor(3.0).max(0)
     assert values.item() == 3.0 and places.item() == 0 and places.dtype == np.int64
+
+
+def test_cumsum_of_a_single_bool_is_int64():
+    assert ms.tensor(True).cumsum(0).dtype == np.int64

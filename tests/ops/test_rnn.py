@@ -128,3 +128,9 @@ def test_without_a_start_it_is_zero_in_the_dtype_of_x():
         assert y.dtype == np.dtype(dtype) and y.shape == (2, 1, 4)
         start = ms.functional.rnn(x, ms.zeros(1, 4, dtype=dtype), w, v)
         assert y.tolist() == start.tolist()
+
+
+def test_a_number_for_a_matrix_is_a_shape_error():
+    for operator, rows in ((ms.functional.rnn, 4), (ms.functional.gru, 12)):
+        with pytest.raises(ValueError, match="W_"):
+            operator(ms.zeros(2, 1, 3), None, ms.zeros(rows, 3), ms.tensor(1.0))

@@ -141,3 +141,23 @@ def test_minus_one_in_expand_keeps_the_size():
     assert x.expand(3, -1, 4).shape == (3, 2, 4) and x.expand(-1, 2).tolist() == [[1, 1], [2, 2]]
     assert ms.zeros(2, 3, 1).expand(-1, -1, 5).shape == (2, 3, 5)
     assert ms.zeros(3, 5).expand(2, -1, -1).shape == (2, 3, 5)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        lambda x: x.reshape(2),
+        lambda x: x.view(-1),
+        lambda x: x.expand(2),
+        lambda x: x.squeeze(),
+        lambda x: x.flip(()),
+    ],
+)
+def test_what_leaves_the_shape_alone_is_still_another_tensor(same):
+    x = ms.tensor([1.0, 2.0], requires_grad=True)
+    with ms.no_grad():
+        assert not same(x).requires_grad
+    y = same(x)
+    y.register_hook(lambda grad: 10 * grad)
+    (y.sum() + x.sum()).backward()
+    assert x.grad.tolist() == [11.0, 11.0]

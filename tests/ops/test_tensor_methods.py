@@ -142,3 +142,11 @@ def test_signs_compare_numbers_only():
         assert (x == other).tolist() == [True, False] and (x != other).tolist() == [False, True]
     for other in (None, "1", {}, object()):
         assert (x == other) is False and (x != other) is True
+
+
+def test_signs_that_pytorch_has():
+    x = ms.tensor([1, 2])
+    assert (+x).tolist() == [1, 2]
+    assert (True & (x > 1)).tolist() == [False, True]
+    assert (np.array([True, False]) | (x > 1)).tolist() == [True, True]
+    assert (True ^ (x > 1)).tolist() == [True, False]
