@@ -27,7 +27,6 @@ LEFT_OUT = {
 #: ... and those that one of ours lacks.
 LACKING = {
     "interpolate": {"antialias"},
-    "LSTM": {"proj_size"},  # projected states
     # A function leaves its input as it is; the modules accept inplace, and leave it as well.
     **{n: {"inplace"} for n in ("dropout", "dropout2d", "relu", "leaky_relu", "elu", "silu")},
 }

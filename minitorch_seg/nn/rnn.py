@@ -46,12 +46,13 @@ class Recurrent(Module):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
     ):
         super().__init__()
-        if min(input_size, hidden_size, num_layers) < 1:
+        if min(input_size, hidden_size, num_layers) < 1 or not 0 <= proj_size < hidden_size:
             raise ShapeError(
-                f"{type(self).__name__}: sizes must be positive, "
-                f"found {input_size=}, {hidden_size=}, {num_layers=}"
+                f"{type(self).__name__}: sizes must be positive, proj_size less than hidden_size, "
+                f"found {input_size=}, {hidden_size=}, {num_layers=}, {proj_size=}"
             )
         if isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError(
@@ -60,18 +61,25 @@ class Recurrent(Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
         self.bidirectional, self.directions = bidirectional, 2 if bidirectional else 1
+        self.proj_size, self.output_size = proj_size, proj_size or hidden_size
         rows = self.gates * hidden_size
         for layer, end in itertools.product(range(num_layers), ("", "_reverse")[: self.directions]):
-            width = hidden_size * self.directions if layer else input_size
-            shapes = {"weight_ih": (rows, width), "weight_hh": (rows, hidden_size)}
-            for name, shape in {**shapes, "bias_ih": (rows,), "bias_hh": (rows,)}.items():
-                parameter = Parameter(np.empty(shape, np.float32)) if bias or "weight" in name else None
+            width = self.output_size * self.directions if layer else input_size
+            shapes: dict[str, tuple[int, ...] | None] = {
+                "weight_ih": (rows, width),
+                "weight_hh": (rows, self.output_size),
+                "bias_ih": (rows,) if bias else None,
+                "bias_hh": (rows,) if bias else None,
+                "weight_hr": (proj_size, hidden_size) if proj_size else None,
+            }
+            for name, shape in shapes.items():
+                parameter = None if shape is None else Parameter(np.empty(shape, np.float32))
                 self.register_parameter(f"{name}_l{layer}{end}", parameter)
         for parameter in self.parameters():
             init.default_uniform_(parameter, hidden_size)
 
     def _weights(self, suffix: str) -> list[Any]:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
         return [getattr(self, f"{name}_{suffix}") for name in names]
 
     def _run(self, x: Tensor, start: list[Tensor | None], suffix: str) -> tuple[Tensor, list[Tensor]]:
@@ -87,9 +95,10 @@ class Recurrent(Module):
                 f"{type(self).__name__}: the initial state must be {' and '.join(names)}, "
                 f"{self.states} in number, found {found}"
             )
-        expected = (self.num_layers * self.directions, batch, self.hidden_size)
         states = [s.unsqueeze(1) if single and s is not None else s for s in states]
-        for name, state in zip(names, states, strict=True):
+        sizes = self.output_size, self.hidden_size  # of h and of c
+        for name, state, size in zip(names, states, sizes, strict=False):
+            expected = self.num_layers * self.directions, batch, size
             if state is not None and state.shape != expected:
                 raise ShapeError(
                     f"{type(self).__name__}: {name} has shape {state.shape}, "
@@ -178,7 +187,7 @@ class RNN(Recurrent):
         self.nonlinearity = nonlinearity
 
     def _run(self, x: Tensor, start: list[Tensor | None], suffix: str) -> tuple[Tensor, list[Tensor]]:
-        w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
+        w_ih, w_hh, b_ih, b_hh, _ = self._weights(suffix)
         bias = b_ih + b_hh if self.bias else None
         h = F.rnn(x, start[0], w_ih, w_hh, bias, self.nonlinearity)
         return h, [h[-1]]
@@ -195,13 +204,27 @@ class GRU(Recurrent):
 
     gates = 3
 
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ):
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+
     def _run(self, x: Tensor, start: list[Tensor | None], suffix: str) -> tuple[Tensor, list[Tensor]]:
-        h = F.gru(x, start[0], *self._weights(suffix))
+        h = F.gru(x, start[0], *self._weights(suffix)[:4])
         return h, [h[-1]]
 
 
 class LSTM(Recurrent):
-    """Long short-term memory over a sequence; arguments as RNN, without nonlinearity (and proj_size).
+    """Long short-term memory over a sequence; arguments as RNN, without nonlinearity, and proj_size.
+
+    Where proj_size is not 0, each h has so many numbers only: W_hr (o ⊙ tanh(c)), W_hr = weight_hr_lk.
 
     Call: lstm(input, hx=None), hx being (h_0, c_0) → (output, (h_n, c_n)), shapes as RNN.
 

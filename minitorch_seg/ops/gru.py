@@ -55,14 +55,15 @@ def _check(
     if x.ndim != 3:
         raise ShapeError(f"{operator}: x has shape {x.shape}, expected (T, N, C), or (T, C) for one sequence")
     _, batch, channels = x.shape
-    w_hh = weights["W_hh"]
+    w_hh, w_hr = weights["W_hh"], weights.get("W_hr")
     assert w_hh is not None
-    hidden = w_hh.shape[-1] if w_hh.ndim else 0
+    size = (w_hh.shape or (0,))[-1]  # of h; gates and c are larger where W_hr projects them to h
+    hidden = size if w_hr is None else (w_hr.shape or (0,))[-1]
     expected: dict[str, tuple[int, ...]] = {
         "W_ih": (gates * hidden, channels),
-        "W_hh": (gates * hidden, hidden),
+        "W_hh": (gates * hidden, size),
     }
-    expected |= {"b_ih": (gates * hidden,), "b_hh": (gates * hidden,)}
+    expected |= {"b_ih": (gates * hidden,), "b_hh": (gates * hidden,), "W_hr": (size, hidden)}
     for name, t in weights.items():
         if t is not None and t.shape != expected[name]:
             raise ShapeError(
@@ -71,9 +72,10 @@ def _check(
             )
     initial = []
     for name, state in states.items():
-        start = Tensor(np.zeros((batch, hidden), x.dtype)) if state is None else as_tensor(state)
-        if start.shape != (batch, hidden):
-            raise ShapeError(f"{operator}: {name} has shape {start.shape}, expected {(batch, hidden)} (N, H)")
+        shape = batch, hidden if name == "c0" else size
+        start = Tensor(np.zeros(shape, x.dtype)) if state is None else as_tensor(state)
+        if start.shape != shape:
+            raise ShapeError(f"{operator}: {name} has shape {start.shape}, expected {shape} (N, H)")
         initial.append(start)
     same_float_dtype(operator, x=x, **dict(zip(states, initial, strict=True)), **weights)
     return initial
@@ -131,6 +133,7 @@ def lstm(
     W_hh: Tensor,
     b_ih: Tensor | None = None,
     b_hh: Tensor | None = None,
+    W_hr: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """All states h_1 … h_T of a long short-term memory (T, N, H), and the last cell c_T (N, H).
 
@@ -139,6 +142,8 @@ def lstm(
         h0, c0: (N, H), or (H,); None for zeros.
         W_ih: (4H, C), W_hh: (4H, H): the weights of the gates i, f, g, o, in this order.
         b_ih, b_hh: (4H,), or None.
+        W_hr: (P, H), or None; it projects each state to P numbers, h_t = W_hr (o_t ⊙ tanh(c_t)) (Sak, Senior
+            and Beaufays, 2014); then h0 is (N, P) and W_hh (4H, P).
 
     Returns: the states (T, N, H) and the cell (N, H), both without N for a single sequence.
 
@@ -153,14 +158,15 @@ def lstm(
     x = as_tensor(x)
     if x.ndim == 2:
         first = [None if s is None else s.unsqueeze(0) for s in (h0, c0)]
-        h, c = lstm(x.unsqueeze(1), first[0], first[1], W_ih, W_hh, b_ih, b_hh)
+        h, c = lstm(x.unsqueeze(1), first[0], first[1], W_ih, W_hh, b_ih, b_hh, W_hr)
         return h.squeeze(1), c.squeeze(0)
-    h, c = _check("lstm", 4, x, {"h0": h0, "c0": c0}, W_ih=W_ih, W_hh=W_hh, b_ih=b_ih, b_hh=b_hh)
+    h, c = _check("lstm", 4, x, {"h0": h0, "c0": c0}, W_ih=W_ih, W_hh=W_hh, b_ih=b_ih, b_hh=b_hh, W_hr=W_hr)
     u = linear(x, W_ih, b_ih)
     states = []
     for t in range(x.shape[0]):
         i, f, g, o = chunk(u[t] + linear(h, W_hh, b_hh), 4, 1)
         c = sigmoid(f) * c + sigmoid(i) * tanh(g)
         h = sigmoid(o) * tanh(c)
+        h = h if W_hr is None else linear(h, W_hr)
         states.append(h)
     return (stack(states) if states else Tensor(np.zeros((0, *h.shape), x.dtype))), c

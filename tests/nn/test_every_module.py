@@ -67,7 +67,11 @@ CASES = {
     ],
     "RNN": [(lambda nn: nn.RNN(3, 5, 2, "relu", True, True, 0.0, True), (2, 4, 3))],
     "GRU": [(lambda nn: nn.GRU(3, 5, 2, True, True, 0.0, True), (2, 4, 3))],
-    "LSTM": [(lambda nn: nn.LSTM(3, 5, 2, False, True, 0.0, True), (2, 4, 3))],
+    "LSTM": [
+        (lambda nn: nn.LSTM(3, 5, 2, False, True, 0.0, True), (2, 4, 3)),
+        (lambda nn: nn.LSTM(3, 5, 2, True, False, 0.0, True, 2), (4, 2, 3)),
+        (lambda nn: nn.LSTM(3, 5, bias=False, proj_size=4), (4, 3)),
+    ],
     "Dropout": [(lambda nn: nn.Dropout(0.4, inplace=True), IMAGE, "eval")],
     "Dropout2d": [(lambda nn: nn.Dropout2d(0.4), IMAGE, "eval")],
     "MaxPool2d": [

@@ -111,5 +111,9 @@ def test_refuses_a_wrong_number_of_states_and_dropout():
             ms.nn.LSTM(3, 5)(x, start)
     with pytest.raises(ShapeError, match=r"GRU.*h_0.*tuple"):
         ms.nn.GRU(3, 5)(x, (h,))
+    for size in (-1, 5):
+        refuses(ShapeError, f"LSTM proj_size={size}", lambda L, p=size: L.nn.LSTM(3, 5, proj_size=p))
+    with pytest.raises(ShapeError, match=r"LSTM: h_0 has shape \(1, 2, 5\), expected \(1, 2, 4\)"):
+        ms.nn.LSTM(3, 5, proj_size=4)(x, (h, h))
     for name in ("RNN", "GRU", "LSTM"):
         refuses(ValueError, f"{name} dropout 1.5", lambda L, n=name: getattr(L.nn, n)(3, 5, 2, dropout=1.5))
