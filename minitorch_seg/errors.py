@@ -49,3 +49,47 @@ def nearest_name(name: str, valid: Iterable[str]) -> str:
     return (
         f"; did you mean {close[0]}? Valid: {', '.join(valid)}" if close else f"; valid: {', '.join(valid)}"
     )
+
+
+def channels_hint(shape: tuple[int, ...], channels: int) -> str:
+    """The end of a sentence about maps of `shape` where so many channels were expected: the likely fix.
+
+    >>> channels_hint((2, 64, 64, 3), 3)
+    '; the input looks like (N, H, W, C): x.permute(0, 3, 1, 2) makes it (N, C, H, W)'
+    >>> channels_hint((64, 64, 3), 3)
+    '; the input looks like (H, W, C): x.permute(2, 0, 1) makes it (C, H, W)'
+    >>> channels_hint((8, 64, 64), 1)
+    '; a batch of grey images needs an axis for channels: x.unsqueeze(1)'
+    >>> channels_hint((3, 64, 64), 3)
+    '; a single image needs a batch axis: x.unsqueeze(0)'
+    """
+    if shape[-1] == channels and len(shape) == 4:
+        return "; the input looks like (N, H, W, C): x.permute(0, 3, 1, 2) makes it (N, C, H, W)"
+    if shape[-1] == channels and len(shape) == 3:
+        return "; the input looks like (H, W, C): x.permute(2, 0, 1) makes it (C, H, W)"
+    if channels == 1 and len(shape) == 3:
+        return "; a batch of grey images needs an axis for channels: x.unsqueeze(1)"
+    if shape[0] == channels and len(shape) == 3:
+        return "; a single image needs a batch axis: x.unsqueeze(0)"
+    return ""
+
+
+def target_hint(scores: tuple[int, ...], target: tuple[int, ...]) -> str:
+    """The end of a sentence about class indices that do not fit scores (N, K, d₁, …): the likely fix.
+
+    >>> target_hint((2, 3, 8, 9), (2, 1, 8, 9))
+    ': drop its channel axis with target.squeeze(1)'
+    >>> target_hint((2, 8, 9, 3), (2, 8, 9))
+    ': the input looks like (N, H, W, K): input.permute(0, 3, 1, 2) makes it (N, K, H, W)'
+    >>> target_hint((3, 8, 9), (8, 9))
+    ': a batch axis is missing: input.unsqueeze(0) and target.unsqueeze(0)'
+    """
+    if target == (scores[0], 1, *scores[2:]):
+        return ": drop its channel axis with target.squeeze(1)"
+    if target == scores:
+        return ": a one-hot or probability target must be float, class indices have no channel axis"
+    if len(scores) == 4 and target == scores[:3]:
+        return ": the input looks like (N, H, W, K): input.permute(0, 3, 1, 2) makes it (N, K, H, W)"
+    if target == scores[1:]:
+        return ": a batch axis is missing: input.unsqueeze(0) and target.unsqueeze(0)"
+    return ""

@@ -40,7 +40,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import ShapeError, channels_hint
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.activation import relu
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
@@ -210,7 +210,7 @@ def check_channels(
         if t is not None and t.shape != x.shape[1:2]:
             raise ShapeError(
                 f"{operator}: {name} has shape {t.shape}, expected {x.shape[1:2]}: "
-                f"the input has {x.shape[1]} channels"
+                f"the input has {x.shape[1]} channels{channels_hint(x.shape, t.data.size)}"
             )
     if (running_mean is None) != (running_var is None) or (needed and running_mean is None):
         raise ValueError(

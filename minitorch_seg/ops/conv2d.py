@@ -32,7 +32,7 @@ from __future__ import annotations
 from typing import Any
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import ShapeError, channels_hint
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.arguments import Pair, as_batch, pair, window_output_size
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
@@ -134,7 +134,7 @@ def conv2d(
     """
     x, single = as_batch("conv2d", as_tensor(input))
     same_float_dtype("conv2d", input=x, weight=weight, bias=bias)
-    _check_weight(x, weight, bias, groups)
+    _check_weight(x.shape[1:] if single else x.shape, weight, bias, groups)
     stride = pair("conv2d", "stride", stride, 1)
     dilation = pair("conv2d", "dilation", dilation, 1)
     kernel = weight.shape[2:]
@@ -164,25 +164,23 @@ def frame(padding: Any, kernel: tuple[int, ...], stride: Pair, dilation: Pair) -
     return (tall // 2, tall - tall // 2), (wide // 2, wide - wide // 2)
 
 
-def _check_weight(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
+def _check_weight(shape: tuple[int, ...], weight: Tensor, bias: Tensor | None, groups: int) -> None:
     if weight.ndim != 4:
         raise ShapeError(f"conv2d: weight has shape {weight.shape}, expected (O, C/groups, kh, kw)")
     out_channels, per_group = weight.shape[:2]
-    channels = x.shape[1]
+    channels = shape[-3]
     if 0 in weight.shape:
         raise ShapeError(f"conv2d: weight of shape {weight.shape} is empty")
     if groups < 1:
         raise ShapeError(f"conv2d: groups must be positive, found {groups}")
     if channels != per_group * groups:
-        hint = ""
-        if x.shape[3] == per_group * groups:
-            hint = "; the input looks like (N, H, W, C): x.permute(0, 3, 1, 2) makes it (N, C, H, W)"
-        elif groups == 1 and channels == out_channels:
+        hint = channels_hint(shape, per_group * groups)
+        if not hint and groups == 1 and channels == out_channels:
             hint = "; the weight's first size is the output's: did you mean weight.transpose(0, 1)?"
         elif groups > 1 and channels == per_group:
             hint = "; with groups the weight's second size is C/groups"
         raise ShapeError(
-            f"conv2d: input of shape {x.shape} has {channels} channels, but weight of shape {weight.shape} "
+            f"conv2d: input of shape {shape} has {channels} channels, but weight of shape {weight.shape} "
             f"with groups={groups} expects {per_group}·{groups} = {per_group * groups}{hint}"
         )
     if out_channels % groups:

@@ -81,9 +81,7 @@ def _pick(log_p: Tensor, target: Tensor, weight: Tensor | None, ignore_index: in
     return where(Tensor(kept), loss, 0.0)
 
 
-def _pixel_weights(
-    target: Tensor, weight: Tensor | None, ignore_index: int, dtype: np.dtype
-) -> np.ndarray:
+def _pixel_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: np.dtype) -> np.ndarray:
     kept = target.data != ignore_index
     if weight is None:
         return np.asarray(kept, dtype)
