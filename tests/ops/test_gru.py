@@ -9,6 +9,7 @@ from tests.helpers import (
     OURS,
     against_numpy,
     against_torch,
+    as_list,
     close,
     differentiable,
     draw,
@@ -161,3 +162,18 @@ def test_no_steps_give_no_states_in_the_dtype_of_x():
         w, v = ms.ones(12, 3, dtype=dtype), ms.ones(12, 4, dtype=dtype)
         states = ms.functional.gru(x, None, w, v)
         assert states.shape == (0, 2, 4) and states.dtype == np.dtype(dtype)
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+@pytest.mark.parametrize("given", [True, False])
+def test_a_single_sequence_is_a_batch_of_one(name, given):
+    gates, states = (3, 1) if name == "gru" else (4, 2)
+    x, *rest = draw([(4, 3), *[(5,)] * states, (gates * 5, 3), (gates * 5, 5), (gates * 5,), (gates * 5,)])
+    starts, weights = rest[:states], [ms.tensor(w) for w in rest[states:]]
+
+    def run(batch):
+        first = [ms.tensor(s[None] if batch else s) if given else None for s in starts]
+        return as_list(getattr(OURS, name)(ms.tensor(x[:, None] if batch else x), *first, *weights))
+
+    for alone, batched, axis in zip(run(False), run(True), (1, 0), strict=False):
+        np.testing.assert_array_equal(alone.data, batched.data.squeeze(axis))
