@@ -3,10 +3,10 @@
 An operator's file, ops/NAME.py or that of its family, reads as a small chapter: formula, derivation, forward
 and backward, and the function that you call.  `minitorch-seg show NAME` prints it.
 
-Arguments are those of PyTorch 2.13, in the same order with the same defaults; `inplace`, and what is deprecated
-there, is left out.  What PyTorch refuses is refused, by a ValueError or a TypeError.  Some things are stricter
-here: the operands of layers and losses are float32 or float64, all of one dtype, and losses do not broadcast.
-Arrays and lists are taken for tensors where PyTorch wants tensors.
+Arguments are those of PyTorch 2.13, in the same order with the same defaults; `inplace`, and what is
+deprecated there, is left out.  What PyTorch refuses is refused, by a ValueError or a TypeError.  Some things
+are stricter here: the operands of layers and losses are float32 or float64, all of one dtype, and losses do
+not broadcast.  Arrays and lists are taken for tensors where PyTorch wants tensors.
 """
 
 from minitorch_seg.ops.activation import (

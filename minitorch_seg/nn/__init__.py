@@ -1,8 +1,8 @@
 """Layers: modules with parameters around the operators, with PyTorch's names, arguments and state_dict.
 
-A constructor takes the arguments of PyTorch 2.13 in the same order with the same defaults, without `device` and
-`dtype`, and without `size_average` and `reduce`, which are deprecated; what stands behind one of these is given
-by name.  `inplace` is accepted, and every input stays as it was.
+A constructor takes the arguments of PyTorch 2.13 in the same order with the same defaults, without `device`
+and `dtype`, and without `size_average` and `reduce`, which are deprecated; what stands behind one of these is
+given by name.  `inplace` is accepted, and every input stays as it was.
 """
 
 from minitorch_seg.nn import init, utils
