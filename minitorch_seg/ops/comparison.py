@@ -50,48 +50,63 @@ gt = _compare("gt", np.greater, ">", "[False, False,  True]")
 ge = _compare("ge", np.greater_equal, "≥", "[False,  True,  True]")
 
 
-def _logic(name: str, bitwise: Callable, words: str, example: str) -> Callable[[Any, Any], Tensor]:
+def _logic(name: str, sign: str, ufunc: Callable, words: str, example: str) -> tuple[Callable, Callable]:
+    """(the function `name` of what is true, the function behind `sign`, which takes integers bit by bit)."""
+
     def combine(input: Any, other: Any) -> Tensor:
         a, b = promote(input, other)
         broadcastable(name, a, b)
+        return Tensor(np.asarray(ufunc(a.data != 0, b.data != 0)))  # NaN is not 0, so it counts as true
+
+    def bitwise(input: Any, other: Any) -> Tensor:
+        a, b = promote(input, other)
+        broadcastable(sign, a, b)
         if a.dtype.kind == "f":
-            raise TypeError(f"{name}: floats have no truth: compare first, as in (a > 0)")
-        return Tensor(np.asarray(bitwise(a.data, b.data)))  # of bools it is the logical one
+            raise TypeError(f"{sign}: floats have no bits: compare first, as in (a > 0) {sign} (b > 0)")
+        return Tensor(np.asarray(ufunc(a.data, b.data)))
 
     combine.__name__ = combine.__qualname__ = name
-    combine.__doc__ = f"""True where {words}, elementwise; of integers bit by bit.
+    combine.__doc__ = f"""True where {words}, elementwise; a number is true where it is not 0.
 
-    Returns: the broadcast shape, in the promoted dtype.
+    Returns: bools of the broadcast shape.
 
-    {BROADCAST[:-1]}; TypeError for floats.
+    {BROADCAST}
 
     >>> import minitorch_seg as ms
     >>> ms.{name}(ms.tensor([False, False, True, True]), ms.tensor([False, True, False, True]))
     tensor({example})
     """
-    return combine
+    return combine, bitwise
 
 
-logical_and = _logic("logical_and", np.bitwise_and, "both are", "[False, False, False,  True]")
-logical_or = _logic("logical_or", np.bitwise_or, "one is, or both", "[False,  True,  True,  True]")
-logical_xor = _logic("logical_xor", np.bitwise_xor, "just one is", "[False,  True,  True, False]")
+logical_and, bitwise_and = _logic(
+    "logical_and", "&", np.bitwise_and, "both are", "[False, False, False,  True]"
+)
+logical_or, bitwise_or = _logic(
+    "logical_or", "|", np.bitwise_or, "one is, or both", "[False,  True,  True,  True]"
+)
+logical_xor, bitwise_xor = _logic(
+    "logical_xor", "^", np.bitwise_xor, "just one is", "[False,  True,  True, False]"
+)
 
 
 def logical_not(input: Any) -> Tensor:
-    """Not, elementwise, for bools; the bitwise complement of integers.
+    """True where input is false, or 0.
 
-    Returns: the input's shape and dtype.
-
-    Raises: TypeError for floats, which have no truth.
+    Returns: bools of the input's shape.
 
     >>> import minitorch_seg as ms
-    >>> ~(ms.tensor([1.0, 3.0]) > 2)
+    >>> ms.logical_not(ms.tensor([0.0, 3.0]))
     tensor([ True, False])
     """
-    x = as_tensor(input)
-    if x.dtype.kind == "f":
-        raise TypeError("logical_not: floats have no truth: compare first, as in ~(a > 0)")
-    return Tensor(np.asarray(np.invert(x.data)))
+    return Tensor(np.asarray(as_tensor(input).data == 0))
+
+
+def bitwise_not(input: Tensor) -> Tensor:
+    """Behind the sign ~: not, for bools; the complement of integers, bit by bit."""
+    if input.dtype.kind == "f":
+        raise TypeError("~: floats have no bits: compare first, as in ~(a > 0)")
+    return Tensor(np.asarray(np.invert(input.data)))
 
 
 def isnan(input: Any) -> Tensor:

@@ -72,8 +72,8 @@ def test_equality_with_other_things():
 
 
 def test_refuses():
-    refuses(TypeError, "logical_and floats", lambda L: L.tensor([1.0]) & L.tensor([1.0]))
-    refuses(TypeError, "logical_not floats", lambda L: ~L.tensor([1.0]))
+    refuses(TypeError, "& floats", lambda L: L.tensor([1.0]) & L.tensor([1.0]))
+    refuses(TypeError, "~ floats", lambda L: ~L.tensor([1.0]))
     refuses(IndexError, "any dim 2", lambda L: OURS.any(ms.zeros(2), 2), torch_too=False)
     refuses(IndexError, "all dim -2", lambda L: L.zeros(2).all(-2))
     refuses(ValueError, "ambiguous any all", lambda L: bool(L.zeros(2) == 0))
@@ -101,3 +101,19 @@ def test_any_and_all_keep_the_dimension_on_request():
         lambda L, a: (a.any(dim=1, keepdim=True), a.all(dim=0, keepdim=True), L.any(a, 0), L.all(a, 1)),
         gradients=False,
     )
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "float32", "bool"])
+def test_a_number_is_true_where_it_is_not_zero(dtype):
+    a, b = np.array([0, 1, 2, 2, 0], dtype), np.array([0, 2, 1, 0, 3], dtype)
+    for name in ("logical_and", "logical_or", "logical_xor"):
+        found = getattr(ms, name)(ms.tensor(a), ms.tensor(b))
+        assert found.dtype == bool and found.tolist() == getattr(np, name)(a, b).tolist()
+    assert ms.logical_not(ms.tensor(a)).tolist() == np.logical_not(a).tolist()
+
+
+def test_the_signs_take_integers_bit_by_bit():
+    a, b = np.array([0, 1, 6, -1]), np.array([1, 3, 3, 4])
+    x, y = ms.tensor(a), ms.tensor(b)
+    assert (x & y).tolist() == (a & b).tolist() and (x | y).tolist() == (a | b).tolist()
+    assert (x ^ y).tolist() == (a ^ b).tolist() and (~x).tolist() == (~a).tolist()
