@@ -100,5 +100,41 @@ def test_value_gradient_and_layout(name: str, data: Any):
     CALLS[name] = CALLS.get(name, 0) + 1
 
 
+#: These may leave a number out, or have a result whatever the number is (x⁰ = 1).
+CHOOSING = {"masked_fill", "pow", "setitem", "where"}
+
+
+@pytest.mark.parametrize("name", sorted(set(TABLE) - CHOOSING))
+@settings(
+    max_examples=10,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(data=st.data())
+def test_nan_is_never_fixed_in_silence(name: str, data: Any):
+    """A first argument full of NaN leaves NaN in the result, and in what is given back to the others."""
+    case = TABLE[name](Draw(data))
+    arrays = list(case.arrays)
+    spoilt = next((i for i, a in enumerate(arrays) if a.dtype.kind == "f"), None)
+    if spoilt is None or not case.recorded:
+        return  # of bools, or a comparison: there is no NaN
+    arrays[spoilt] = np.full(arrays[spoilt].shape, np.nan)
+    try:
+        outputs = as_list(case.call(*[ms.Tensor(a) for a in arrays]))
+    except ValueError as refusal:
+        assert "between 0 and 1" in str(refusal)  # NaN is no probability
+        return
+    for number, output in enumerate(outputs):
+        if (
+            output.dtype.kind == "f"
+            and output.data.size
+            and number not in case.buffers
+            and arrays[spoilt].size
+        ):
+            assert np.isnan(output.data).any(), f"output {number} hides a NaN"
+
+
 def test_how_many_calls_were_compared():
     print(f"\nproperty tests: {sum(CALLS.values())} random calls of {len(CALLS)} operators")
