@@ -127,13 +127,10 @@ def test_nan_is_never_fixed_in_silence(name: str, data: Any):
         assert "between 0 and 1" in str(refusal)  # NaN is no probability
         return
     for number, output in enumerate(outputs):
-        if (
-            output.dtype.kind == "f"
-            and output.data.size
-            and number not in case.buffers
-            and arrays[spoilt].size
-        ):
-            assert np.isnan(output.data).any(), f"output {number} hides a NaN"
+        if output.dtype.kind != "f" or number in case.buffers or 0 in (output.data.size, arrays[spoilt].size):
+            continue
+        only_frame = name == "max_pool2d" and np.isneginf(output.data).all()  # so a dilated window may lie
+        assert np.isnan(output.data).any() or only_frame, f"output {number} hides a NaN"
 
 
 def test_how_many_calls_were_compared():
