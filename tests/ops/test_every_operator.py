@@ -102,6 +102,8 @@ def test_value_gradient_and_layout(name: str, data: Any):
 
 #: These may leave a number out, or have a result whatever the number is (x⁰ = 1).
 CHOOSING = {"masked_fill", "pow", "setitem", "where"}
+#: Every dilated window may have all its taps in the frame.
+DILATED = {"conv2d", "max_pool2d", "unfold"}
 
 
 @pytest.mark.parametrize("name", sorted(set(TABLE) - CHOOSING))
@@ -129,8 +131,9 @@ def test_nan_is_never_fixed_in_silence(name: str, data: Any):
     for number, output in enumerate(outputs):
         if output.dtype.kind != "f" or number in case.buffers or 0 in (output.data.size, arrays[spoilt].size):
             continue
-        only_frame = name == "max_pool2d" and np.isneginf(output.data).all()  # so a dilated window may lie
-        assert np.isnan(output.data).any() or only_frame, f"output {number} hides a NaN"
+        if name in DILATED and not np.isnan(as_list(case.oracle(*arrays))[number]).any():
+            continue
+        assert np.isnan(output.data).any(), f"output {number} hides a NaN"
 
 
 def test_how_many_calls_were_compared():
