@@ -71,6 +71,8 @@ def dropout2d(
 ) -> Tensor:
     """Each channel of each image (N, C, H, W) is zero with probability p, else divided by 1 − p.
 
+    Three dimensions are an image (C, H, W); PyTorch takes them for (N, C, L), and warns.
+
     Arguments as dropout.
 
     Returns: the input's shape and dtype.
