@@ -2,12 +2,12 @@
 
 A training step asks for the same sizes as the step before.  Fresh memory from the system comes as empty
 pages, and each costs a fault and a clearing when it is first touched: a tenth of a U-Net's step.  So a block
-that no array uses any more waits here, and the next array of that size, or one up to a fifth smaller, gets it.
-Blocks begin at multiples of 64 bytes, the length of a cache line and of the longest vector register.
+that no array uses any more waits here, and the next array of that size, or of one up to a fifth smaller, gets
+it.  Blocks begin at multiples of 64 bytes, the length of a cache line and of the longest vector register.
 
-The blocks in use and those that wait never take more than 3/2 of what was in use at one time: where no waiting
-block fits, blocks of other sizes are given back to the system, first those of the sizes that were asked for
-longest ago.
+The blocks in use and those that wait never take more than 3/2 of what was in use at one time: where no
+waiting block fits, blocks of other sizes are given back to the system, first those of the sizes that were
+asked for longest ago.
 
     >>> a = empty((1024, 1024), "float32")
     >>> place = a.ctypes.data
