@@ -66,6 +66,29 @@ def compare(found: list, expected: list, what: str, dtype: str) -> None:
         close(f, e, what, TOLERANCE[dtype])
 
 
+def check(name: str, case: Case, dtype: str, kinds: list[str], seed: int) -> None:
+    """The call with arguments (and, last, a cotangent) in the given layouts."""
+    typed = [a.astype(dtype) if a.dtype.kind == "f" else a for a in case.arrays]
+    laid = [lay_out(a, kind) for a, kind in zip(typed, kinds, strict=False)]
+    plain = [np.array(a, a.dtype.newbyteorder("="), order="C") for a in laid]
+    before = [a.copy() for a in plain]
+
+    expected = as_list(case.oracle(*(a.astype(np.float64) if a.dtype.kind == "f" else a for a in plain)))
+    expected = [np.asarray(e) for e in expected]
+    rng = np.random.default_rng(seed)
+    us = [lay_out(np.asarray(rng.standard_normal(e.shape), dtype), kinds[-1]) for e in expected]
+    values, grads = run(case, laid, us)
+    compare(values, expected, "value", dtype)
+    plain_values, plain_grads = run(case, plain, [np.array(u, dtype, order="C") for u in us])
+    compare(values, plain_values, "value in another layout", dtype)
+    compare(grads, plain_grads, "gradient in another layout", dtype)
+    for number, (a, b) in enumerate(zip(laid, before, strict=True)):
+        np.testing.assert_array_equal(a, b, err_msg=f"argument {number} was changed")
+    if case.recorded:
+        inputs = [ms.Tensor(a, is_differentiated(case, i, a)) for i, a in enumerate(case.arrays)]
+        ms.gradcheck(without_buffers(case), inputs, max_jacobian=0, directions=2, name=name)
+
+
 @pytest.mark.parametrize("name", sorted(TABLE))
 @settings(
     max_examples=EXAMPLES,
@@ -79,25 +102,53 @@ def test_value_gradient_and_layout(name: str, data: Any):
     case = TABLE[name](Draw(data))
     dtype = data.draw(st.sampled_from(["float64", "float32"]), "dtype")
     kinds = [data.draw(st.sampled_from(LAYOUTS), f"layout {i}") for i in range(len(case.arrays) + 1)]
-    typed = [a.astype(dtype) if a.dtype.kind == "f" else a for a in case.arrays]
-    laid = [lay_out(a, kind) for a, kind in zip(typed, kinds, strict=False)]
-    plain = [np.array(a, a.dtype.newbyteorder("="), order="C") for a in laid]
-
-    expected = as_list(case.oracle(*(a.astype(np.float64) if a.dtype.kind == "f" else a for a in plain)))
-    expected = [np.asarray(e) for e in expected]
-    rng = np.random.default_rng(data.draw(st.integers(0, 99), "cotangent"))
-    us = [lay_out(np.asarray(rng.standard_normal(e.shape), dtype), kinds[-1]) for e in expected]
-    values, grads = run(case, laid, us)
-    compare(values, expected, "value", dtype)
-    plain_values, plain_grads = run(case, plain, [np.array(u, dtype) for u in us])
-    compare(values, plain_values, "value in another layout", dtype)
-    compare(grads, plain_grads, "gradient in another layout", dtype)
-    for number, (a, p) in enumerate(zip(laid, plain, strict=True)):
-        np.testing.assert_array_equal(a, p, err_msg=f"argument {number} was changed")
-    if case.recorded:
-        inputs = [ms.Tensor(a, is_differentiated(case, i, a)) for i, a in enumerate(case.arrays)]
-        ms.gradcheck(without_buffers(case), inputs, max_jacobian=0, directions=2, name=name)
+    check(name, case, dtype, kinds, data.draw(st.integers(0, 99), "cotangent"))
     CALLS[name] = CALLS.get(name, 0) + 1
+
+
+def exponential(value=np.exp, slope=lambda grad, y: grad * y):
+    """exp, with a mistake planted."""
+
+    class Exponential(ms.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = np.asarray(value(x.data))
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, grad):
+            return slope(grad, *ctx.saved_tensors)
+
+    return Exponential.apply
+
+
+def changing(x):
+    y = np.exp(x)
+    x += 1
+    return y
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (exponential(lambda x: np.exp(x) * 1.001), "value"),
+        (exponential(lambda x: np.exp(x.ravel(order="K").reshape(x.shape))), "value"),
+        (exponential(lambda x: np.exp(x).astype(np.float64)), "dtype float64, expected float32"),
+        (exponential(slope=lambda grad, y: grad * y * 1.01), "central differences"),
+        (exponential(slope=lambda g, y: ms.Tensor(g.data.ravel(order="K").reshape(g.shape)) * y), "layout"),
+        (exponential(changing), "argument 0 was changed"),
+        (lambda x: ms.exp(x.detach()), "the graph is cut"),
+    ],
+    ids=["value", "layout", "dtype", "gradient", "cotangent's layout", "argument", "graph"],
+)
+def test_planted_mistakes_are_caught(call, words):
+    arrays = [np.linspace(-1, 1, 6).reshape(2, 3)]
+    for kinds in (["transposed", "contiguous"], ["contiguous", "transposed"]):
+        check("exp", Case(arrays, ms.exp, np.exp), "float32", kinds, 0)
+    with pytest.raises(AssertionError, match=words):
+        for kinds in (["transposed", "contiguous"], ["contiguous", "transposed"]):
+            check("exp", Case(arrays, call, np.exp), "float32", kinds, 0)
 
 
 #: These may leave a number out, or have a result whatever the number is (x⁰ = 1).
