@@ -209,8 +209,8 @@ def check_channels(
     for name, t in tensors.items():
         if t is not None and t.shape != x.shape[1:2]:
             raise ShapeError(
-                f"{operator}: {name} has shape {t.shape}, expected {x.shape[1:2]}: "
-                f"the input has {x.shape[1]} channels{channels_hint(x.shape, *t.shape) if t.ndim == 1 else ''}"
+                f"{operator}: {name} has shape {t.shape}, expected {x.shape[1:2]}: the input has "
+                f"{x.shape[1]} channels{channels_hint(x.shape, *t.shape) if t.ndim == 1 else ''}"
             )
     if (running_mean is None) != (running_var is None) or (needed and running_mean is None):
         raise ValueError(

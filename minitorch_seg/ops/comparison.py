@@ -50,20 +50,11 @@ gt = _compare("gt", np.greater, ">", "[False, False,  True]")
 ge = _compare("ge", np.greater_equal, "≥", "[False,  True,  True]")
 
 
-def _logic(name: str, sign: str, ufunc: Callable, words: str, example: str) -> tuple[Callable, Callable]:
-    """(the function `name` of what is true, the function behind `sign`, which takes integers bit by bit)."""
-
+def _logic(name: str, ufunc: Callable, words: str, example: str) -> Callable[[Any, Any], Tensor]:
     def combine(input: Any, other: Any) -> Tensor:
         a, b = promote(input, other)
         broadcastable(name, a, b)
-        return Tensor(np.asarray(ufunc(a.data != 0, b.data != 0)))  # NaN is not 0, so it counts as true
-
-    def bitwise(input: Any, other: Any) -> Tensor:
-        a, b = promote(input, other)
-        broadcastable(sign, a, b)
-        if a.dtype.kind == "f":
-            raise TypeError(f"{sign}: floats have no bits: compare first, as in (a > 0) {sign} (b > 0)")
-        return Tensor(np.asarray(ufunc(a.data, b.data)))
+        return Tensor(np.asarray(ufunc(a.data, b.data)))  # NaN is not 0, so it counts as true
 
     combine.__name__ = combine.__qualname__ = name
     combine.__doc__ = f"""True where {words}, elementwise; a number is true where it is not 0.
@@ -76,18 +67,30 @@ def _logic(name: str, sign: str, ufunc: Callable, words: str, example: str) -> t
     >>> ms.{name}(ms.tensor([False, False, True, True]), ms.tensor([False, True, False, True]))
     tensor({example})
     """
-    return combine, bitwise
+    return combine
 
 
-logical_and, bitwise_and = _logic(
-    "logical_and", "&", np.bitwise_and, "both are", "[False, False, False,  True]"
-)
-logical_or, bitwise_or = _logic(
-    "logical_or", "|", np.bitwise_or, "one is, or both", "[False,  True,  True,  True]"
-)
-logical_xor, bitwise_xor = _logic(
-    "logical_xor", "^", np.bitwise_xor, "just one is", "[False,  True,  True, False]"
-)
+logical_and = _logic("logical_and", np.logical_and, "both are", "[False, False, False,  True]")
+logical_or = _logic("logical_or", np.logical_or, "one is, or both", "[False,  True,  True,  True]")
+logical_xor = _logic("logical_xor", np.logical_xor, "just one is", "[False,  True,  True, False]")
+
+
+def _bits(sign: str, ufunc: Callable) -> Callable[[Any, Any], Tensor]:
+    """What stands behind a sign: the logic of bools, and of integers bit by bit."""
+
+    def combine(input: Any, other: Any) -> Tensor:
+        a, b = promote(input, other)
+        broadcastable(sign, a, b)
+        if a.dtype.kind == "f":
+            raise TypeError(f"{sign}: floats have no bits: compare first, as in (a > 0) {sign} (b > 0)")
+        return Tensor(np.asarray(ufunc(a.data, b.data)))
+
+    return combine
+
+
+bitwise_and = _bits("&", np.bitwise_and)
+bitwise_or = _bits("|", np.bitwise_or)
+bitwise_xor = _bits("^", np.bitwise_xor)
 
 
 def logical_not(input: Any) -> Tensor:
