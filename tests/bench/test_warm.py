@@ -11,8 +11,9 @@ found = [warm.uncompiled()]
 for dtype in ("float32", "float64"):
     warm.compile_all(dtype)
     found.append(warm.uncompiled())
-found.append([name for name, d in warm.kernels() if "float64" not in str(d.signatures)])
-found.append([name for name, d in warm.kernels() if len(d.signatures) < 2])
+both = [(n, d) for n, d in warm.kernels() if not n.startswith(("fast/softmax.", "fast/cross_entropy."))]
+found.append([name for name, d in both if "float64" not in str(d.signatures)])
+found.append([name for name, d in both if len(d.signatures) < 2])
 print(*map(len, found))
 """
 
