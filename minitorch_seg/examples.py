@@ -200,8 +200,8 @@ def examples() -> list[Example]:
     gates = (3, 2, 4), (2, 5)
     add("gru", F.gru, *(0.5 * normal(*size) for size in (*gates, (15, 4), (15, 5), (15,), (15,))))
     add("lstm", F.lstm, *(0.5 * normal(*size) for size in (*gates, (2, 5), (20, 4), (20, 5), (20,), (20,))))
-    sizes = (*gates[:1], (2, 3), (2, 5), (20, 4), (20, 3), (20,), (20,), (3, 5))
-    add("lstm", F.lstm, *(0.5 * normal(*size) for size in sizes))  # with projected states
+    projected = (*gates[:1], (2, 3), (2, 5), (20, 4), (20, 3), (20,), (20,), (3, 5))
+    add("lstm", F.lstm, *(0.5 * normal(*size) for size in projected))
     # losses
     weight = Tensor(np.array([0.5, 2.0, 1.0]))
     truth = Tensor(rng.uniform(0, 1, (3, 4)))
