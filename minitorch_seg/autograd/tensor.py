@@ -240,6 +240,8 @@ class Tensor:
     def accumulate_grad(self, grad: Tensor, create_graph: bool) -> None:
         """Add `grad` to `self.grad`: into memory of its own, since one array may be on its way to several
         tensors."""
+        if self.grad is not None and self.grad.shape != self.shape:
+            raise ValueError(f"grad has shape {self.grad.shape}, its tensor {self.shape}: set it to None")
         with _adding:
             if create_graph:
                 self.grad = grad.clone() if self.grad is None else self.grad + grad

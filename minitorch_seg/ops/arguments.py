@@ -15,6 +15,7 @@ from minitorch_seg.errors import RangeError, ShapeError
 from minitorch_seg.ops.cast import as_tensor
 
 Pair = tuple[int, int]
+LARGEST = 2**31 - 1  # of a window's numbers, as in PyTorch: products of two fit into 64 bits
 
 
 def pair(operator: str, name: str, value: Any, minimum: int | None = None) -> Pair:
@@ -26,6 +27,8 @@ def pair(operator: str, name: str, value: Any, minimum: int | None = None) -> Pa
         raise TypeError(f"{operator}: {name} must be an int or two ints, found {value!r}") from None
     if minimum is not None and min(first, second) < minimum:
         raise ShapeError(f"{operator}: {name} must be at least {minimum}, found {value!r}")
+    if max(abs(first), abs(second)) > LARGEST:
+        raise ShapeError(f"{operator}: {name} must be at most {LARGEST}, found {value!r}")
     return first, second
 
 

@@ -4,7 +4,8 @@
 
 SegNet keeps the indices of its pooling layers and hands them to the decoder: no weights, and borders stay
 where they were.  Where pooling windows overlap, one place can receive several numbers, and the last in
-row-major order stays (PyTorch leaves it open).
+row-major order stays (PyTorch leaves it open).  The formula of the gradient is for places that occur once;
+where one occurs twice, the overwritten number is sent g as well, as in PyTorch.
 
 Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014; Badrinarayanan, Kendall and
 Cipolla, "SegNet", 2017.

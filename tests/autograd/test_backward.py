@@ -687,3 +687,10 @@ def test_gradients_of_many_threads_all_arrive():
         for thread in threads:
             thread.join()
         assert (w.grad.numpy() == 2 * count).all()
+
+
+def test_a_grad_of_another_shape_is_refused_and_not_broadcast():
+    x = ms.ones(3, requires_grad=True)
+    x.grad = ms.zeros(2, 3)
+    with pytest.raises(ValueError, match=r"grad has shape \(2, 3\), its tensor \(3,\)"):
+        x.sum().backward()

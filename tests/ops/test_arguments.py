@@ -104,3 +104,18 @@ def test_class_indices_may_be_an_array_or_a_list():
             ShapeError, match=f"op: target holds {wrong}, expected 0 … 2 .the input has 3 channels"
         ):
             class_indices("op", [0, wrong], 3, -100)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: ms.functional.max_pool2d(x, 2**40, padding=2**39),
+        lambda x: ms.functional.max_pool2d(x, 2, stride=2**63),
+        lambda x: ms.functional.avg_pool2d(x, 2**40, 2**39, 2**39),
+        lambda x: ms.functional.conv2d(x, ms.zeros(1, 1, 3, 3), padding=2**61, dilation=2**61),
+        lambda x: ms.functional.conv_transpose2d(x, ms.zeros(1, 1, 3, 3), stride=2**64),
+    ],
+)
+def test_numbers_beyond_32_bits_are_refused_before_they_overflow(call):
+    with pytest.raises(ShapeError, match="must be at most 2147483647"):
+        call(ms.zeros(1, 1, 4, 4))
