@@ -75,6 +75,9 @@ def set_conv_algorithm(name: str) -> None:
         applies: 3×3, stride 1, one group; else "direct"), "plain" (the sum over taps as Numba loops),
         "reference" (NumPy).
 
+    A NaN or an infinity reaches the results that see it; with Winograd's algorithm also the others of their
+    tiles of 4×4, with the plain loops also neighbours in its row.  It is never lost.
+
     >>> set_conv_algorithm("plain")
     >>> why("conv2d")
     'conv2d: kernels/cpu/conv2d.py, because the plain algorithm was chosen.'
