@@ -15,7 +15,7 @@ from minitorch_seg.cli.show import operators
 ELEMENTARY = {"arithmetic", "cast", "cat", "comparison", "creation", "exponential", "indexing", "pad"}
 ELEMENTARY |= {"selection", "shape"}
 #: Whatever tensor comes, these compute something: there is nothing to refuse.
-NEVER_REFUSE = {"clone", "exp", "isfinite", "isnan", "log", "log1p", "sigmoid", "sqrt", "tanh"}
+NEVER_REFUSE = {"clone", "exp", "isfinite", "isnan", "log", "log1p", "logical_not", "sigmoid", "sqrt", "tanh"}
 
 
 def text_of(thing):
