@@ -6,14 +6,18 @@ chunk order afterwards: so one thread and seven threads give the same bits.  (Nu
 after a fork and takes twice as long to compile.)
 """
 
+import functools
 import itertools
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
 
+import numpy as np
+
 MOST_THREADS = 64
-RANGES_PER_THREAD = 4  # more ranges than threads: a thread that is held up leaves its share to the others
+SMALLEST_SHARE = 8  # no range is shorter than a thread's equal share divided by this, but the last
 
 
 def set_num_threads(count: int) -> None:
@@ -64,39 +68,67 @@ def parallel_for(kernel: Callable[..., None], chunks: int, *args) -> None:
         if chunks > 0:
             kernel(0, chunks, *args)
         return
-    job = _Job(kernel, chunks, min(chunks, threads * RANGES_PER_THREAD), args)
+    job = _Job(kernel, _ranges(chunks, threads), args)
     _ask(threads - 1, job)
     job.work()
-    job.finished.acquire()  # no thread may still write when the caller goes on
+    job.wait()
     if job.error is not None:
         raise job.error
 
 
+@functools.cache
+def _ranges(chunks: int, threads: int) -> tuple[tuple[int, int], ...]:
+    """0 … chunks − 1 cut into ranges: half of an equal share of what is left, again and again.
+
+    Long ranges first, because each costs a call; short ones last, so that all threads end together, also
+    when one begins late or is held up (guided self-scheduling: Polychronopoulos and Kuck, 1987).
+
+    >>> _ranges(16, 2)
+    ((0, 4), (4, 7), (7, 9), (9, 10), (10, 11), (11, 12), (12, 13), (13, 14), (14, 15), (15, 16))
+    """
+    shortest = max(chunks // (threads * SMALLEST_SHARE), 1)
+    ranges, first = [], 0
+    while first < chunks:
+        last = min(first + max((chunks - first) // (2 * threads), shortest), chunks)
+        ranges.append((first, last))
+        first = last
+    return tuple(ranges)
+
+
 class _Job:
-    """0 … chunks − 1 in `count` ranges of nearly equal length, each taken by one thread.
+    """A kernel's ranges, each taken by one thread.
 
     `next` on an `itertools.count` cannot be interrupted by another thread: it hands out the ranges, and it
     tells who has done the last one.
     """
 
-    def __init__(self, kernel: Callable[..., None], chunks: int, count: int, args: tuple) -> None:
-        self.kernel, self.chunks, self.count, self.args = kernel, chunks, count, args
+    def __init__(self, kernel: Callable[..., None], ranges: tuple[tuple[int, int], ...], args: tuple) -> None:
+        self.kernel, self.ranges, self.args = kernel, ranges, args
         self.taken, self.done = itertools.count(), itertools.count(1)
         self.error: BaseException | None = None
         self.finished = threading.Lock()
         self.finished.acquire()
 
     def work(self) -> None:
-        while (i := next(self.taken)) < self.count:
+        while (i := next(self.taken)) < len(self.ranges):
             try:
                 if self.error is None:  # after an error nobody begins another range
-                    first, last = i * self.chunks // self.count, (i + 1) * self.chunks // self.count
-                    self.kernel(first, last, *self.args)
+                    self.kernel(*self.ranges[i], *self.args)
             except BaseException as error:
                 self.error = error
             finally:
-                if next(self.done) == self.count:
+                if next(self.done) == len(self.ranges):
                     self.finished.release()
+                    _counters[FINISHED] += 1
+
+    def wait(self) -> None:
+        """Until the last range is done: no thread may still write when the caller goes on."""
+        seen = _counters[FINISHED]
+        while not self.finished.acquire(blocking=False):
+            if not _changes(FINISHED, seen):
+                self.finished.acquire()
+                return
+            seen = _counters[FINISHED]
 
 
 def _default_count() -> int:
@@ -109,30 +141,60 @@ def _default_count() -> int:
 
 
 _count = _default_count()
+_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
 _threads = 0
 _threads_lock = threading.Lock()
+ASKED, FINISHED = 0, 1
+_counters = np.zeros(2, np.int64)  # jobs asked for and jobs finished, for those who wait actively
+_watch: Callable[[np.ndarray, int, int], bool] | None = None  # `waiting.changes`, once it can be of use
+
+
+def _changes(place: int, seen: int) -> bool:
+    """Whether that counter becomes another number than `seen` while one looks at it for a short time.
+
+    Nobody looks where threads share a processor, or where only NumPy computes (the reference kernels).  The
+    counters only save sleep: the queue and the locks alone decide, so a count lost between two Python
+    threads does no harm.
+    """
+    return _watch is not None and _count <= _processors and _watch(_counters, place, seen)
 
 
 def _ask(helpers: int, job: _Job) -> None:
     """Puts `job` before that many threads of the pool, and starts those that do not exist yet.
 
-    Who comes late finds no range left and goes back to waiting.  A queue written in C wakes a thread in half
-    the time that an executor with its futures needs; a U-Net's step does so two hundred times.
+    Who comes late finds no range left and goes back to waiting.
     """
-    global _threads
     if _threads < helpers:
-        with _threads_lock:
-            while _threads < helpers:
-                threading.Thread(target=_help, args=(_jobs,), daemon=True, name="minitorch_seg").start()
-                _threads += 1
+        _start(helpers)
     for _ in range(helpers):
         _jobs.put(job)
+    _counters[ASKED] += 1
+
+
+def _start(helpers: int) -> None:
+    global _threads, _watch
+    with _threads_lock:
+        if _watch is None and "numba" in sys.modules:
+            from minitorch_seg.kernels.waiting import changes
+
+            _watch = changes
+        while _threads < helpers:
+            threading.Thread(target=_help, args=(_jobs,), daemon=True, name="minitorch_seg").start()
+            _threads += 1
 
 
 def _help(jobs: queue.SimpleQueue) -> None:
     while True:
-        jobs.get().work()
+        seen = _counters[ASKED]
+        try:
+            job = jobs.get_nowait()
+        except queue.Empty:
+            if _changes(ASKED, seen):
+                continue
+            job = jobs.get()
+        job.work()
+        del job  # its arrays are not kept while this thread waits
 
 
 def _forget_threads() -> None:

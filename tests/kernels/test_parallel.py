@@ -7,6 +7,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minitorch_seg.kernels import dispatch, parallel
 from tests.kernels.helpers import calls
@@ -43,6 +45,37 @@ def test_every_chunk_is_done_once(chunks, threads):
 
     parallel.parallel_for(kernel, chunks, done)
     assert (done == 1).all()
+
+
+@given(chunks=st.integers(1, 5000), threads=st.integers(2, 64))
+def test_ranges_are_few_shrink_and_cover_every_chunk_once(chunks, threads):
+    ranges = parallel._ranges(chunks, threads)
+    assert [i for first, last in ranges for i in range(first, last)] == list(range(chunks))
+    lengths = [last - first for first, last in ranges]
+    assert sorted(lengths[:-1], reverse=True) == lengths[:-1]
+    assert lengths[0] <= max(chunks / (2 * threads), 1)  # nobody begins with more than half its share
+    assert len(ranges) <= 16 * threads
+
+
+@pytest.mark.parametrize("processors", [1, 64])
+def test_threads_that_sleep_between_jobs_wake_again(processors, monkeypatch):
+    monkeypatch.setattr(parallel, "_processors", processors)  # 64: each waits actively first
+    parallel.set_num_threads(3)
+    done = np.zeros(12, int)
+    for pause in (0, 0.002, 0, 0.0002, 0, 0.0004, 0.001):
+        taken = []
+        barrier = threading.Barrier(3, timeout=20)
+
+        def kernel(first, last, out, taken=taken, barrier=barrier):
+            out[first:last] += 1
+            if threading.get_ident() not in taken:
+                taken.append(threading.get_ident())
+                barrier.wait()
+
+        time.sleep(pause)
+        parallel.parallel_for(kernel, 12, done)
+        assert len(set(taken)) == 3
+    assert (done == 7).all()
 
 
 def test_several_threads_take_part():
