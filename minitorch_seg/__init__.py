@@ -51,7 +51,7 @@ from minitorch_seg.errors import (
 from minitorch_seg.kernels.dispatch import set_conv_algorithm, set_kernels
 from minitorch_seg.kernels.parallel import get_num_threads, set_num_threads
 from minitorch_seg.ops import tensor_methods as _tensor_methods
-from minitorch_seg.ops.arithmetic import abs, add, div, mul, neg, pow, sub
+from minitorch_seg.ops.arithmetic import abs, add, div, floor_divide, mul, neg, pow, remainder, sub
 from minitorch_seg.ops.cast import as_tensor
 from minitorch_seg.ops.cat import cat, chunk, split, stack
 from minitorch_seg.ops.comparison import (
@@ -145,8 +145,8 @@ __all__ = [  # noqa: RUF022  (by room, not by letter)
     "Trainer", "History",
     "set_kernels", "set_conv_algorithm", "set_num_threads", "get_num_threads",
     "DataError", "DTypeError", "GradcheckError", "MinitorchSegError", "ShapeError", "UserError",
-    "abs", "add", "sub", "mul", "div", "neg", "pow", "exp", "log", "log1p", "sqrt", "relu", "sigmoid",
-    "tanh", "softmax", "log_softmax",
+    "abs", "add", "sub", "mul", "div", "floor_divide", "remainder", "neg", "pow", "exp", "log", "log1p",
+    "sqrt", "relu", "sigmoid", "tanh", "softmax", "log_softmax",
     "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not",
     "isnan", "isfinite", "any", "all",
     "where", "masked_fill", "clamp", "maximum", "minimum",

@@ -61,6 +61,7 @@ def examples() -> list[Example]:
     add("sub", arithmetic.sub, normal(3, 1), normal(2, 1, 4))
     add("mul", arithmetic.mul, normal(3, 1), normal(2, 1, 4))
     add("div", arithmetic.div, normal(3, 1), positive(2, 1, 4))
+    add("remainder", arithmetic.remainder, 3 * normal(3, 1), positive(2, 1, 4), smooth=False)
     add("neg", arithmetic.neg, normal(3))
     add("pow", arithmetic.pow, positive(2, 3), normal(3))
     add("abs", arithmetic.abs, normal(5), smooth=False)

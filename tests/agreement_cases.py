@@ -394,7 +394,7 @@ for _name in ("RNN", "GRU", "LSTM"):
 def arithmetic(r: Draw) -> Case:
     shape = r.shape(1, 3)
     other = tuple(n if r.int(0, 2) else 1 for n in shape)[r.int(0, len(shape)) :]
-    name = r.one("add", "sub", "mul", "div", "pow", "maximum", "minimum")
+    name = r.one("add", "sub", "mul", "div", "remainder", "pow", "maximum", "minimum")
     a, b = r.between(0.3, 3, *shape), np.asarray(r.between(0.3, 3, *other))
     arrays = r.one([a, b], [b, a])
     return arrays, lambda L, a, b: getattr(L, name)(a, b)

@@ -328,9 +328,12 @@ CALLS["getitem"] = (lambda library, x, i: x[i], {"x": normal(4, 5), "i": Option(
 CALLS["getitem tensor"] = (lambda library, x, i: x[i], {"x": normal(4, 5), "i": np.array([1, 0])})
 
 # -- methods --------------------------------------------------------------------------------------------
-for name in ("add", "sub", "mul", "div", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge"):
+for name in (
+    "add", "sub", "mul", "div", "floor_divide", "remainder", "maximum", "minimum",
+    "eq", "ne", "lt", "le", "gt", "ge",
+):  # fmt: skip
     method(name, normal(3, 4), other=normal(3, 4))
-for name in ("add", "sub", "mul", "div"):
+for name in ("add", "sub", "mul", "div", "floor_divide", "remainder"):
     method(name, normal(3, 4), call="number", other=real(2.0))
 method("pow", uniform(3, 4), exponent=normal(3, 4))
 method("pow", RNG.integers(1, 4, (3, 4)), call="integers", exponent=real(2))

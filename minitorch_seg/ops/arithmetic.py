@@ -1,9 +1,12 @@
-"""Arithmetic: add, sub, mul, div, neg, pow, abs, with NumPy's broadcasting and PyTorch's type promotion.
+"""Arithmetic: add, sub, mul, div, floor_divide, remainder, neg, pow, abs, with NumPy's broadcasting and
+PyTorch's type promotion.
 
     y = a + b       dL/da =  g             dL/db = g                  (g = dL/dy)
     y = a − b       dL/da =  g             dL/db = −g
     y = a · b       dL/da =  g b           dL/db = g a
     y = a / b       dL/da =  g / b         dL/db = −g y / b
+    y = ⌊a / b⌋     piecewise constant: nothing is recorded
+    y = a mod b     dL/da =  g             dL/db = −g ⌊a / b⌋          (y = a − b ⌊a / b⌋)
     y = −a          dL/da = −g
     y = aᵉ          dL/da =  g e aᵉ⁻¹      dL/de = g y log a
     y = |a|         dL/da =  g sign(a)     (0 at the kink a = 0)
@@ -79,6 +82,19 @@ class Div(Function):
         b, y = ctx.saved_tensors
         quotient = grad / b
         return quotient, -quotient * y if ctx.needs_input_grad[1] else None
+
+
+class Remainder(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return np.remainder(a.data, b.data)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad, -grad * floor_divide(*ctx.saved_tensors) if ctx.needs_input_grad[1] else None
 
 
 class Neg(Function):
@@ -195,6 +211,46 @@ def div(input: Any, other: Any) -> Tensor:
         a, b = promote(input, other)
     broadcastable("div", a, b)
     return Div.apply(a, b)
+
+
+def floor_divide(input: Any, other: Any) -> Tensor:
+    """⌊input / other⌋, elementwise: the largest whole number below the quotient, behind the sign //.
+
+    Returns: the broadcast shape, in the promoted dtype; it carries no gradient, which would be 0.
+
+    Raises: ShapeError where the shapes cannot be broadcast; ValueError for an integer by 0; DTypeError for
+        two bools.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([7, -7]) // 2
+    tensor([ 3, -4])
+    """
+    a, b = _division("floor_divide", input, other)
+    with np.errstate(all="ignore"):
+        return Tensor(np.asarray(np.floor_divide(a.data, b.data)))
+
+
+def remainder(input: Any, other: Any) -> Tensor:
+    """input − other · ⌊input / other⌋, elementwise: what is left over, with the sign of other; behind %.
+
+    Returns: the broadcast shape, in the promoted dtype (`ms.result_type`).
+
+    Raises: ShapeError where the shapes cannot be broadcast; ValueError for an integer by 0; DTypeError for
+        two bools.
+
+    >>> import minitorch_seg as ms
+    >>> ms.tensor([7.0, -7.0]) % 3, divmod(17, ms.tensor(5))
+    (tensor([1., 2.]), (tensor(3), tensor(2)))
+    """
+    return Remainder.apply(*_division("remainder", input, other))
+
+
+def _division(operator: str, input: Any, other: Any) -> list[Tensor]:
+    a, b = operands = promote(input, other)
+    broadcastable(operator, refuse_bool(operator, a), b)
+    if a.dtype.kind in "iu" and not b.data.all():
+        raise ValueError(f"{operator}: no integer is the quotient of a division by 0: use .float()")
+    return operands
 
 
 def neg(input: Any) -> Tensor:

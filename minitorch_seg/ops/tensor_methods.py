@@ -28,7 +28,7 @@ from minitorch_seg.ops.cast import Clone, cast, refuse_bool
 
 #: Functions that become methods of the same name.
 METHODS: dict[Any, str] = {
-    arithmetic: "abs add sub mul div neg pow",
+    arithmetic: "abs add sub mul div floor_divide remainder neg pow",
     exponential: "exp log log1p sqrt",
     comparison: "eq ne lt le gt ge logical_and logical_or logical_not isnan isfinite any all",
     selection: "masked_fill clamp maximum minimum",
@@ -57,6 +57,12 @@ SIGNS = {
     "__rmul__": lambda a, b: arithmetic.mul(b, a),
     "__truediv__": arithmetic.div,
     "__rtruediv__": lambda a, b: arithmetic.div(b, a),
+    "__floordiv__": arithmetic.floor_divide,
+    "__rfloordiv__": lambda a, b: arithmetic.floor_divide(b, a),
+    "__mod__": arithmetic.remainder,
+    "__rmod__": lambda a, b: arithmetic.remainder(b, a),
+    "__divmod__": lambda a, b: (arithmetic.floor_divide(a, b), arithmetic.remainder(a, b)),
+    "__rdivmod__": lambda a, b: (arithmetic.floor_divide(b, a), arithmetic.remainder(b, a)),
     "__pow__": arithmetic.pow,
     "__rpow__": lambda a, b: arithmetic.pow(b, a),
     "__matmul__": matrix.matmul,

@@ -196,9 +196,20 @@ def frame_gradients() -> None:
 
 def arithmetic_gradients() -> None:
     differentiable([(2, 3), (1, 3)], lambda L, a, b: a * b + a / (b * b + 1) - b)
+    differentiable([(2, 3), (1, 3)], lambda L, a, b: (9 * a) % b)
     differentiable([(2, 3)], lambda L, a: (a * a + 1) ** 2.5 + abs(a))
     differentiable([(2, 3), (2, 3)], lambda L, a, b: L.where(ms.tensor([True, False, True]), a, b))
     differentiable([(2, 3), (3,)], lambda L, a, b: L.maximum(a, b) + a.clamp(-0.3, 0.4))
+
+
+def division_values() -> None:
+    """Python's own // and %."""
+    for a, b in ([7.0, -7.0, 7.0, -7.0], [3.0, 3.0, -3.0, -3.0]), ([7, -7, 7, -7], [3, 3, -3, -3]):
+        arrays = [np.array(a), np.array(b)]
+        pairs = [divmod(n, m) for n, m in zip(a, b, strict=True)]
+        against_numpy(
+            arrays, lambda L, a, b: divmod(a, b), lambda *_, p=pairs: tuple(map(list, zip(*p, strict=True)))
+        )
 
 
 def activation_gradients() -> None:

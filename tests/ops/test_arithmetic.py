@@ -1,4 +1,5 @@
-"""add, sub, mul, div, neg, pow, abs: values, broadcasting, gradients, dtypes, refusals."""
+"""add, sub, mul, div, floor_divide, remainder, neg, pow, abs: values, broadcasting, gradients, dtypes,
+refusals."""
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ BINARY = {
     "sub": lambda L, a, b: a - b,
     "mul": lambda L, a, b: a * b,
     "div": lambda L, a, b: a / (b * b + 0.5),
+    "remainder": lambda L, a, b: (9 * a) % b,
     "pow": lambda L, a, b: (a * a + 0.5) ** b,
     "add alpha": lambda L, a, b: L.add(a, b, alpha=2.5),
     "sub alpha": lambda L, a, b: L.sub(a, b, alpha=-0.5),
@@ -51,7 +53,7 @@ def test_unary_torch(name):
     against_torch([()], UNARY[name])
 
 
-@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "pow"])
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "remainder", "pow"])
 def test_binary_numpy(name):
     against_numpy([(3, 1), (2, 1, 4)], BINARY[name], lambda a, b: BINARY[name](None, a, b))
 
@@ -83,6 +85,35 @@ def test_division_by_zero_and_overflow_are_answers():
     against_torch([np.array([1e30, -2.0])], lambda L, a: a**20, dtypes=["float64"])
     against_torch([np.array([-2.0, 0.5])], lambda L, a: a**0.5, dtypes=["float64"])
     against_torch([np.array([np.inf, -np.inf])], lambda L, a: a - a)
+
+
+INFINITE = [7.0, -7, 7, -7, 1, -1, 0, np.inf, 5, -5, np.nan], [3.0, 3, -3, -3, 0, 0, 0, 2, np.inf, np.inf, 1]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("a, b", [INFINITE, ([7, -7, 7, -7], [3, 3, -3, -3]), ([7, -7], [2.5, -2.5])])
+def test_quotients_and_rests_of_both_signs(a, b):
+    """The value is PyTorch's, also at 0 and infinity; remainder has its gradients, floor_divide has none."""
+    gradients = {"gradients": False, "dtypes": ["float64"]}
+    arrays = [np.array(a), np.array(b)]
+    against_torch(arrays, lambda L, a, b: (a % b, L.remainder(a, b)), dtypes=["float64"])
+    against_torch(arrays, lambda L, a, b: (a // b, L.floor_divide(a, b)), **gradients)
+    for number in (3, -2.5):
+        against_torch(
+            arrays, lambda L, a, b, n=number: (a % n, a // n, n % (b + 0.25), n // (b + 0.25)), **gradients
+        )
+    x = ms.tensor([7.0], requires_grad=True)
+    assert not (x // 2).requires_grad and not (15 // x).requires_grad
+
+
+def test_divmod_is_the_quotient_and_the_rest():
+    x = ms.tensor([7, -7])
+    for found, expected in [
+        (divmod(x, 2), ([3, -4], [1, 1])),
+        (divmod(17, x), ([2, -3], [3, -4])),
+        (divmod(np.array([9, 9]), x), ([1, -2], [2, -5])),
+    ]:
+        assert tuple(t.tolist() for t in found) == expected
 
 
 def test_one_tensor_on_both_sides():
@@ -122,6 +153,12 @@ def test_in_place_on_a_leaf_is_refused_while_recording():
         (ShapeError, "div (2,) (3,)", lambda L: L.zeros(2) / L.zeros(3)),
         (ShapeError, "pow (2,) (3,)", lambda L: L.zeros(2) ** L.zeros(3)),
         (TypeError, "sub bools", lambda L: L.tensor([True]) - L.tensor([False])),
+        (ShapeError, "floor_divide (2,) (3,)", lambda L: L.zeros(2) // L.zeros(3)),
+        (ShapeError, "remainder (2,) (3,)", lambda L: L.zeros(2) % L.zeros(3)),
+        (ValueError, "floor_divide integer 0 .float()", lambda L: L.tensor([1, 2]) // L.tensor([1, 0])),
+        (ValueError, "remainder integer 0 .float()", lambda L: 5 % L.tensor([1, 0])),
+        (TypeError, "floor_divide bool", lambda L: L.tensor([True]) // L.tensor([True])),
+        (TypeError, "remainder bool", lambda L: L.tensor([True]) % True),
         (TypeError, "neg bool", lambda L: -L.tensor([True])),
         (TypeError, "pow bool", lambda L: L.tensor([True]) ** L.tensor([True])),
         (ValueError, "negative", lambda L: L.tensor([2]) ** -1),

@@ -17,6 +17,8 @@ OPERATIONS = {
     "+": lambda L, a, b: a + b,
     "*": lambda L, a, b: a * b,
     "/": lambda L, a, b: a / b,
+    "//": lambda L, a, b: a // b,
+    "%": lambda L, a, b: a % b,
     "-": lambda L, a, b: a - b,
     "**": lambda L, a, b: a**b,
     "==": lambda L, a, b: a == b,

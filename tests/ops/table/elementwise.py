@@ -59,6 +59,20 @@ def of_two(r: Draw, name: str) -> Case:
     )
 
 
+@operator("floor_divide", "remainder")
+def division_with_a_rest(r: Draw, name: str) -> Case:
+    """Divisors of both signs, so small that quotients are far from 0; integers too."""
+    shape = r.shape(0, 4)
+    a, b = r.between(-9, 9, *shape), r.one(-1, 1) * r.between(0.25, 3, *shape[r.int(0, len(shape)) :])
+    if name == "floor_divide" and r.flag():
+        a, b = np.asarray(a * 10, np.int64), np.asarray(np.sign(b) * np.ceil(abs(b)), np.int64)
+    function = {
+        "floor_divide": lambda a, b: type(a)(math.floor(a / b)),
+        "remainder": lambda a, b: a - b * math.floor(a / b),
+    }
+    return Case([a, b], getattr(ms, name), each(function[name]), recorded=name == "remainder")
+
+
 @operator("pow")
 def power(r: Draw) -> Case:
     a, e = broadcast_pair(r)
