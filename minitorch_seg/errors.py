@@ -4,6 +4,7 @@ An error is a lesson: it names the thing, what was expected, what was found, and
 """
 
 from collections.abc import Iterable
+from contextlib import ContextDecorator
 
 
 class MinitorchSegError(Exception):
@@ -22,6 +23,10 @@ class ShapeError(MinitorchSegError, ValueError):
     """An argument of an operator whose shape (or size, stride, padding ...) does not fit."""
 
 
+class SizeError(ShapeError, MemoryError):
+    """A result that no memory can hold, or whose size is negative."""
+
+
 class RangeError(MinitorchSegError, ValueError, IndexError):
     """A dimension that a tensor does not have, or an index beyond its size."""
 
@@ -32,6 +37,39 @@ class DTypeError(MinitorchSegError, TypeError):
 
 class GradcheckError(MinitorchSegError, AssertionError):
     """An analytic gradient that differs from the numeric one."""
+
+
+class explained_sizes(ContextDecorator):
+    """`with explained_sizes("zeros"):` what NumPy says of a size that cannot be, in a sentence of ours.
+
+    It decorates a function as well.
+
+    >>> import numpy as np
+    >>> with explained_sizes("zeros"):
+    ...     np.empty((2**40, 2**40))
+    Traceback (most recent call last):
+    minitorch_seg.errors.SizeError: zeros: an array of this size does not fit into memory: use smaller sizes
+    """
+
+    def __init__(self, operator: str):
+        self.operator = operator
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        said = str(error)
+        if isinstance(error, ValueError) and said.startswith("negative dimensions"):
+            raise SizeError(f"{self.operator}: a size is negative: sizes are at least 0") from None
+        too_large = said.startswith(("array is too big", "Maximum allowed", "maximum supported"))
+        if (type(error) is ValueError and too_large) or (
+            isinstance(error, MemoryError) and said[:6] == "Unable"
+        ):
+            needed = said.partition(" for an array")[0].replace("Unable to allocate", " (it takes") + ")"
+            raise SizeError(
+                f"{self.operator}: an array of this size does not fit into memory"
+                f"{needed if isinstance(error, MemoryError) else ''}: use smaller sizes"
+            ) from None
 
 
 def nearest_name(name: str, valid: Iterable[str]) -> str:

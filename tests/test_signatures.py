@@ -116,7 +116,8 @@ def test_modules_have_what_the_functions_have():
 #: Calls with every name that PyTorch gives to an argument of a method of Tensor.
 CALLS = """
 x.add(other=y, alpha=2)  x.sub(other=y, alpha=2)  x.mul(other=y)  x.div(other=y)  x.abs().pow(exponent=y)
-x.remainder(other=y)  x.floor_divide(other=y)  x.maximum(other=y)  x.minimum(other=y)  x.max(dim=1, keepdim=True)  x.min(dim=1, keepdim=True)  x.max(y)
+x.remainder(other=y)  x.floor_divide(other=y)
+x.maximum(other=y)  x.minimum(other=y)  x.max(dim=1, keepdim=True)  x.min(dim=1, keepdim=True)  x.max(y)
 x.clamp(min=-0.5, max=0.5)  x.clamp(min=y)  x.clamp(min=y, max=y+1)  x.where(condition=y>0, other=0.0)
 x.masked_fill(mask=y>0, value=1.0)  x.where(y>0,y)
 x.sum(dim=1, keepdim=True)  x.sum(dim=(0,2))  x.mean(dim=1, keepdim=True)  x.amax(dim=(0,1), keepdim=True)

@@ -22,11 +22,13 @@ from minitorch_seg.autograd.backward import gradients_before_hooks, reachable_fr
 from minitorch_seg.autograd.function import Function
 from minitorch_seg.autograd.generator import default_generator
 from minitorch_seg.autograd.grad_mode import enable_grad, is_grad_enabled
-from minitorch_seg.autograd.tensor import LeafNode, Tensor, next_sequence
+from minitorch_seg.autograd.tensor import LeafNode, Tensor, as_tensors, next_sequence
 
 
 class Checkpoint(Function):
     """forward is given what `fn` returned; backward runs `fn` again and differentiates it."""
+
+    replays = True
 
     @staticmethod
     def forward(ctx, fn, random_state, results, count, *inputs):
@@ -47,7 +49,7 @@ class Checkpoint(Function):
         default_generator.set_state(ctx.random_state)
         try:
             with enable_grad():
-                outputs = _as_tuple(ctx.fn(*args))
+                outputs = as_tensors("the function of a checkpoint", ctx.fn(*args))
         finally:
             default_generator.set_state(now)
         pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if o.requires_grad]
@@ -62,10 +64,6 @@ def _outside_the_graph(args: Sequence[Any]) -> list[Any]:
     return [a.detach().requires_grad_(a.requires_grad) if isinstance(a, Tensor) else a for a in args]
 
 
-def _as_tuple(outputs: Any) -> tuple[Tensor, ...]:
-    return outputs if isinstance(outputs, tuple) else (outputs,)
-
-
 def checkpoint(fn: Callable[..., Any], *args: Any) -> Any:
     """fn(*args), computed again in the backward pass.
 
@@ -75,8 +73,8 @@ def checkpoint(fn: Callable[..., Any], *args: Any) -> Any:
 
     Batch norm inside moves its running statistics twice.
 
-    Raises: RuntimeError where `fn` uses a computed tensor that is no argument; and in a backward pass with
-        create_graph=True.
+    Raises: TypeError where `fn` returns anything but tensors; RuntimeError where `fn` uses a computed tensor
+        that is no argument; and in a backward pass with create_graph=True.
 
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([1.0, 2.0], requires_grad=True)
@@ -88,10 +86,11 @@ def checkpoint(fn: Callable[..., Any], *args: Any) -> Any:
         return fn(*args)
     random_state, start, inner = default_generator.get_state(), next_sequence(), _outside_the_graph(args)
     outputs = fn(*inner)
-    reached = reachable_from([o.gradient_edge()[0] for o in _as_tuple(outputs) if o.requires_grad])
+    results = as_tensors("the function of a checkpoint", outputs)
+    reached = reachable_from([o.gradient_edge()[0] for o in results if o.requires_grad])
     if any(node.sequence < start and not isinstance(node, LeafNode) for node in reached):
         raise RuntimeError("checkpoint: fn uses a computed tensor from outside: pass it as an argument")
     leaves = [n.tensor for n in sorted(reached, key=lambda n: n.sequence) if isinstance(n, LeafNode)]
     parameters = [leaf for leaf in leaves if not any(leaf is a for a in inner)]
-    arrays = tuple(o.data for o in outputs) if isinstance(outputs, tuple) else outputs.data
+    arrays = tuple(o.data for o in results) if isinstance(outputs, tuple | list) else outputs.data
     return Checkpoint.apply(fn, random_state, arrays, len(args), *args, *parameters)

@@ -26,6 +26,16 @@ def kind_order(dtype: np.dtype) -> int:
         raise DTypeError(f"a tensor holds bool, integer or float numbers, not {dtype}") from None
 
 
+def as_dtype(value: Any) -> np.dtype:
+    """A NumPy dtype, from one or from its name."""
+    try:
+        return np.dtype(value)
+    except (TypeError, ValueError):
+        raise DTypeError(
+            f"{value!r} is no dtype and no device: use a name as float32, int64 or bool"
+        ) from None
+
+
 def is_float(dtype: np.dtype) -> bool:
     return dtype.kind == "f"
 
@@ -76,6 +86,7 @@ def result_type(*operands: Any) -> np.dtype:
 def to_array(value: Any, dtype: Any = None, copy: bool = False) -> np.ndarray:
     """`value` as an array in this machine's byte order; Python floats become float32 unless `dtype` says
     otherwise."""
+    dtype = dtype if dtype is None else as_dtype(dtype)
     if dtype is None and not hasattr(value, "dtype"):
         array = np.asarray(value)
         if array.dtype == np.float64:

@@ -19,7 +19,7 @@ import numpy as np
 from minitorch_seg.autograd.backward import grad
 from minitorch_seg.autograd.dtypes import is_float
 from minitorch_seg.autograd.grad_mode import no_grad
-from minitorch_seg.autograd.tensor import Tensor
+from minitorch_seg.autograd.tensor import Tensor, as_tensors
 from minitorch_seg.errors import GradcheckError
 
 STEPS = (1e-5, 1e-4, 1e-6, 1e-3)
@@ -47,8 +47,7 @@ class Kink(Exception):
 
 
 def float_outputs(fn: Callable, tensors: list[Tensor]) -> list[Tensor]:
-    result = fn(*tensors)
-    outputs = [r for r in (result if isinstance(result, tuple | list) else (result,)) if is_float(r.dtype)]
+    outputs = [r for r in as_tensors(name_of(fn), fn(*tensors)) if is_float(r.dtype)]
     for output in outputs:
         if output.dtype != np.float64:
             raise GradcheckError(f"{name_of(fn)} turns float64 into {output.dtype}: keep the input's dtype")

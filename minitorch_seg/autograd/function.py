@@ -33,6 +33,7 @@ from minitorch_seg.autograd.dtypes import is_float
 from minitorch_seg.autograd.grad_mode import enable_grad, recording
 from minitorch_seg.autograd.observe import observed, observers
 from minitorch_seg.autograd.tensor import Tensor, next_sequence
+from minitorch_seg.errors import explained_sizes
 
 
 class Node:
@@ -224,6 +225,7 @@ class Function:
     Class attributes:
         twin: the same formula composed of simpler operators; then backward works on arrays.
         broadcasts: the arguments are broadcast; the engine sums each gradient to its argument's shape.
+        replays: backward is a computation of its own, whose operators detect_anomaly looks at one by one.
 
     >>> import minitorch_seg as ms
     >>> class Cube(ms.Function):
@@ -242,6 +244,7 @@ class Function:
 
     twin: ClassVar[Callable | None] = None
     broadcasts: ClassVar[bool] = False
+    replays: ClassVar[bool] = False
 
     @staticmethod
     def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
@@ -262,7 +265,7 @@ class Function:
         recording.enabled = False
         try:
             # 1/0 = ∞ and 0/0 = NaN are answers, not warnings
-            with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            with np.errstate(divide="ignore", over="ignore", invalid="ignore"), explained_sizes(cls.__name__):
                 if observers.active:
                     outputs = observed("forward", node, lambda: cls.forward(node, *args, **kwargs), args)
                 else:

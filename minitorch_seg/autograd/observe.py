@@ -76,7 +76,7 @@ class detect_anomaly(Observer):
             node.origin = _line_of_the_user()
             results = run()
         else:
-            self._inside = node
+            self._inside = None if node.function.replays else node
             try:
                 results = run()
             finally:

@@ -385,3 +385,11 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: st
 def check_device(device: str) -> None:
     if device != "cpu":
         raise ValueError(f"device {device!r} is not available in this version: use device='cpu'")
+
+
+def as_tensors(name: str, result: Any) -> tuple[Tensor, ...]:
+    """What the function `name` returned: a tensor, or several."""
+    several = tuple(result) if isinstance(result, tuple | list) else (result,)
+    if not all(isinstance(r, Tensor) for r in several):
+        raise TypeError(f"{name} must return a tensor, or a tuple of tensors, found {result!r:.60}")
+    return several

@@ -11,7 +11,7 @@ import numpy as np
 
 from minitorch_seg import functional as F
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import ShapeError, explained_sizes
 from minitorch_seg.nn.module import Module, Parameter
 from minitorch_seg.ops.typed import typed
 
@@ -35,6 +35,7 @@ class ChannelNorm(Module):
 
     shapes: ClassVar[dict[int, str]]  #: the input's possible shapes, by their number of dimensions
 
+    @explained_sizes("a norm of channels")
     @typed
     def __init__(
         self,

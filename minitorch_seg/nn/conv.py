@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_seg import functional as F
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import ShapeError, explained_sizes
 from minitorch_seg.nn import init
 from minitorch_seg.nn.module import Module, Parameter
 from minitorch_seg.ops.arguments import Pair, pair
@@ -23,6 +23,7 @@ class _Convolution(Module):
     transposed = False
     padding_modes: tuple[str, ...] = ("zeros",)
 
+    @explained_sizes("a convolution")
     def __init__(
         self,
         in_channels: int,

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from minitorch_seg import functional as F
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import ShapeError, explained_sizes
 from minitorch_seg.nn.batch_norm import ChannelNorm, learn_affine
 from minitorch_seg.nn.module import Module
 from minitorch_seg.ops.typed import typed
@@ -26,6 +26,7 @@ class LayerNorm(Module):
     tensor([[-1.,  1.]])
     """
 
+    @explained_sizes("LayerNorm")
     @typed
     def __init__(
         self,
@@ -60,6 +61,7 @@ class GroupNorm(Module):
     (1, 4, 5, 6)
     """
 
+    @explained_sizes("GroupNorm")
     @typed
     def __init__(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 
 from minitorch_seg import functional as F
 from minitorch_seg.autograd import Tensor
+from minitorch_seg.errors import explained_sizes
 from minitorch_seg.nn import init
 from minitorch_seg.nn.applied import Applied
 from minitorch_seg.nn.module import Module, Parameter
@@ -23,6 +24,7 @@ class Linear(Module):
     (5, 3)
     """
 
+    @explained_sizes("Linear")
     @typed
     def __init__(self, in_features: int, out_features: int, bias: bool = True):
         super().__init__()

@@ -19,7 +19,7 @@ import numpy as np
 
 from minitorch_seg import functional as F
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import ShapeError, explained_sizes
 from minitorch_seg.nn import init
 from minitorch_seg.nn.module import Module, Parameter
 from minitorch_seg.ops.cat import cat, stack
@@ -36,6 +36,7 @@ class Recurrent(Module):
     gates = 1
     states = 1
 
+    @explained_sizes("a recurrent layer")
     @typed
     def __init__(
         self,

@@ -213,6 +213,7 @@ def div(input: Any, other: Any) -> Tensor:
     return Div.apply(a, b)
 
 
+@np.errstate(all="ignore")
 def floor_divide(input: Any, other: Any) -> Tensor:
     """⌊input / other⌋, elementwise: the largest whole number below the quotient, behind the sign //.
 
@@ -226,8 +227,7 @@ def floor_divide(input: Any, other: Any) -> Tensor:
     tensor([ 3, -4])
     """
     a, b = _division("floor_divide", input, other)
-    with np.errstate(all="ignore"):
-        return Tensor(np.asarray(np.floor_divide(a.data, b.data)))
+    return Tensor(np.asarray(np.floor_divide(a.data, b.data)))
 
 
 def remainder(input: Any, other: Any) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor, result_type
-from minitorch_seg.autograd.dtypes import to_array
+from minitorch_seg.autograd.dtypes import as_dtype, to_array
 from minitorch_seg.errors import DTypeError
 
 
@@ -46,12 +46,8 @@ def cast(x: Tensor, dtype: Any) -> Tensor:
     >>> ms.tensor([1, 2]).to("float64").dtype
     dtype('float64')
     """
-    dtype = np.dtype(dtype)
-    if dtype == x.dtype:
-        return x
-    if dtype.kind not in "fiub":
-        raise DTypeError(f"a tensor holds bool, integer or float numbers, not {dtype}")
-    return Cast.apply(x, dtype)
+    dtype = as_dtype(dtype)
+    return x if dtype == x.dtype else Cast.apply(x, dtype)
 
 
 def as_tensor(data: Any, dtype: Any = None) -> Tensor:
@@ -85,6 +81,17 @@ def promote(*operands: Any) -> list[Tensor]:
 def is_number(value: Any) -> bool:
     """A Python number, whose dtype is weaker than any tensor's."""
     return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
+
+
+@np.errstate(over="raise")
+def fitting(operator: str, value: float, dtype: np.dtype) -> np.ndarray:
+    """The number as a 0-d array of `dtype`; refused where that cannot hold it."""
+    try:
+        return np.asarray(value, dtype)
+    except (ArithmeticError, ValueError):
+        raise ValueError(
+            f"{operator}: {value!r:.60} does not fit into {dtype}: convert the tensor first"
+        ) from None
 
 
 def to_float(x: Any) -> Tensor:

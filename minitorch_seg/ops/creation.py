@@ -5,20 +5,25 @@ Four-dimensional ones are feature maps (N, C, H, W) and lie channels-last in mem
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from minitorch_seg.autograd import Generator, Tensor, default_generator
-from minitorch_seg.autograd.dtypes import DEFAULT_FLOAT, python_number_dtype
+from minitorch_seg.autograd.dtypes import DEFAULT_FLOAT, as_dtype, python_number_dtype
+from minitorch_seg.errors import explained_sizes
 from minitorch_seg.kernels import layout
 from minitorch_seg.ops.arguments import sizes_of
+from minitorch_seg.ops.cast import fitting
+from minitorch_seg.ops.typed import typed
 
 
 def _empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    return layout.empty_map(shape, np.dtype(dtype)) if len(shape) == 4 else np.empty(shape, dtype)
+    return layout.empty_map(shape, as_dtype(dtype)) if len(shape) == 4 else np.empty(shape, as_dtype(dtype))
 
 
+@explained_sizes("zeros, ones, full")
 def full(size: Any, fill_value: float, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of `size` filled with one number.
 
@@ -30,7 +35,7 @@ def full(size: Any, fill_value: float, dtype: Any = None, requires_grad: bool = 
     tensor([7, 7])
     """
     array = _empty(sizes_of((size,)), dtype or python_number_dtype(fill_value))
-    array[...] = fill_value
+    array[...] = fitting("full", fill_value, array.dtype)
     return Tensor(array, requires_grad)
 
 
@@ -56,13 +61,15 @@ def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     return full(sizes_of(size), 1, dtype or DEFAULT_FLOAT, requires_grad)
 
 
+@explained_sizes("full_like")
 def full_like(input: Tensor, fill_value: float, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of the input's shape, dtype and memory order, filled with one number.
 
     >>> full_like(ones(2), 7)
     tensor([7., 7.])
     """
-    return Tensor(np.full_like(input.data, fill_value, dtype=dtype), requires_grad)
+    value = fitting("full_like", fill_value, as_dtype(dtype or input.dtype))
+    return Tensor(np.full_like(input.data, value, value.dtype), requires_grad)
 
 
 def zeros_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -85,29 +92,40 @@ def ones_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> 
     return full_like(input, 1, dtype, requires_grad)
 
 
+@explained_sizes("arange")
+@typed
 def arange(
     start: float, end: float | None = None, step: float = 1, dtype: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """start, start + step, … below end; int64 for ints, float32 for floats.
 
+    Raises: ValueError for a step of 0, or one that leads away from end; TypeError for what is no number.
+
     >>> arange(3).tolist()
     [0, 1, 2]
     """
     bounds = (0, start, step) if end is None else (start, end, step)
+    sound = all(abs(v) < (2**63 if isinstance(v, int) else math.inf) for v in bounds)
+    if not sound or step == 0 or (bounds[1] - bounds[0]) * step < 0:
+        raise ValueError(
+            "arange: steps of {2} do not lead from {0} to {1}: change one of them".format(*bounds)
+        )
     if dtype is None and any(isinstance(v, float) for v in bounds):
         dtype = DEFAULT_FLOAT
-    return Tensor(np.arange(*bounds, dtype=dtype), requires_grad)
+    return Tensor(np.arange(*bounds, dtype=dtype and as_dtype(dtype)), requires_grad)
 
 
+@explained_sizes("eye")
 def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """The n×m matrix with ones on the diagonal (m = n unless given), float32.
 
     >>> eye(2).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    return Tensor(np.eye(n, m, dtype=dtype or DEFAULT_FLOAT), requires_grad)
+    return Tensor(np.eye(n, m, dtype=as_dtype(dtype or DEFAULT_FLOAT)), requires_grad)
 
 
+@explained_sizes("rand")
 def rand(
     *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -120,6 +138,7 @@ def rand(
     return _random("uniform", sizes_of(size), generator, dtype, requires_grad)
 
 
+@explained_sizes("randn")
 def randn(
     *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
 ) -> Tensor:

@@ -16,7 +16,7 @@ from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import RangeError, ShapeError
 from minitorch_seg.kernels import layout
 from minitorch_seg.ops.arguments import normalize_dim
-from minitorch_seg.ops.cast import as_tensor
+from minitorch_seg.ops.cast import as_tensor, fitting, is_number
 from minitorch_seg.ops.typed import typed
 
 
@@ -85,14 +85,15 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     """
     try:
         return GetItem.apply(input, index)
-    except IndexError as error:
+    except (IndexError, ValueError, OverflowError) as error:  # also for a slice with a step of 0
         raise RangeError(f"indexing a tensor of shape {input.shape}: {error}") from None
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """input[index] = value, in place.  Refused where the graph would be wrong afterwards.
 
-    Raises: RuntimeError where a gradient would be lost; IndexError for a place that is not there.
+    Raises: RuntimeError where a gradient would be lost; IndexError for a place that is not there; ShapeError
+        for a value of another shape; ValueError for a number that the dtype cannot hold.
 
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([1, 2, 3]); x[1:] = 0; x
@@ -106,11 +107,15 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
             "item assignment is not recorded, so the gradient would be wrong: use ms.where or ms.cat, "
             "or assign under no_grad()"
         )
+    number = fitting("setitem", value, input.dtype) if is_number(value) else as_tensor(value).data
     try:
-        input.data[_to_numpy_index(index)] = value.data if isinstance(value, Tensor) else value
-    except (IndexError, ValueError, TypeError) as error:
-        error.args = (f"indexing a tensor of shape {input.shape}: {error}",)
-        raise
+        input.data[_to_numpy_index(index)] = number
+    except (IndexError, ValueError, TypeError, OverflowError):
+        places = getitem(input, index).shape  # says itself what is wrong with an index
+        raise ShapeError(
+            f"setitem: a value of shape {number.shape} does not fit into places of shape {places}: "
+            "give one of that shape, or one number"
+        ) from None
     input.bump_version()
 
 

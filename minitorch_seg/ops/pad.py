@@ -20,7 +20,7 @@ import numpy as np
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import layout
-from minitorch_seg.ops.arguments import sizes_of
+from minitorch_seg.ops.arguments import LARGEST, sizes_of
 from minitorch_seg.ops.cast import as_tensor
 from minitorch_seg.ops.indexing import index_select
 from minitorch_seg.ops.typed import typed
@@ -84,8 +84,11 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         )
     pairs = list(zip(widths[::2], widths[1::2], strict=True))
     by_dim = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
-    if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(x.shape, by_dim, strict=True)):
-        raise ShapeError(f"pad: widths {tuple(widths)} crop more than there is of shape {x.shape}")
+    crops_all = any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(x.shape, by_dim, strict=True))
+    if crops_all or max(widths, default=0) > LARGEST:
+        raise ShapeError(
+            f"pad: widths {widths} crop more than there is of shape {x.shape}, or one is above {LARGEST}"
+        )
     if mode == "constant":
         return PadConstant.apply(x, by_dim, 0 if value is None else value)
     if mode not in ("reflect", "replicate", "circular"):

@@ -16,7 +16,7 @@ import numpy as np
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import DTypeError, ShapeError
 from minitorch_seg.ops.arguments import broadcastable
-from minitorch_seg.ops.cast import as_tensor, cast, promote, refuse_bool
+from minitorch_seg.ops.cast import as_tensor, cast, fitting, promote, refuse_bool
 from minitorch_seg.ops.comparison import ge, isnan, le, logical_or
 from minitorch_seg.ops.typed import typed
 
@@ -64,14 +64,17 @@ def masked_fill(input: Tensor, mask: Any, value: float | Tensor) -> Tensor:
 
     Returns: the broadcast shape.
 
-    Raises: ShapeError where the shapes cannot be broadcast, and unless value is one number.
+    Raises: ShapeError where the shapes cannot be broadcast, and unless value is one number; ValueError where
+        the dtype cannot hold it.
 
     >>> import minitorch_seg as ms
     >>> x = ms.tensor([1.0, 2.0, 3.0])
     >>> x.masked_fill(x > 2, 0)
     tensor([1., 2., 0.])
     """
-    number = cast(value, input.dtype) if isinstance(value, Tensor) else Tensor(np.asarray(value, input.dtype))
+    number = (
+        cast(value, input.dtype) if isinstance(value, Tensor) else fitting("masked_fill", value, input.dtype)
+    )
     if number.ndim:
         raise ShapeError(f"masked_fill: value must be a single number, found shape {number.shape}: use where")
     return where(mask, number, input)

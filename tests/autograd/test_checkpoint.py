@@ -170,3 +170,16 @@ def test_create_graph_is_refused():
     x = ms.tensor(2.0, requires_grad=True)
     with pytest.raises(RuntimeError, match="create_graph"):
         ms.checkpoint(lambda t: t * t, x).backward(create_graph=True)
+
+
+@pytest.mark.parametrize("returned", [None, 1.5, (None, 1)])
+def test_a_function_that_returns_no_tensor_is_refused(returned):
+    with pytest.raises(TypeError, match=r"checkpoint must return a tensor, or a tuple of tensors, found"):
+        ms.checkpoint(lambda x: returned, ms.ones(2, requires_grad=True))
+
+
+def test_a_list_of_results_comes_back_as_a_tuple():
+    x = ms.tensor([1.0, 2.0], requires_grad=True)
+    y, z = ms.checkpoint(lambda t: [t * 2, t * t], x)
+    (y + z).sum().backward()
+    assert x.grad.tolist() == [4.0, 6.0]

@@ -25,6 +25,7 @@ def test_every_public_operator_has_an_example():
     without_derivative |= {
         "argmax",
         "argmin",
+        "floor_divide",
         "sum_to_size",
         "expand",
     }  # the last two are broadcast_to and its adjoint
@@ -414,3 +415,12 @@ def test_the_function_is_named_in_every_refusal():
     options = {"max_jacobian": 0, "atol": 1.2, "rtol": 0.0, "directions": 30}
     text = message_of(wrong(change=lambda g: g + 1.0), np.array([1.0, 2.0]), **options)
     assert text.startswith("Square: <u, J v> for argument 0")
+
+
+@pytest.mark.parametrize("returned", [None, 1.5, [None]])
+def test_a_function_that_returns_no_tensor_is_refused(returned):
+    def forgetful(x):
+        return returned
+
+    with pytest.raises(TypeError, match=r"^forgetful must return a tensor, or a tuple of tensors, found"):
+        ms.gradcheck(forgetful, np.ones(2))

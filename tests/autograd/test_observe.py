@@ -256,3 +256,12 @@ def test_every_result_is_searched():
 
     with ms.detect_anomaly(), pytest.raises(RuntimeError, match=r"Several\.forward"):
         Several.apply(ms.tensor([1.0]))
+
+
+def test_the_operator_inside_a_checkpoint_is_named():
+    def block(x):
+        y = x**2  # inside a block, 0 times ∞
+        return y.sqrt() * 3.0
+
+    text = nan_of(lambda x: ms.checkpoint(block, x), ms.tensor([0.0, 1.0], requires_grad=True))
+    assert text.startswith("Pow.backward made") and text.endswith(line_of("inside a block, 0 times"))

@@ -125,3 +125,59 @@ def test_arange_takes_its_dtype_from_all_bounds():
         np.int64, np.int64, np.float32, np.float32, np.float32,
     ]  # fmt: skip
     assert ms.arange(2, 5).tolist() == [2, 3, 4] and ms.arange(0, 3, dtype="uint8").dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    "error, words, call",
+    [
+        (ValueError, "arange 0 5 change", lambda L: L.arange(0, 5, 0)),
+        (ValueError, "arange -1 0 5", lambda L: L.arange(0, 5, -1)),
+        (ValueError, "arange nan", lambda L: L.arange(0, float("nan"))),
+        (ValueError, "arange inf", lambda L: L.arange(0, float("inf"))),
+        (TypeError, "arange start 'x'", lambda L: L.arange("x")),
+        (ValueError, "full 300 int8", lambda L: L.full((2,), 300, dtype=getattr(L, "int8", "int8"))),
+        (ValueError, "full_like nan int64", lambda L: L.full_like(L.arange(2), float("nan"))),
+        (TypeError, "'foo' dtype device float32", lambda L: L.tensor([1.0]).to("foo")),
+        (TypeError, "'foo' dtype", lambda L: L.tensor([1.0]).to(dtype="foo")),
+        (TypeError, "[1] dtype", lambda L: L.tensor([1.0]).to([1])),
+        *((TypeError, "'foo' dtype", lambda L, n=n: getattr(L, n)(2, dtype="foo"))
+          for n in ("tensor", "zeros", "ones", "rand", "randn", "eye", "arange")),
+        (ms.ShapeError, "zeros negative", lambda L: L.zeros(-1)),
+        (ms.ShapeError, "rand negative", lambda L: L.rand(2, -1)),
+    ],
+)  # fmt: skip
+def test_refuses_in_words(error, words, call):
+    refuses(error, words, call)
+
+
+HUGE = 10**16  # more bytes than a processor can address
+F = ms.functional
+
+
+@pytest.mark.parametrize("n", [HUGE, 2**62, 2**63, 10**30])
+@pytest.mark.parametrize(
+    "name, call",
+    [
+        ("zeros, ones, full", lambda n: ms.zeros(n)),
+        ("zeros, ones, full", lambda n: ms.full((1, n, 1, 1), 1.0)),
+        ("rand", lambda n: ms.rand(n)),
+        ("randn", lambda n: ms.randn(n, 2)),
+        ("eye", lambda n: ms.eye(n)),
+        ("arange", lambda n: ms.arange(n)),
+        ("Expand|Add", lambda n: ms.ones(1).expand(n) + 1),
+        ("Expand|Cat", lambda n: ms.cat([ms.ones(1).expand(n)] * 2)),
+        ("PadConstant|pad", lambda n: F.pad(ms.ones(1, 1, 3), (n, 0))),
+        ("pad", lambda n: F.pad(ms.ones(1, 1, 3), (n, 0), "replicate")),
+        ("interpolate", lambda n: F.interpolate(ms.ones(1, 1, 3, 3), n)),
+        ("Linear", lambda n: ms.nn.Linear(n, 1)),
+        ("a convolution", lambda n: ms.nn.Conv2d(1, n, 1)),
+        ("a recurrent layer", lambda n: ms.nn.GRU(n, 1)),
+        ("a norm of channels", lambda n: ms.nn.BatchNorm2d(n)),
+        ("LayerNorm", lambda n: ms.nn.LayerNorm(n)),
+        ("GroupNorm", lambda n: ms.nn.GroupNorm(1, n)),
+    ],
+)
+def test_sizes_beyond_all_memory_are_refused_in_words(name, call, n):
+    """Not by NumPy's MemoryError, which does not say what was computed, and never by a crash."""
+    with pytest.raises(ValueError, match=f"^({name}): .*(use smaller sizes|2147483647|change one of them)"):
+        call(n)

@@ -143,6 +143,44 @@ def test_assignment_is_refused_while_recorded():
     assert x.data.tolist() == [1, 0, 0]
 
 
+def assign(library, dtype, index, value):
+    x = library.tensor(np.zeros((3, 4), dtype))
+    x[index] = value(library) if callable(value) else value
+
+
+@pytest.mark.parametrize(
+    "index, value, words",
+    [
+        (slice(None), lambda L: L.zeros(2, 4), "(2, 4) (3, 4)"),
+        (0, lambda L: L.zeros(3), "(3,) (4,)"),
+        ([0, 1], lambda L: L.zeros(3, 4), "(3, 4) (2, 4)"),
+        (lambda L: L.zeros(3, 4) > -1, lambda L: L.zeros(3), "(3,) (12,)"),
+    ],
+)
+def test_a_value_of_another_shape_is_refused(index, value, words):
+    def call(L):
+        assign(L, "float32", index(L) if callable(index) else index, value)
+
+    refuses(ShapeError, f"setitem {words} give one number", call)
+
+
+@pytest.mark.parametrize(
+    "error, words, dtype, index, value",
+    [
+        (ValueError, "setitem 300 int8", "int8", 0, 300),
+        (ValueError, "setitem nan int64", "int64", 0, float("nan")),
+        (ValueError, "setitem 1e+300 float32", "float32", 0, 1e300),
+        (TypeError, "numbers <U1", "float32", 0, "x"),
+        (TypeError, "numbers object", "float32", 0, None),
+        (IndexError, "(3, 4) 5", "float32", 5, 1.0),
+        (IndexError, "(3, 4) large", "float32", 2**63, 1.0),
+        (IndexError, "(3, 4) step zero", "float32", slice(0, 2, 0), 1.0),
+    ],
+)
+def test_assignment_refuses(error, words, dtype, index, value):
+    refuses(error, words, lambda L: assign(L, dtype, index, value))
+
+
 @pytest.mark.parametrize(
     "error, words, call",
     [
@@ -150,6 +188,8 @@ def test_assignment_is_refused_while_recorded():
         (IndexError, "5", lambda L: L.zeros(3)[[0, 5]]),
         (IndexError, "indices", lambda L: L.zeros(3)[0, 0]),
         (IndexError, "boolean", lambda L: L.zeros(3)[L.tensor([True, False])]),
+        (IndexError, "(3,) step", lambda L: L.zeros(3)[::0]),
+        (ValueError, "(3,) large", lambda L: L.zeros(3)[2**63]),
         (IndexError, "gather 1", lambda L: L.gather(L.zeros(2, 2), 0, L.tensor([[2]]))),
         (IndexError, "gather", lambda L: L.gather(L.zeros(2, 2), 0, L.tensor([[-1]]))),
         (ShapeError, "gather (1,) (2, 2)", lambda L: L.gather(L.zeros(2, 2), 0, L.tensor([0]))),

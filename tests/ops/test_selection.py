@@ -69,6 +69,11 @@ def test_layouts():
     )
 
 
+def _filled(library, dtype, value):
+    mask = library.tensor([True, False])
+    return library.tensor(np.zeros(2, dtype)).masked_fill(mask, value)
+
+
 @pytest.mark.parametrize(
     "error, words, call",
     [
@@ -79,6 +84,11 @@ def test_layouts():
             lambda L: L.zeros(2).masked_fill(L.tensor([True, False]), L.zeros(2)),
         ),
         (DTypeError, "where float32", lambda L: L.zeros(2).masked_fill(L.zeros(2), 1.0)),
+        (ValueError, "masked_fill 300 int8", lambda L: _filled(L, "int8", 300)),
+        (ValueError, "masked_fill nan int64", lambda L: _filled(L, "int64", float("nan"))),
+        (ValueError, "masked_fill inf int32", lambda L: _filled(L, "int32", float("inf"))),
+        (ValueError, "masked_fill 1e+300 float32", lambda L: _filled(L, "float32", 1e300)),
+        (ValueError, "masked_fill 1000 float64", lambda L: _filled(L, "float64", 10**400)),
         (ValueError, "clamp min max", lambda L: L.zeros(2).clamp()),
     ],
 )
@@ -90,3 +100,9 @@ def test_ties_share():
     a, b = ms.tensor([1.0], requires_grad=True), ms.tensor([1.0], requires_grad=True)
     OURS.maximum(a, b).sum().backward()
     assert a.grad.item() == b.grad.item() == 0.5
+
+
+def test_numbers_that_fit_are_filled_in():
+    assert _filled(ms, "int8", -128).tolist() == [-128, 0] and _filled(ms, "int64", 1.5).tolist() == [1, 0]
+    assert _filled(ms, "float32", float("inf")).tolist() == [np.inf, 0]
+    assert np.isnan(_filled(ms, "float32", float("nan")).data[0])
