@@ -39,53 +39,45 @@ from minitorch_seg.ops.typed import typed
 
 
 def cross_entropy_composed(
-    x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
+    x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, operator: str, reduction: str
 ) -> tuple[Tensor, Tensor]:
-    """The twin: log-softmax, then the number of the true class, times its weight."""
-    total = Tensor(_total(_pixel_weights(target, weight, ignore_index, x.dtype)))
-    return _pick(log_softmax(x, 1), target, weight, ignore_index), total
+    """The twin: log-softmax (not for nll_loss), then the number of the true class, times its weight."""
+    log_p = log_softmax(x, 1) if operator == "cross_entropy" else x
+    kept = target.data != ignore_index
+    classes = np.where(kept, target.data, 0)
+    loss = -gather(log_p, 1, Tensor(np.expand_dims(classes, 1))).squeeze(1)
+    weights = np.ones(loss.shape, x.dtype) if weight is None else weight.data[classes]
+    total = Tensor(_total(np.where(kept, weights, np.zeros((), x.dtype))))
+    return _reduce(where(Tensor(kept), loss * Tensor(weights), 0.0), total.data, reduction), total
 
 
 class CrossEntropy(Function):
-    """The loss of each pixel, without reduction, and the sum of their weights."""
+    """The loss, and the sum of the pixels' weights; for nll_loss too."""
 
     twin = staticmethod(cross_entropy_composed)
 
     @staticmethod
-    def forward(ctx, x, target, weight, ignore_index):
-        loss, weights, p = dispatch.get("cross_entropy").cross_entropy(
+    def forward(ctx, x, target, weight, ignore_index, operator, reduction):
+        losses, weights, p = getattr(dispatch.get("cross_entropy"), operator)(
             x.data, target.data, None if weight is None else weight.data, ignore_index
         )
-        ctx.target, ctx.ignore_index = target, ignore_index
+        ctx.target, ctx.ignore_index, ctx.operator = target, ignore_index, operator
         ctx.save_for_backward(p, weight)
         total = _total(weights)
         ctx.mark_non_differentiable(total)
-        return loss, total
+        ctx.scale = 1 / total if reduction == "mean" else 1  # every pixel ignored: 0·∞ = NaN, as in PyTorch
+        return (
+            losses if reduction == "none" else np.asarray(np.sum(losses) * ctx.scale, losses.dtype)
+        ), total
 
     @staticmethod
     def backward(ctx, grad, _total):
         p, weight = ctx.saved_tensors
-        dx = dispatch.get("cross_entropy").cross_entropy_gradient(
+        grad = np.broadcast_to(np.asarray(grad * ctx.scale, grad.dtype), ctx.target.shape)
+        dx = getattr(dispatch.get("cross_entropy"), f"{ctx.operator}_gradient")(
             grad, p.data, ctx.target.data, None if weight is None else weight.data, ctx.ignore_index
         )
-        return dx, None, None, None
-
-
-def _pick(log_p: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
-    """−w_t log p_t for each pixel, 0 where ignored."""
-    kept = target.data != ignore_index
-    classes = np.where(kept, target.data, 0)
-    loss = -gather(log_p, 1, Tensor(np.expand_dims(classes, 1))).squeeze(1)
-    if weight is not None:
-        loss = loss * Tensor(weight.data[classes])
-    return where(Tensor(kept), loss, 0.0)
-
-
-def _pixel_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: np.dtype) -> np.ndarray:
-    kept = target.data != ignore_index
-    if weight is None:
-        return np.asarray(kept, dtype)
-    return np.where(kept, weight.data[np.where(kept, target.data, 0)], np.zeros((), dtype))
+        return dx, None, None, None, None, None
 
 
 def _check(operator: str, x: Tensor, weight: Tensor | None, reduction: str) -> None:
@@ -176,14 +168,14 @@ def cross_entropy(
             )
         return _probability_target(x, truth, weight, reduction, label_smoothing)
     indices = _check_target(name, x, truth, ignore_index)
-    losses, total = CrossEntropy.apply(x, indices, weight, ignore_index)
-    if label_smoothing:
-        log_p = log_softmax(x, 1)
-        if weight is not None:
-            log_p = log_p * weight.reshape(1, -1, *[1] * (x.ndim - 2))
-        uniform = where(Tensor(indices.data != ignore_index), -log_p.sum(1), 0.0) / float(x.shape[1])
-        losses = losses * (1 - label_smoothing) + uniform * label_smoothing
-    return _reduce(losses, total.data, reduction)
+    if not label_smoothing:
+        return CrossEntropy.apply(x, indices, weight, ignore_index, name, reduction)[0]
+    losses, total = CrossEntropy.apply(x, indices, weight, ignore_index, name, "none")
+    log_p = log_softmax(x, 1)
+    if weight is not None:
+        log_p = log_p * weight.reshape(1, -1, *[1] * (x.ndim - 2))
+    uniform = where(Tensor(indices.data != ignore_index), -log_p.sum(1), 0.0) / float(x.shape[1])
+    return _reduce(losses * (1 - label_smoothing) + uniform * label_smoothing, total.data, reduction)
 
 
 def _probability_target(
@@ -235,5 +227,4 @@ def nll_loss(
         )
         return loss.squeeze(0) if reduction == "none" else loss
     indices = _check_target("nll_loss", x, truth, ignore_index)
-    losses = _pick(x, indices, weight, ignore_index)
-    return _reduce(losses, _total(_pixel_weights(indices, weight, ignore_index, x.dtype)), reduction)
+    return CrossEntropy.apply(x, indices, weight, ignore_index, "nll_loss", reduction)[0]

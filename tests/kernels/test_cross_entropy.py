@@ -119,3 +119,26 @@ def test_one_two_and_seven_threads_give_the_same_bits():
     finally:
         parallel.set_num_threads(before)
     assert results[0] == results[1] == results[2]
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_the_choice_alone_agrees_with_the_reference(data):
+    shape = (
+        data.draw(st.integers(0, 3)),
+        data.draw(st.integers(1, 6)),
+        *data.draw(st.sampled_from([(), (40, 61)])),
+    )
+    dtype = data.draw(st.sampled_from(["float32", "float64"]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    y = rng.standard_normal(shape).astype(dtype)
+    y[rng.random(shape) < 0.2] = -np.inf
+    y = lay_out(y, data.draw(st.sampled_from(LAYOUTS)))
+    weight = rng.random(shape[1]).astype(dtype) if data.draw(st.booleans()) else None
+    target = rng.integers(-1, shape[1] + 1, (shape[0], *shape[2:]))
+    found, expected = (k.nll_loss(y, target, weight, 2)[:2] for k in (fast, reference))
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+        assert ours.dtype == theirs.dtype
+    grad = rng.standard_normal(target.shape).astype(dtype)
+    close(*(k.nll_loss_gradient(grad, y, target, weight, 2) for k in (fast, reference)))

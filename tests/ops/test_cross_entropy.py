@@ -123,8 +123,11 @@ def test_twin(weighted):
         pass
 
     weight = ms.tensor(WEIGHT) if weighted else None
-    twin_agrees(Fixed, x, ms.tensor(MAP), weight, -100)
-    twin_agrees(Fixed, rng.standard_normal((4, 3)), ms.tensor([0, 2, -100, 1]), weight, -100)
+    for operator in ("cross_entropy", "nll_loss"):
+        for reduction in ("none", "mean", "sum"):
+            twin_agrees(Fixed, x, ms.tensor(MAP), weight, -100, operator, reduction)
+            scores, target = rng.standard_normal((4, 3)), ms.tensor([0, 2, -100, 1])
+            twin_agrees(Fixed, scores, target, weight, -100, operator, reduction)
 
 
 @pytest.mark.parametrize("order", [1, 2])

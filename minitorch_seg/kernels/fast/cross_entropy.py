@@ -1,9 +1,7 @@
 """Cross-entropy of float32 scores of few classes: forward takes one exponential a score, backward none.
 
-The softmax is kept class by class, as `softmax.py` has it: seen from outside it is a view of the usual shape.
+Blocks of pixels and their rows of classes are as `softmax.py` has them.
 """
-
-import math
 
 import numpy as np
 
@@ -12,10 +10,12 @@ from minitorch_seg.kernels.cpu import cross_entropy as plain
 from minitorch_seg.kernels.cpu.cross_entropy import class_weights
 from minitorch_seg.kernels.cpu.softmax import from_rows, rows
 from minitorch_seg.kernels.fast.exponential import exp_all, log_all
-from minitorch_seg.kernels.fast.softmax import BLOCK, below_largest, fits
+from minitorch_seg.kernels.fast.softmax import below_largest, cut, divide_rows, fits, sum_rows
 from minitorch_seg.kernels.jit import kernel
 from minitorch_seg.kernels.layout import contiguous
 from minitorch_seg.kernels.parallel import parallel_for
+
+PIXELS = 1024  # of a chunk where nothing but the choice is made
 
 
 def cross_entropy(
@@ -24,23 +24,24 @@ def cross_entropy(
     """logits (N, C, ...), target int64 (N, ...) -> (loss (N, ...), each pixel's weight (N, ...), softmax)."""
     if not fits(logits, 1):
         return plain.cross_entropy(logits, target, weight, ignore_index)
-    x, (n, classes, *rest) = rows(logits, 1), logits.shape
-    probability = buffers.empty((classes, n, *rest), np.float32)
-    loss, pixel_weight = np.empty((2, *target.shape), np.float32)
-    block = BLOCK // classes
+    x, classes = rows(logits, 1), logits.shape[1]
+    probability = buffers.empty(x.shape, np.float32)
+    loss, pixel_weight = buffers.empty((2, *target.shape), np.float32)
+    block, few = cut(classes)
     parallel_for(
         _forward,
         -(-len(x) // block),
-        x,
+        x.reshape(-1),
         contiguous(target).reshape(-1),
         class_weights(weight, classes, x.dtype),
         ignore_index,
         loss.reshape(-1),
         pixel_weight.reshape(-1),
-        probability.reshape(classes, -1),
+        probability.reshape(-1),
+        few,
         block,
     )
-    return loss, pixel_weight, np.moveaxis(probability, 0, 1)
+    return loss, pixel_weight, from_rows(probability, logits.shape, 1)
 
 
 def cross_entropy_gradient(
@@ -53,75 +54,141 @@ def cross_entropy_gradient(
     """dlogits = grad·w[t]·(softmax − one-hot of t), with grad (N, ...) for each pixel."""
     if not fits(probability, 1) or grad.dtype != probability.dtype:
         return plain.cross_entropy_gradient(grad, probability, target, weight, ignore_index)
-    shape, classes = probability.shape, probability.shape[1]
-    columns = contiguous(np.moveaxis(probability, 1, 0)).reshape(classes, -1)
-    dlogits = buffers.empty((math.prod(target.shape), classes), np.float32)
-    block = BLOCK // classes
+    seen, classes = rows(probability, 1), probability.shape[1]
+    dlogits = buffers.empty(seen.shape, np.float32)
+    block, few = cut(classes)
     parallel_for(
         _backward,
-        -(-len(dlogits) // block),
+        -(-len(seen) // block),
         contiguous(grad).reshape(-1),
-        columns,
+        seen.reshape(-1),
         contiguous(target).reshape(-1),
         class_weights(weight, classes, dlogits.dtype),
         ignore_index,
-        dlogits,
+        dlogits.reshape(-1),
+        few,
         block,
     )
-    return from_rows(dlogits, shape, 1)
+    return from_rows(dlogits, probability.shape, 1)
 
 
-@kernel
-def _forward(first, last, x, target, weight, ignore_index, loss, pixel_weight, probability, block):
-    classes = x.shape[1]
-    columns, total, bits = (
-        np.empty((classes, block), x.dtype),
-        np.empty(block, x.dtype),
-        np.empty(block, np.int32),
+def nll_loss(
+    y: np.ndarray, target: np.ndarray, weight: np.ndarray | None, ignore_index: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """y = log_softmax(logits) -> (loss (N, ...), weight of each pixel (N, ...), y)."""
+    if not y.size or not y.dtype.isnative:
+        return plain.nll_loss(y, target, weight, ignore_index)
+    truth, weights = contiguous(target).reshape(-1), class_weights(weight, y.shape[1], y.dtype)
+    loss, pixel_weight = buffers.empty((2, *target.shape), y.dtype)
+    made = loss.reshape(-1), pixel_weight.reshape(-1)
+    parallel_for(
+        _choose, -(-len(truth) // PIXELS), rows(y, 1).reshape(-1), truth, weights, ignore_index, *made
     )
-    for k in range(first, last):
-        begin, end = k * block, min((k + 1) * block, len(x))
-        n = end - begin
-        below_largest(x[begin:end], columns, total)
-        chosen, factor, truth = loss[begin:end], pixel_weight[begin:end], target[begin:end]
-        for r in range(n):
-            t = truth[r]
-            valid = 0 <= t < classes
-            chosen[r] = columns[t, r] if valid else np.nan
-            factor[r] = 0 if t == ignore_index else weight[t] if valid else np.nan
-        total[:n] = 0
-        for c in range(classes):
-            exp_all(columns[c, :n], bits)
-            for r in range(n):
-                total[r] += columns[c, r]
-        for c in range(classes):
-            made = probability[c, begin:end]
-            for r in range(n):
-                made[r] = columns[c, r] / total[r]
-        log_all(total[:n])
-        for r in range(n):
-            surprise = factor[r] * (total[r] - chosen[r])
-            chosen[r] = 0 if truth[r] == ignore_index else surprise
+    return loss, pixel_weight, y
+
+
+def nll_loss_gradient(
+    grad: np.ndarray, y: np.ndarray, target: np.ndarray, weight: np.ndarray | None, ignore_index: int
+) -> np.ndarray:
+    """dy = −grad·w[t] for the class t, 0 for the others."""
+    if not y.size or not y.dtype.isnative or grad.dtype != y.dtype:
+        return plain.nll_loss_gradient(grad, y, target, weight, ignore_index)
+    truth, weights = contiguous(target).reshape(-1), class_weights(weight, y.shape[1], y.dtype)
+    dy = buffers.empty((len(truth), y.shape[1]), y.dtype)
+    given = contiguous(grad).reshape(-1)
+    parallel_for(_place, -(-len(dy) // PIXELS), given, truth, weights, ignore_index, dy.reshape(-1))
+    return from_rows(dy, y.shape, 1)
 
 
 @kernel
-def _backward(first, last, grad, probability, target, weight, ignore_index, dx, block):
-    classes = dx.shape[1]
-    scale = np.empty(block, dx.dtype)
+def _forward(first, last, x, target, weight, ignore_index, loss, pixel_weight, probability, few, block):
+    classes = len(few) if len(few) > 0 else len(weight)
+    total, scratch = np.empty(block, x.dtype), np.empty(block * classes, x.dtype)
     for k in range(first, last):
-        begin, end = k * block, min((k + 1) * block, len(dx))
-        truth, made = target[begin:end], dx[begin:end]
+        begin, end = k * block, min((k + 1) * block, len(target))
+        seen, made = x[begin * classes : end * classes], probability[begin * classes : end * classes]
+        below_largest(seen, made, classes)
+        chosen, factor, truth = loss[begin:end], pixel_weight[begin:end], target[begin:end]
+        unusual = 0
         for r in range(end - begin):
             t = truth[r]
-            scale[r] = grad[begin + r] * weight[t] if 0 <= t < classes else np.nan
-        for c in range(classes):
-            seen = probability[c, begin:end]
+            valid = 0 <= t < classes
+            unusual += (not valid) | (t == ignore_index)
+            place = t if valid else 0
+            chosen[r] = made[r * classes + place]
+            factor[r] = weight[place]
+        power = scratch[: len(seen)]
+        exp_all(made, power)
+        sum_rows(power, total, classes)
+        divide_rows(power, total, made, classes)
+        log_all(total[: end - begin])
+        for r in range(end - begin):
+            chosen[r] = factor[r] * (total[r] - chosen[r])
+        if unusual > 0:
             for r in range(end - begin):
-                made[r, c] = seen[r] * scale[r]
+                t = truth[r]
+                if t == ignore_index:
+                    chosen[r] = factor[r] = 0
+                elif not 0 <= t < classes:
+                    chosen[r] = factor[r] = np.nan
+
+
+@kernel
+def _backward(first, last, grad, probability, target, weight, ignore_index, dx, few, block):
+    classes = len(few) if len(few) > 0 else len(weight)
+    scale = np.empty(block, dx.dtype)
+    for k in range(first, last):
+        begin, end = k * block, min((k + 1) * block, len(target))
+        seen, made = probability[begin * classes : end * classes], dx[begin * classes : end * classes]
+        given, truth = grad[begin:end], target[begin:end]
+        unusual = 0
+        for r in range(end - begin):
+            t = truth[r]
+            valid = 0 <= t < classes
+            unusual += (not valid) | (t == ignore_index)
+            scale[r] = given[r] * weight[t if valid else 0]
+        for r in range(end - begin):
+            for c in range(classes):
+                made[r * classes + c] = (seen[r * classes + c] - (c == truth[r])) * scale[r]
+        if unusual > 0:
+            for r in range(end - begin):
+                t = truth[r]
+                if t == ignore_index:
+                    made[r * classes : (r + 1) * classes] = 0  # also where the softmax is NaN
+                elif not 0 <= t < classes:
+                    made[r * classes : (r + 1) * classes] = np.nan
+
+
+@kernel
+def _choose(first, last, y, target, weight, ignore_index, loss, pixel_weight):
+    classes = len(weight)
+    begin, end = first * PIXELS, min(last * PIXELS, len(target))
+    seen, truth = y[begin * classes : end * classes], target[begin:end]
+    chosen, factor, unusual = loss[begin:end], pixel_weight[begin:end], 0
+    for r in range(end - begin):
+        t = truth[r]
+        valid = 0 <= t < classes
+        unusual += (not valid) | (t == ignore_index)
+        place = t if valid else 0
+        factor[r] = weight[place]
+        chosen[r] = -factor[r] * seen[r * classes + place]
+    if unusual > 0:
         for r in range(end - begin):
             t = truth[r]
             if t == ignore_index:
-                for c in range(classes):
-                    made[r, c] = 0  # also where the softmax is NaN
-            elif 0 <= t < classes:
-                made[r, t] -= scale[r]
+                chosen[r] = factor[r] = 0
+            elif not 0 <= t < classes:
+                chosen[r] = factor[r] = np.nan
+
+
+@kernel
+def _place(first, last, grad, target, weight, ignore_index, dy):
+    classes = len(weight)
+    begin, end = first * PIXELS, min(last * PIXELS, len(target))
+    made, truth, given = dy[begin * classes : end * classes], target[begin:end], grad[begin:end]
+    for i in range(len(made)):
+        made[i] = 0
+    for r in range(end - begin):
+        t = truth[r]
+        if (0 <= t < classes) & (t != ignore_index):
+            made[r * classes + t] = -given[r] * weight[t]

@@ -20,19 +20,16 @@ Z3, Z5, Z7, Z9, Z11, Z13 = (np.float32(1 / k) for k in range(3, 15, 2))
 
 
 @kernel
-def exp_all(x, bits):
-    """x becomes eˣ, for x up to 80, −∞ and NaN.  `bits` is memory for as many int32."""
-    power = bits.view(np.float32)
+def exp_all(x, y):
+    """y = eˣ, for x up to 80, −∞ and NaN, in other memory."""
     for i in range(len(x)):
         value = LEAST if x[i] < LEAST else x[i]
         scaled = value * LOG2E
         n = np.floor(scaled + HALF)
         z = (scaled - n) * LOG2
         series = ONE + z * (ONE + z * (T2 + z * (T3 + z * (T4 + z * (T5 + z * (T6 + z * T7))))))
-        bits[i] = (np.int32(n) + np.int32(127)) << np.int32(23)
-        x[i] = np.float32(0) if x[i] < LEAST else series
-    for i in range(len(x)):
-        x[i] *= power[i]
+        power = np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
+        y[i] = np.float32(0) if x[i] < LEAST else series * power
 
 
 @kernel

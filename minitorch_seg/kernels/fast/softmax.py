@@ -1,8 +1,16 @@
-"""Softmax and its logarithm over few float32 numbers a row, for instance the classes of a pixel.
+"""Softmax and its logarithm over float32 numbers in rows that are not too long, for instance the classes of
+a pixel.
 
-A row of three classes is too short for vector instructions.  So a block of rows is turned into columns first,
-a long stretch of memory for each class; then every loop runs along the stretches, and the exponentials are
-those of `exponential.py`.  Longer rows and float64 are left to the plain loops.
+A block of rows is small enough to stay in the cache, and the exponentials are taken of the block as one long
+row of numbers (`exponential.py`), whatever the length of its rows.  What belongs to a row (its largest
+number, its sum) is found and applied row by row.  There the compiler must know how long a short row is, so
+that several rows become one vector: up to FEW, the length reaches a kernel as that of a tuple, which is part
+of its type.
+
+Where all numbers of a block lie between −TAME and TAME, no exponential is too large or too small for float32,
+and the largest number of a row need not be found and subtracted.
+
+Longer rows and float64 are left to the plain loops.
 """
 
 import numpy as np
@@ -14,8 +22,10 @@ from minitorch_seg.kernels.fast.exponential import exp_all, log_all
 from minitorch_seg.kernels.jit import kernel, part
 from minitorch_seg.kernels.parallel import parallel_for
 
-BLOCK = 4096  # numbers: 16 KiB
+BLOCK = 2048  # numbers: 8 KiB
 LONGEST = 256  # numbers in a row
+FEW = 8  # numbers in a row, up to which kernels are compiled for just that many
+TAME = np.float32(8)  # the rounding of x − log Σ eˣ is then below 10⁻⁶
 softmax_gradient = plain.softmax_gradient
 
 
@@ -41,98 +51,101 @@ def fits(x: np.ndarray, dim: int) -> bool:
     return x.dtype == np.float32 and x.dtype.isnative and x.size > 0 and x.shape[dim] <= LONGEST
 
 
+def cut(length: int) -> tuple[int, tuple[int, ...]]:
+    """How many rows of that length make a block, and a tuple of the length where that is up to FEW."""
+    return BLOCK // length, (0,) * length if length <= FEW else ()
+
+
 def _by_blocks(block_kernel, dim: int, *arrays: np.ndarray) -> np.ndarray:
     shape, dim = arrays[0].shape, dim % arrays[0].ndim
-    matrices = [rows(a, dim) for a in arrays]
-    result = buffers.empty(matrices[0].shape, np.float32)
-    block = BLOCK // result.shape[1]
-    parallel_for(block_kernel, -(-len(result) // block), *matrices, result, block)
+    lists = [rows(a, dim).reshape(-1) for a in arrays]
+    result = buffers.empty((lists[0].size // shape[dim], shape[dim]), np.float32)
+    block, few = cut(shape[dim])
+    parallel_for(block_kernel, -(-len(result) // block), *lists, result.reshape(-1), shape[dim], few, block)
     return from_rows(result, shape, dim)
 
 
 @part
-def below_largest(x, columns, top):
-    """columns = x turned, less the maximum of each row, which is NaN where the row holds one."""
-    for c in range(x.shape[1]):
-        for r in range(len(x)):
-            columns[c, r] = x[r, c]
-    for r in range(len(x)):
-        top[r] = columns[0, r]
-    for c in range(1, x.shape[1]):
-        for r in range(len(x)):
-            value = columns[c, r]
-            top[r] = value if (value > top[r]) | (value != value) else top[r]
-    for c in range(x.shape[1]):
-        for r in range(len(x)):
-            columns[c, r] -= top[r]
+def below_largest(seen, made, length):
+    """made = seen, and where one number is not tame, less the largest of its row.
+
+    A row with a NaN need not be looked for: each of its numbers becomes one through its sum.
+    """
+    wild = 0
+    for i in range(len(seen)):
+        wild += not abs(seen[i]) < TAME
+        made[i] = seen[i]
+    if wild > 0:
+        for r in range(len(seen) // length):
+            top = seen[r * length]
+            for c in range(length):
+                top = seen[r * length + c] if seen[r * length + c] > top else top
+            for c in range(length):
+                made[r * length + c] = seen[r * length + c] - top
+
+
+@part
+def sum_rows(given, total, length):
+    """total = Σ given in each row."""
+    for r in range(len(given) // length):
+        added = given.dtype.type(0)
+        for c in range(length):
+            added += given[r * length + c]
+        total[r] = added
+
+
+@part
+def divide_rows(given, total, made, length):
+    """made = given/total in each row."""
+    for r in range(len(given) // length):
+        scale = 1 / total[r]
+        for c in range(length):
+            made[r * length + c] = given[r * length + c] * scale
 
 
 @kernel
-def _softmax(first, last, x, y, block):
-    classes = x.shape[1]
-    columns, total, bits = (
-        np.empty((classes, block), x.dtype),
-        np.empty(block, x.dtype),
-        np.empty(block, np.int32),
-    )
+def _softmax(first, last, x, y, length, few, block):
+    length = len(few) if len(few) > 0 else length
+    total, scratch = np.empty(block, x.dtype), np.empty(block * length, x.dtype)
     for k in range(first, last):
-        given, made = x[k * block : (k + 1) * block], y[k * block : (k + 1) * block]
-        n = len(given)
-        below_largest(given, columns, total)
-        total[:n] = 0
-        for c in range(classes):
-            exp_all(columns[c, :n], bits)
-            for r in range(n):
-                total[r] += columns[c, r]
-        for c in range(classes):
-            for r in range(n):
-                made[r, c] = columns[c, r] / total[r]
+        begin, end = k * block * length, (k + 1) * block * length
+        seen, made = x[begin:end], y[begin:end]
+        power = scratch[: len(seen)]
+        below_largest(seen, made, length)
+        exp_all(made, power)
+        sum_rows(power, total, length)
+        divide_rows(power, total, made, length)
 
 
 @kernel
-def _log_softmax(first, last, x, y, block):
-    classes = x.shape[1]
-    columns, total, bits = (
-        np.empty((classes, block), x.dtype),
-        np.empty(block, x.dtype),
-        np.empty(block, np.int32),
-    )
-    power = np.empty(block, x.dtype)
+def _log_softmax(first, last, x, y, length, few, block):
+    length = len(few) if len(few) > 0 else length
+    total, scratch = np.empty(block, x.dtype), np.empty(block * length, x.dtype)
     for k in range(first, last):
-        given, made = x[k * block : (k + 1) * block], y[k * block : (k + 1) * block]
-        n = len(given)
-        below_largest(given, columns, total)
-        total[:n] = 0
-        for c in range(classes):
-            for r in range(n):
-                power[r] = columns[c, r]
-            exp_all(power[:n], bits)
-            for r in range(n):
-                total[r] += power[r]
+        begin, end = k * block * length, (k + 1) * block * length
+        seen, made = x[begin:end], y[begin:end]
+        power, n = scratch[: len(seen)], len(seen) // length
+        below_largest(seen, made, length)
+        exp_all(made, power)
+        sum_rows(power, total, length)
         log_all(total[:n])
-        for c in range(classes):
-            for r in range(n):
-                made[r, c] = columns[c, r] - total[r]
+        for r in range(n):
+            for c in range(length):
+                made[r * length + c] -= total[r]
 
 
 @kernel
-def _log_softmax_gradient(first, last, grad, y, dx, block):
-    classes = y.shape[1]
-    columns, total, bits = (
-        np.empty((classes, block), y.dtype),
-        np.empty(block, y.dtype),
-        np.empty(block, np.int32),
-    )
+def _log_softmax_gradient(first, last, grad, y, dx, length, few, block):
+    length = len(few) if len(few) > 0 else length
+    scratch = np.empty(block * length, y.dtype)
     for k in range(first, last):
-        given, seen = grad[k * block : (k + 1) * block], y[k * block : (k + 1) * block]
-        made = dx[k * block : (k + 1) * block]
-        n = len(given)
-        total[:n] = 0
-        for c in range(classes):
-            for r in range(n):
-                columns[c, r] = seen[r, c]
-                total[r] += given[r, c]
-            exp_all(columns[c, :n], bits)
-        for c in range(classes):
-            for r in range(n):
-                made[r, c] = given[r, c] - columns[c, r] * total[r]
+        begin, end = k * block * length, (k + 1) * block * length
+        given, seen, made = grad[begin:end], y[begin:end], dx[begin:end]
+        power = scratch[: len(seen)]
+        exp_all(seen, power)
+        for r in range(len(seen) // length):
+            total = y.dtype.type(0)
+            for c in range(length):
+                total += given[r * length + c]
+            for c in range(length):
+                made[r * length + c] = given[r * length + c] - power[r * length + c] * total

@@ -1,5 +1,5 @@
 """Cross-entropy of class scores (logits) against class indices, for each pixel: the log-softmax and the
-choice in one.  The softmax is what the gradient needs.
+choice in one; or the choice alone.  The softmax is what the gradient needs.
 
     loss[n, i, j] = − w[t]·y[n, t, i, j],     y = log_softmax(logits),   t = target[n, i, j]
 
@@ -21,10 +21,7 @@ def cross_entropy(
     (N, ...), softmax (N, C, ...)).
     """
     y = log_softmax(logits, 1)
-    chosen, pixel_weight = _choose(y, target, weight, ignore_index)
-    loss = -pixel_weight * y.sum(axis=1, where=chosen)
-    loss[target == ignore_index] = 0  # also where y is NaN
-    return loss, pixel_weight, np.exp(y, out=y)
+    return *nll_loss(y, target, weight, ignore_index)[:2], np.exp(y, out=y)
 
 
 def cross_entropy_gradient(
@@ -40,6 +37,24 @@ def cross_entropy_gradient(
     ignored = np.broadcast_to((target == ignore_index)[:, None], dlogits.shape)
     dlogits[ignored] = 0  # also where softmax is NaN
     return dlogits
+
+
+def nll_loss(
+    y: np.ndarray, target: np.ndarray, weight: np.ndarray | None, ignore_index: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """y = log_softmax(logits) -> (loss (N, ...), weight of each pixel (N, ...), y)."""
+    chosen, pixel_weight = _choose(y, target, weight, ignore_index)
+    loss = -pixel_weight * y.sum(axis=1, where=chosen)
+    loss[target == ignore_index] = 0  # also where y is NaN
+    return loss, pixel_weight, y
+
+
+def nll_loss_gradient(
+    grad: np.ndarray, y: np.ndarray, target: np.ndarray, weight: np.ndarray | None, ignore_index: int
+) -> np.ndarray:
+    """dy = −grad·w[t] for the class t, 0 for the others."""
+    chosen, pixel_weight = _choose(y, target, weight, ignore_index)
+    return np.where(chosen, -(grad * pixel_weight)[:, None], np.zeros((), y.dtype))
 
 
 def _choose(y: np.ndarray, target: np.ndarray, weight: np.ndarray | None, ignore_index: int):
