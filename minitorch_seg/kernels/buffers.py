@@ -28,8 +28,10 @@ import numpy as np
 SMALLEST = 1 << 16  # bytes: below, the C library's allocator keeps its pages itself
 ALIGNMENT = 64
 
-_waiting: OrderedDict[int, list[np.ndarray]] = OrderedDict()  # by size; the size asked for last comes last
-_returned: deque[np.ndarray] = deque()  # not yet sorted in: a destructor may run anywhere and takes no lock
+Block = tuple[np.ndarray, int]  # bytes, and the address of the first that begins a cache line
+
+_waiting: OrderedDict[int, list[Block]] = OrderedDict()  # by size; the size asked for last comes last
+_returned: deque[Block] = deque()  # not yet sorted in: a destructor may run anywhere and takes no lock
 _held = _used = _most = 0  # bytes that wait, that are in use, and the most that were in use at one time
 _lock = threading.Lock()
 
@@ -39,8 +41,7 @@ class _Lease:
 
     def __init__(self, nbytes: int) -> None:
         self.block = _take(nbytes + ALIGNMENT)
-        address = self.block.ctypes.data
-        place = (address + -address % ALIGNMENT, False)  # False: it may be written
+        place = (self.block[1], False)  # False: it may be written
         self.__array_interface__ = {"version": 3, "shape": (nbytes,), "typestr": "|u1", "data": place}
 
     def __del__(self, returned: deque = _returned) -> None:
@@ -80,19 +81,22 @@ def release() -> None:
         _most = _used
 
 
-def _take(size: int) -> np.ndarray:
+def _take(size: int) -> Block:
     global _held, _used, _most
     with _lock:
         _sort_in()
-        fitting = [s for s, blocks in _waiting.items() if blocks and size <= s <= size * 5 // 4]
-        if fitting:
-            size = min(fitting)
+        if not _waiting.get(size):  # where none is as large as that, the next larger one
+            fitting = [s for s, blocks in _waiting.items() if blocks and size <= s <= size * 5 // 4]
+            size = min(fitting, default=size)
+        if _waiting.get(size):
             block = _waiting[size].pop()
             _held -= size
             _waiting.move_to_end(size)
         else:
             _give_back(max(_most * 3 // 2 - _used - size, 0))
-            block = np.empty(size, np.uint8)
+            memory = np.empty(size, np.uint8)
+            address = memory.ctypes.data
+            block = memory, address + -address % ALIGNMENT
         _used += size
         _most = max(_most, _used)
     return block
@@ -102,9 +106,10 @@ def _sort_in() -> None:
     global _held, _used
     while _returned:
         block = _returned.popleft()
-        _waiting.setdefault(block.nbytes, []).append(block)
-        _held += block.nbytes
-        _used -= block.nbytes
+        size = len(block[0])
+        _waiting.setdefault(size, []).append(block)
+        _held += size
+        _used -= size
 
 
 def _give_back(allowed: int) -> None:

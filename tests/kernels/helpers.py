@@ -99,6 +99,10 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         joined = as_map(np.concatenate([x, grad], axis=1))
         return k.add(x, x), k.add(as_map(x), joined[:, :6]), k.add(joined[:, 6:], as_map(grad))
 
+    def copy(k):
+        joined = as_map(np.concatenate([x, grad], axis=1))
+        return k.copy(x), k.copy(as_map(x)), k.copy(joined[:, :6])
+
     def interpolate(k):
         results = []
         for size in ((50, 20), (2 * side, 2 * side + 4)):
@@ -146,6 +150,7 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         "channel_sum": lambda k: (k.channel_sum(x),),
         "conv2d": conv2d,
         "conv_transpose2d": conv_transpose2d,
+        "copy": copy,
         "cross_entropy": cross_entropy,
         "interpolate": interpolate,
         "matmul": matmul,

@@ -12,25 +12,26 @@ from minitorch_seg.kernels.layout import empty_map_like, read_only
 from minitorch_seg.kernels.parallel import parallel_for
 from minitorch_seg.kernels.reference import add as reference
 
-CHUNK = 32768  # numbers in a chunk, about: NumPy is as good for a smaller array
+CHUNK = 16384  # numbers in a chunk, about
+FEWEST = 32768  # numbers up to which NumPy is as good
 
 
 def add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a + b, elementwise, broadcast; maps of several chunks by the kernel."""
     alike = a.shape == b.shape and a.dtype == b.dtype and a.dtype in (np.float32, np.float64)
-    between = (_between(a), _between(b)) if alike and a.size > CHUNK else (0, 0)
+    between = (between_pixels(a), between_pixels(b)) if alike and a.size > FEWEST else (0, 0)
     if 0 in between:
         return reference.add(a, b)
     y = empty_map_like(a)
     channels = a.shape[1]
     step = max(CHUNK // channels, 1)
     made = y.transpose(0, 2, 3, 1).reshape(-1, channels)
-    rows = _row(a, between[0]), _row(b, between[1])
+    rows = as_row(a, between[0]), as_row(b, between[1])
     parallel_for(_add, -(-len(made) // step), *rows, *between, made, step)
     return y
 
 
-def _between(x: np.ndarray) -> int:
+def between_pixels(x: np.ndarray) -> int:
     """How far a pixel lies from the next in memory, in numbers; 0 where x is not channels-last."""
     if x.ndim != 4 or not x.flags.aligned or not x.dtype.isnative:
         return 0
@@ -43,7 +44,7 @@ def _between(x: np.ndarray) -> int:
     return between if fits and between >= c else 0
 
 
-def _row(x: np.ndarray, between: int) -> np.ndarray:
+def as_row(x: np.ndarray, between: int) -> np.ndarray:
     """The memory from the first number of such a map to its last, as one row."""
     length = (x.size // x.shape[1] - 1) * between + x.shape[1]
     return read_only(as_strided(x, (length,), (x.itemsize,)))

@@ -9,6 +9,8 @@ twice (its mean, then its squared deviations from that mean), and the chunks' re
 loss (Chan, Golub and LeVeque, 1979): Σ(x − mean)² = Σ_chunks [M2_k + n_k·(mean_k − mean)²].
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from minitorch_seg.kernels.fast.stretches import ROWS, cut, gather, lay_out
@@ -24,10 +26,17 @@ def channel_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.full(x.shape[1], np.nan, x.dtype), np.full(x.shape[1], np.nan, x.dtype)
     means, squares = np.empty((2, chunks, x.shape[1]))
     parallel_for(_moments, chunks, flat, stretch, chunk, means, squares)
-    share = np.diff(np.minimum(np.arange(chunks + 1) * chunk, flat.size))[:, None] / flat.size
+    share = _shares(chunks, chunk, flat.size)
     mean = (share * means).sum(axis=0)
-    variance = squares.sum(axis=0) * (x.shape[1] / flat.size) + (share * (means - mean) ** 2).sum(axis=0)
-    return mean.astype(x.dtype), variance.astype(x.dtype)
+    squares *= x.shape[1] / flat.size
+    squares += share * (means - mean) ** 2
+    return mean.astype(x.dtype), squares.sum(axis=0).astype(x.dtype)
+
+
+@lru_cache(maxsize=512)
+def _shares(chunks: int, chunk: int, size: int) -> np.ndarray:
+    """The share of all numbers that each chunk has, as a column."""
+    return np.diff(np.minimum(np.arange(chunks + 1) * chunk, size))[:, None] / size
 
 
 def normalize(
@@ -41,8 +50,8 @@ def normalize(
     """y = (x − mean)·inv_std·weight + bias, with relu max(y, 0).  Without weight 1, without bias 0."""
     y = empty_map_like(x)
     flat, stretch, chunk, chunks = cut(x)
-    places = lay_out(_line(mean, inv_std, weight, bias), stretch, x.dtype)
-    parallel_for(_normalize, chunks, flat, stretch, chunk, places, relu, y.transpose(0, 2, 3, 1).reshape(-1))
+    line = _line(x.dtype, mean, inv_std, weight, bias)
+    parallel_for(_normalize, chunks, flat, stretch, chunk, line, relu, y.transpose(0, 2, 3, 1).reshape(-1))
     return y
 
 
@@ -60,29 +69,35 @@ def batch_norm_gradient(
     dx = empty_map_like(x)
     flat, stretch, chunk, chunks = cut(x)
     given = pixels(grad).reshape(-1)
-    line = _line(mean, inv_std, weight, bias)
-    places = lay_out(line, stretch, x.dtype)
-    sums, products = np.empty((2, chunks, x.shape[1]))
-    parallel_for(_gradient_sums, chunks, flat, given, stretch, chunk, places, relu, sums, products)
-    dbias, dweight = sums.sum(axis=0), products.sum(axis=0) * inv_std
-    m = max(flat.size // max(x.shape[1], 1), 1)
+    line = _line(x.dtype, mean, inv_std, weight, bias)
+    sums, products = both = np.empty((2, chunks, x.shape[1]))
+    parallel_for(_gradient_sums, chunks, flat, given, stretch, chunk, line, relu, sums, products)
+    dbias, dweight = gradients = both.sum(axis=1)
+    dweight *= inv_std
     # dx = scale·(g − dbias/m) − slope·(x − mean),   slope = scale·inv_std·dweight/m
-    terms = [np.zeros_like(dbias)] * 2 if constant else [dbias / m, line[1] * inv_std * (dweight / m)]
-    means = lay_out(terms, stretch, x.dtype)
+    terms = np.zeros((2, x.shape[1]), x.dtype)
+    if not constant:
+        terms[:] = gradients / max(flat.size // max(x.shape[1], 1), 1)
+        terms[1] *= line[1] * inv_std
     made = dx.transpose(0, 2, 3, 1).reshape(-1)
-    parallel_for(_gradient, chunks, flat, given, stretch, chunk, places, relu, means, made)
-    return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
+    parallel_for(_gradient, chunks, flat, given, stretch, chunk, line, relu, terms, made)
+    dbias, dweight = gradients.astype(x.dtype)
+    return dx, dweight, dbias
 
 
 def _line(
+    dtype: np.dtype,
     mean: np.ndarray,
     inv_std: np.ndarray,
     weight: np.ndarray | None,
     bias: np.ndarray | None,
-) -> list[np.ndarray]:
-    """y = (x − mean)·scale + shift: mean, scale, shift."""
-    scale = inv_std if weight is None else inv_std * weight
-    return [mean, scale, np.zeros_like(mean) if bias is None else bias]
+) -> np.ndarray:
+    """y = (x − mean)·scale + shift: mean, scale and shift of each channel, (3, C)."""
+    line = np.empty((3, len(mean)), dtype)
+    line[0] = mean
+    line[1] = inv_std if weight is None else inv_std * weight
+    line[2] = 0 if bias is None else bias
+    return line
 
 
 @kernel
@@ -132,7 +147,8 @@ def _moments(first, last, x, stretch, chunk, means, squares):
 
 
 @kernel
-def _normalize(first, last, x, stretch, chunk, places, relu, y):
+def _normalize(first, last, x, stretch, chunk, line, relu, y):
+    places = lay_out(line, stretch)
     mean, scale, shift = places[0], places[1], places[2]
     zero = x.dtype.type(0)
     for k in range(last - 1, first - 1, -1):  # backwards: the last chunks are still in the cache
@@ -144,7 +160,8 @@ def _normalize(first, last, x, stretch, chunk, places, relu, y):
 
 
 @kernel
-def _gradient_sums(first, last, x, grad, stretch, chunk, places, relu, sums, products):
+def _gradient_sums(first, last, x, grad, stretch, chunk, line, relu, sums, products):
+    places = lay_out(line, stretch)
     mean, scale, shift = places[0], places[1], places[2]
     total, product = np.empty(stretch), np.empty(stretch)
     zero, plain = x.dtype.type(0), not relu
@@ -178,7 +195,8 @@ def _gradient_sums(first, last, x, grad, stretch, chunk, places, relu, sums, pro
 
 
 @kernel
-def _gradient(first, last, x, grad, stretch, chunk, places, relu, means, dx):
+def _gradient(first, last, x, grad, stretch, chunk, line, relu, terms, dx):
+    places, means = lay_out(line, stretch), lay_out(terms, stretch)
     mean, scale, shift = places[0], places[1], places[2]
     level, slope = means[0], means[1]
     zero, plain = x.dtype.type(0), not relu

@@ -7,30 +7,47 @@ place in the map's own dtype, and from there into float64: so rounding does not 
 converted.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from minitorch_seg.kernels.jit import part
-from minitorch_seg.kernels.layout import pixels, read_only
+from minitorch_seg.kernels.layout import pixels
 
 STRETCH = 512  # numbers
-CHUNK = 32768  # numbers: 128 KiB in float32, so that a second walk finds them in the cache
+CHUNK = 32768  # numbers at most, about: 128 KiB in float32, so that a second walk finds them in the cache
+SHARES = 8  # chunks are a multiple of it, and of one length but the last: 2, 4 or 8 threads end together
 ROWS = 8
 
 
 def cut(x: np.ndarray) -> tuple[np.ndarray, int, int, int]:
     """The map x as one row, and how many numbers make a stretch, how many a chunk, how many chunks x."""
-    flat, channels = pixels(x).reshape(-1), x.shape[1]
-    stretch = max(STRETCH // max(channels, 1), 1) * channels
-    chunk = max(CHUNK // max(stretch, 1), 1) * stretch
-    return flat, stretch, chunk, -(-flat.size // max(chunk, 1))
+    flat = pixels(x).reshape(-1)
+    return flat, *_lengths(flat.size, x.shape[1])
 
 
-def lay_out(values: list[np.ndarray], stretch: int, dtype: np.dtype) -> np.ndarray:
-    """Several values a channel -> each laid out along a stretch, of shape (len(values), stretch)."""
-    places = np.empty((len(values), stretch // max(len(values[0]), 1), len(values[0])), dtype)
-    for i, value in enumerate(values):
-        places[i] = value
-    return read_only(places.reshape(len(values), stretch))
+@lru_cache(maxsize=512)
+def _lengths(size: int, channels: int) -> tuple[int, int, int]:
+    if size == 0:
+        return 0, 0, 0
+    stretch = max(STRETCH // channels, 1) * channels
+    chunks = -(-size // CHUNK)
+    if chunks > 1:
+        chunks = -(-chunks // SHARES) * SHARES
+    chunk = -(-size // (chunks * stretch)) * stretch
+    return stretch, chunk, -(-size // chunk)
+
+
+@part
+def lay_out(values, stretch):
+    """Several values a channel (n, C) -> each laid out along a stretch (n, stretch)."""
+    count, channels = values.shape
+    places = np.empty((count, stretch), values.dtype)
+    for i in range(count):
+        for start in range(0, stretch, channels):
+            for c in range(channels):
+                places[i, start + c] = values[i, c]
+    return places
 
 
 @part

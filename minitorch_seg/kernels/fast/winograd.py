@@ -35,12 +35,13 @@ from minitorch_seg.kernels.jit import kernel, part
 from minitorch_seg.kernels.parallel import parallel_for
 from minitorch_seg.kernels.sizes import Pair
 
-BLOCK = 24  # tiles transformed together, at least
+BLOCK, SMALLEST = 24, 12  # tiles transformed together, about; and at least, where threads share few of them
+SHARES = 4  # chunks are a multiple of it, so that 2 or 4 threads end together
 LONGEST_SUM = 256  # tiles whose products are added up in one running sum of a weight gradient
 SUMS = 2**24  # numbers in all these sums together, at most about
-FEW_SUMS = 2**18  # numbers from which a sum is large: then there are two of them where two will do
-STRIP = 8  # input channels whose weights are brought into another order together
-ALONE = 2**14  # weights below which that is done by one thread: to wake another takes longer
+FEW_SUMS = 2**16  # numbers from which a sum is large: then there are two of them where two will do
+STRIP = 4  # input channels whose weights are brought into another order together
+ALONE = 2**15  # numbers up to which one thread does that in less time than it takes to share the work
 
 
 def correlate(
@@ -63,9 +64,9 @@ def correlate(
         np.zeros(wide, y.dtype),
     )
     shift = nothing if bias is None else fill_up(bias, wide)
-    _by_strips(_pack_weight, channels, outputs, weight, places, channels, outputs, packed)
+    _by_strips(_pack_weight, channels, len(packed), weight, places, channels, outputs, packed)
     tiles = y.shape[0] * -(-y.shape[1] // 4) * -(-y.shape[2] // 4)
-    chunks = -(-tiles // _together(channels, outputs))
+    chunks = min(-(-tiles // (SHARES * BLOCK)) * SHARES, max(tiles // SMALLEST, 1))
     shape, offset = (*x.shape, *y.shape[1:]), (int(padding[0]), int(padding[1]))
     maps = x.reshape(-1), packed, shift, y.reshape(-1)
     parallel_for(_correlate, chunks, chunks, *maps, shape, offset, np.zeros(1, np.int64), nothing)
@@ -76,34 +77,28 @@ def weight_gradient(x: np.ndarray, grad: np.ndarray, padding: Pair) -> np.ndarra
     channels, outputs = x.shape[3], grad.shape[3]
     size = 36 * (channels + OUTER_SPARE) * padded(outputs, x.dtype)
     tiles = grad.shape[0] * -(-grad.shape[1] // 4) * -(-grad.shape[2] // 4)
-    chunks = max(-(-tiles // LONGEST_SUM), min(4 if size < FEW_SUMS else 2, -(-tiles // BLOCK)))
+    shares = SHARES if size < FEW_SUMS else 2
+    chunks = min(-(-tiles // (shares * LONGEST_SUM)) * shares, tiles // BLOCK)
     chunks = max(min(chunks, SUMS // size), min(2, tiles))
     sums = buffers.empty((chunks, size), x.dtype)
-    block = min(_together(channels, outputs), -(-tiles // chunks))
+    block = min(BLOCK, -(-tiles // chunks))
     steps = [36 * padded(n, x.dtype) * np.arange(block) for n in (channels, outputs)]
     rows = np.minimum(np.arange(channels + OUTER_SPARE), channels - 1)
     shape, offset = (*x.shape, *grad.shape[1:]), (int(padding[0]), int(padding[1]))
     maps = x.reshape(-1), grad.reshape(-1), sums
     parallel_for(_weight_gradient, chunks, *maps, shape, offset, rows, *steps)
     total = np.empty((outputs, channels, 3, 3), x.dtype)
-    _by_strips(_unpack_gradient, channels, outputs, sums, channels, outputs, total.reshape(-1))
+    _by_strips(_unpack_gradient, channels, sums.size, sums, channels, outputs, total.reshape(-1))
     return total
 
 
-def _by_strips(kernel: Callable[..., None], channels: int, outputs: int, *args: Any) -> None:
-    """Runs a kernel over strips of input channels, on several threads where there is enough to do."""
+def _by_strips(kernel: Callable[..., None], channels: int, numbers: int, *args: Any) -> None:
+    """Runs a kernel over strips of input channels, on several threads where it moves enough numbers."""
     strips = -(-channels // STRIP)
-    if channels * outputs < ALONE:
+    if numbers <= ALONE:
         kernel(0, strips, *args)
     else:
         parallel_for(kernel, strips, *args)
-
-
-def _together(channels: int, outputs: int) -> int:
-    """Tiles transformed together: so many that V and M are as large as U, which is read or written once for
-    all of them.
-    """
-    return max(channels * outputs // (channels + outputs), BLOCK)
 
 
 @part
@@ -232,24 +227,25 @@ def _unpack_gradient(first, last, sums, channels, outputs, dweight):
     """dw = Gᵀ dU G for strips of input channels, where dU is the sum of all chunks' sums."""
     width = VECTOR_BYTES // sums.itemsize
     wide = -(-outputs // width) * width
-    total, taps = np.empty(36 * wide, sums.dtype), np.empty(STRIP * 9 * wide, sums.dtype)
+    total, taps = np.empty(36 * STRIP * wide, sums.dtype), np.empty(STRIP * 9 * wide, sums.dtype)
     for strip in range(first, last):
         begin, end = strip * STRIP, min((strip + 1) * STRIP, channels)
-        for c in range(begin, end):
-            for k in range(36):
-                start = (k * (channels + OUTER_SPARE) + c) * wide
-                part = total[k * wide : (k + 1) * wide]
-                part[:] = sums[0, start : start + wide]
-                for chunk in range(1, len(sums)):
-                    more = sums[chunk, start : start + wide]
-                    for o in range(wide):
-                        part[o] += more[o]
+        length = (end - begin) * wide
+        for k in range(36):
+            start = (k * (channels + OUTER_SPARE) + begin) * wide
+            part = total[k * length : (k + 1) * length]
+            part[:] = sums[0, start : start + length]
+            for chunk in range(1, len(sums)):
+                more = sums[chunk, start : start + length]
+                for i in range(length):
+                    part[i] += more[i]
+        for c in range(end - begin):
             for o in range(0, wide, width):
-                target = (c - begin) * 9 * wide + o
-                _check(len(total), o, 6 * wide, wide, width, (0, 6, 0, 6))
+                source, target = c * wide + o, c * 9 * wide + o
+                _check(len(total), source, 6 * length, length, width, (0, 6, 0, 6))
                 _check(len(taps), target, 3 * wide, wide, width, (0, 3, 0, 3))
                 transform_tile(
-                    WEIGHT_GRADIENT, 0, total, o, 6 * wide, wide, width,
+                    WEIGHT_GRADIENT, 0, total, source, 6 * length, length, width,
                     taps, target, 3 * wide, wide, width, (0, 3, 0, 3), total, 0,
                 )  # fmt: skip
         for o in range(outputs):
