@@ -18,10 +18,17 @@ from typing import Any
 
 import numba
 from numba.core import event
+from numba.core.registry import cpu_target
 
 config: Any = numba.config  # Numba fills it from NUMBA_... variables while it is imported
 FAST_MATH = {"reassoc", "nsz", "contract", "arcp", "afn"}  # not "nnan", not "ninf": both must stay visible
 NOTICE_AFTER = 2.0  # seconds of compiling
+
+_TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()[:3]
+_FEATURES = _FEATURES.split(",")
+#: Bytes of a vector register, and how many registers there are.
+VECTOR_BYTES = 64 if "+avx512f" in _FEATURES else 32 if "+avx2" in _FEATURES else 16
+REGISTERS = 32 if VECTOR_BYTES == 64 or _TRIPLE.startswith(("aarch64", "arm64")) else 16
 
 
 def part(function: Callable) -> Callable:

@@ -16,6 +16,7 @@ from minitorch_seg.errors import UserError
 from minitorch_seg.kernels import dispatch, parallel
 from minitorch_seg.kernels.fast import conv2d as fast
 from minitorch_seg.kernels.fast import conv_transpose2d as fast_transposed
+from minitorch_seg.kernels.fast import panels
 from minitorch_seg.kernels.layout import is_map
 from minitorch_seg.kernels.reference import conv2d as reference
 from minitorch_seg.kernels.reference import conv_transpose2d as reference_transposed
@@ -133,6 +134,7 @@ CASES = [
     ((2, 40, 15, 21), 83, (3, 3), ((1, 1), (0, 2), (1, 1), 1)),
     ((3, 12, 35, 33), 18, (3, 2), ((2, 1), (1, 2), (1, 2), 3)),
     ((2, 5, 30, 31), 7, (1, 1), ((1, 1), (0, 0), (1, 1), 1)),
+    ((3, 3, 27, 29), 21, (5, 4), ((2, 1), (2, 1), (1, 1), 1)),
 ]
 DEPTHWISE = [
     ((3, 37, 35, 33), 37, (3, 3), ((1, 1), (1, 1), (1, 1), 37)),
@@ -179,6 +181,22 @@ def test_direct_leaves_nan_and_infinity_where_they_belong(value):
     touched[0, :, 5:8, 18:20] = True
     assert not np.isfinite(found[touched]).any()
     np.testing.assert_array_equal(found[~touched], clean[~touched])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_few_outputs_leave_nan_and_infinity_where_they_belong(value):
+    """Vectors along the terms: their last one ends within a pixel that the tap does not see."""
+    assert panels.dots_pay(2, 3, 57, np.dtype("float32"))
+    x, weight, bias, _ = arrays((1, 19, 12, 20), 2, (3, 3), SAME)
+    clean = fast.conv2d(x, weight, bias, *SAME)
+    close(clean, reference.conv2d(x, weight, bias, *SAME))
+    for place in ((6, 9), (0, 0), (11, 19)):
+        poisoned = x.copy()
+        poisoned[0, 0, *place] = value
+        found = fast.conv2d(poisoned, weight, bias, *SAME)
+        seen = ~np.isfinite(reference.conv2d(poisoned, weight, bias, *SAME))
+        np.testing.assert_array_equal(~np.isfinite(found), seen)
+        np.testing.assert_array_equal(found[~seen], clean[~seen])
 
 
 def test_winograd_never_hides_a_nan():

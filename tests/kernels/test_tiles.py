@@ -5,7 +5,7 @@ fit.
 import numpy as np
 import pytest
 
-from minitorch_seg.kernels.fast import panels, tile_ir, transforms
+from minitorch_seg.kernels.fast import panels, tile_ir, tile_twins, transforms
 from minitorch_seg.kernels.jit import kernel
 
 DTYPES = ["float32", "float64"]
@@ -33,6 +33,13 @@ def multiply(A, a_rows, starts, taps, terms, B, bias, C, c_rows, count, outputs,
         C,
         (0, 99, 0, 99),
     )
+
+
+@kernel
+def dots(A, a_rows, starts, taps, terms, B, bias, C, c_rows, count, outputs):
+    spare = count + panels.SPARE_ROWS
+    reach = panels.bounds(a_rows, min(spare, len(a_rows))) + panels.bounds(c_rows, min(spare, len(c_rows)))
+    panels.dot_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, count, outputs)
 
 
 @kernel
@@ -76,6 +83,31 @@ def test_a_product_of_panels_is_a_matrix_product(outputs, dtype):
     assert (made[:, :, outputs:] == 99).all() and (C[:5] == 99).all()
 
 
+@pytest.mark.parametrize("terms", [1, 15, 16, 45])
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dot_products_are_a_matrix_product(outputs, terms, dtype):
+    """What lies behind a tap's terms is not seen, not even where it is not a number."""
+    rng = np.random.default_rng(0)
+    count, shifts, line = 13, [4, 190, 61], 60
+    A = np.full(count * line + 300, np.nan, dtype)
+    a_rows = np.minimum(np.arange(count + panels.SPARE_ROWS), count - 1) * line
+    for row in a_rows[:count]:
+        for shift in shifts:
+            A[7 + row + shift : 7 + row + shift + terms] = rng.standard_normal(terms)
+    matrix = rng.standard_normal((len(shifts) * terms, outputs)).astype(dtype)
+    bias = rng.standard_normal(2 + outputs).astype(dtype)
+    c_rows = np.minimum(np.arange(count + panels.SPARE_ROWS), count - 1) * (outputs + 2)
+    C = np.full(5 + count * (outputs + 2), 99, dtype)
+    B = np.append(np.zeros(1, dtype), panels.pack_dots(matrix, len(shifts)))
+    dots(A, a_rows, (7, 1, 2, 5), np.array(shifts), terms, B, bias, C, c_rows, count, outputs)
+    made = C[5:].reshape(count, outputs + 2)
+    for i in range(count):
+        row = np.concatenate([A[7 + a_rows[i] + t :][:terms] for t in shifts]).astype("float64")
+        np.testing.assert_allclose(made[i, :outputs], bias[2:] + row @ matrix, rtol=0, atol=1e-5)
+    assert (made[:, outputs:] == 99).all() and (C[:5] == 99).all()
+
+
 @pytest.mark.parametrize("read", [1, 16, 19, 40, 64, 70])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_sum_of_outer_products(read, dtype):
@@ -110,6 +142,18 @@ def test_a_tile_that_would_leave_its_arrays_is_refused(wrong):
         multiply(A, rows, starts, np.zeros(1, np.int64), 8, B, bias, C, rows, 1, count, 1)
 
 
+@pytest.mark.parametrize("wrong", ["a", "b", "c", "bias", "rows", "outputs"])
+def test_a_dot_product_that_would_leave_its_arrays_is_refused(wrong):
+    sizes = {"a": 20, "b": panels.DOTS * panels.lanes_of(np.dtype("float32")), "c": 16, "bias": 2}
+    sizes |= {"rows": 1 + panels.SPARE_ROWS, "outputs": 2}
+    sizes[wrong] += panels.DOTS if wrong == "outputs" else -1
+    A, B, C, bias = (np.zeros(sizes[k], "float32") for k in ("a", "b", "c", "bias"))
+    rows = np.zeros(sizes["rows"], np.int64)
+    starts = 16, 0, 0, 16 - sizes["outputs"]
+    with pytest.raises(IndexError, match="would leave"):
+        dots(A, rows, starts, np.zeros(1, np.int64), 4, B, bias, C, rows, 1, sizes["outputs"])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("window", [(0, 6, 0, 6), (1, 6, 0, 4), (2, 3, 5, 6), (3, 3, 0, 6)])
 def test_a_transform_equals_its_twin(dtype, window):
@@ -118,7 +162,7 @@ def test_a_transform_equals_its_twin(dtype, window):
     bias = np.zeros(tile_ir.VECTOR_BYTES // np.dtype(dtype).itemsize, dtype)
     found, expected = np.full(800, 7, dtype), np.full(800, 7, dtype)
     transform(S, found, window, bias)
-    tile_ir.transform_twin(0, 1, S, 3, 90, 15, 2, expected, 1, 120, 20, 2, window, bias, 0)
+    tile_twins.transform(0, 1, S, 3, 90, 15, 2, expected, 1, 120, 20, 2, window, bias, 0)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     assert (found != 7).sum() == 72 or window[0] == window[1]
 

@@ -17,6 +17,8 @@ from minitorch_seg.kernels.jit import part
 LONGEST, SHORTEST = 480, 24  # outputs of a block
 SCRATCH = 65536  # numbers in the pixels under a block, about: 256 KiB in float32
 
+Passes = tuple[tuple[Pass, ...], tuple[Pass, ...]]  # of rows and of columns
+
 
 class Axis(NamedTuple):
     """Rows or columns: place i sees `span` pixels from i·in_stride + low on, and is written at i·out_stride.

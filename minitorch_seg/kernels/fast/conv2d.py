@@ -4,12 +4,15 @@
 channels that see themselves alone, `cpu/conv2d.py` the plain loops.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.kernels.cpu import conv2d as plain
 from minitorch_seg.kernels.cpu.passes import Pass
 from minitorch_seg.kernels.fast import depthwise, direct, winograd
+from minitorch_seg.kernels.fast.blocks import Passes
 from minitorch_seg.kernels.layout import contiguous, empty_map, pixels
 from minitorch_seg.kernels.sizes import Pair, window_counts
 
@@ -103,11 +106,10 @@ def conv2d_weight_gradient(
     return np.ascontiguousarray(dweight.transpose(0, 4, 3, 1, 2)).reshape(o, c // groups, *kernel_size)
 
 
-def _passes(
-    size: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
-) -> tuple[list[Pass], list[Pass]]:
+@lru_cache(maxsize=512)
+def _passes(size: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Passes:
     rows, columns = (
-        [Pass(tuple(range(k)), tuple(i * d - p for i in range(k)), s, 1, 0, n)]
+        (Pass(tuple(range(k)), tuple(i * d - p for i in range(k)), s, 1, 0, n),)
         for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
     )
     return rows, columns

@@ -1,11 +1,14 @@
 """Transposed convolution, and so the gradient of a convolution with respect to its input."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.kernels.cpu import conv_transpose2d as plain
 from minitorch_seg.kernels.cpu.passes import transposed_passes
 from minitorch_seg.kernels.fast import depthwise, direct, winograd
+from minitorch_seg.kernels.fast.blocks import Passes
 from minitorch_seg.kernels.fast.conv2d import choose
 from minitorch_seg.kernels.layout import contiguous, empty_map, pixels
 from minitorch_seg.kernels.sizes import Pair
@@ -36,15 +39,18 @@ def conv_transpose2d(
         return y
     if (*kernel, *stride, *padding) == (1, 1, 1, 1, 0, 0) and tuple(output_size) == x.shape[2:]:
         source, result = source.reshape(1, 1, -1, c), result.reshape(1, 1, -1, o)
-    rows, columns = (
-        transposed_passes(*axis)
-        for axis in zip(result.shape[1:3], kernel, stride, padding, dilation, strict=True)
-    )
+    passes = _passes(result.shape[1:3], (kernel[0], kernel[1]), stride, padding, dilation)
     if algorithm == "depthwise":
-        depthwise.correlate(
-            source, weight.reshape(o, *kernel).transpose(1, 2, 0), shift, result, (rows, columns)
-        )
+        depthwise.correlate(source, weight.reshape(o, *kernel).transpose(1, 2, 0), shift, result, passes)
         return y
     parts = weight.reshape(groups, c // groups, part, *kernel).transpose(0, 3, 4, 1, 2)
-    direct.correlate(source, parts, shift, result, (rows, columns))
+    direct.correlate(source, parts, shift, result, passes)
     return y
+
+
+@lru_cache(maxsize=512)
+def _passes(size: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Passes:
+    rows, columns = (
+        tuple(transposed_passes(*axis)) for axis in zip(size, kernel, stride, padding, dilation, strict=True)
+    )
+    return rows, columns

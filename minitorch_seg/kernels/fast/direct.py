@@ -20,16 +20,26 @@ that no tap needs to ask whether it lies inside (`blocks.py`).
 import numpy as np
 
 from minitorch_seg.kernels import buffers
-from minitorch_seg.kernels.cpu.passes import Pass
-from minitorch_seg.kernels.fast.blocks import copy_size, list_places, next_block, place_of, plan, windows
+from minitorch_seg.kernels.fast.blocks import (
+    Passes,
+    copy_size,
+    list_places,
+    next_block,
+    place_of,
+    plan,
+    windows,
+)
 from minitorch_seg.kernels.fast.panels import (
+    OUTER_2,
     OUTER_SPARE,
     SPARE_ROWS,
     bounds,
-    lanes_of,
+    dot_panels,
+    dots_pay,
     multiply_panels,
     outer_panels,
     pack,
+    pack_dots,
     padded,
 )
 from minitorch_seg.kernels.jit import kernel
@@ -38,9 +48,9 @@ from minitorch_seg.kernels.parallel import parallel_for
 LIGHT = 256  # products for an output up to which memory sets the pace: then the next block is fetched ahead
 PARTIAL_SUMS = 2**18  # numbers in all partial sums of a weight gradient together, at most about
 SUMS = 8, 32  # how many partial sums: more only where they are small
-# Outer products read about so many bytes of pixels, and at least so many pixels, before they return to the
+# Outer products read about so many bytes of both maps, and at least so many pixels, before they return to the
 # first one with the next rows: then these are still in the nearest cache.
-RUN, SHORTEST_RUN = 24576, 48
+RUN, SHORTEST_RUN = 32768, 48
 
 
 def correlate(
@@ -48,7 +58,7 @@ def correlate(
     weight: np.ndarray,
     bias: np.ndarray | None,
     y: np.ndarray,
-    passes: tuple[list[Pass], list[Pass]],
+    passes: Passes,
 ) -> None:
     """Fills y (N, H, W, O) from x (N, h, w, C) and weight (groups, kh, kw, C/groups, O/groups)."""
     groups, kh, kw, _, outputs = weight.shape
@@ -59,24 +69,26 @@ def correlate(
                 gap[...] = 0 if bias is None else bias
     if not all(any(p.taps for p in axis) for axis in passes):
         return
-    way = plan(tuple(passes[0]), tuple(passes[1]), x.shape[1:], groups, y.shape[2])
+    way = plan(*passes, x.shape[1:], groups, y.shape[2])
     merged = way.merged
     weight = np.ascontiguousarray(weight)
+    outputs *= merged
+    dots = all(dots_pay(outputs, count, terms, x.dtype) for count, terms in way.jobs[:, 5:].tolist())
     packed, starts = [], [0]
-    for down, several in way.used:
+    for job, (down, several) in enumerate(way.used):
         whole = (down, *several) == (tuple(range(kh)), tuple(range(kw)))
         taps = [weight if whole else weight[:, down][:, :, across] for across in several]
         matrices = taps[0] if merged == 1 else np.concatenate(taps, axis=4)
-        packed += [pack(m) for m in matrices.reshape(groups, -1, outputs * merged)]
+        for matrix in matrices.reshape(groups, -1, outputs):
+            packed.append(pack_dots(matrix, way.jobs[job, 5]) if dots else pack(matrix))
         starts.append(starts[-1] + groups * len(packed[-1]))
-    outputs *= merged
     shift = np.zeros((groups, padded(outputs, y.dtype)), y.dtype)
     if bias is not None:
         shift[:, :outputs] = (bias if merged == 1 else np.tile(bias, merged)).reshape(groups, outputs)
     maps = x.reshape(-1), np.concatenate(packed), np.array(starts), shift.reshape(-1), y.reshape(-1)
     shapes = *x.shape[1:], y.shape[1], y.shape[2] // merged, groups, outputs
     geometry = way.rows, way.columns, way.jobs, way.copied_taps, way.taps
-    parallel_for(_correlate, x.shape[0] * way.blocks, *maps, shapes, *geometry)
+    parallel_for(_correlate, x.shape[0] * way.blocks, *maps, dots, shapes, *geometry)
 
 
 def weight_gradient(
@@ -84,15 +96,16 @@ def weight_gradient(
     grad: np.ndarray,
     groups: int,
     kernel: tuple[int, int],
-    passes: tuple[list[Pass], list[Pass]],
+    passes: Passes,
 ) -> np.ndarray:
     """Σ over all outputs of grad times what each tap sees: (groups, kh, kw, C/groups, O/groups)."""
     part, outputs = x.shape[3] // groups, grad.shape[3] // groups
-    way = plan(tuple(passes[0]), tuple(passes[1]), x.shape[1:], groups, grad.shape[2])
+    way = plan(*passes, x.shape[1:], groups, grad.shape[2])
     terms, taps = int(way.jobs[0, 6]), len(way.taps)
-    # The rows of an outer product are single numbers, its columns whole vectors.  Where there are too few
-    # outputs for a vector, x gives the columns: one product for each tap.
-    swapped = groups == 1 and 2 * outputs <= lanes_of(x.dtype) and outputs < terms
+    # The rows of an outer product are single numbers, its columns whole vectors.  Where that leaves fewer
+    # places empty, x gives the columns: one product for each tap.
+    filled = _filled(terms * taps, outputs, x.dtype)
+    swapped = groups == 1 and taps * _filled(outputs, terms, x.dtype) < filled
     products, count, columns = (taps, outputs, terms) if swapped else (groups, terms * taps, outputs)
     a_rows = [np.zeros(count + OUTER_SPARE, np.int64) for _ in range(2)]
     for rows, starts in zip(a_rows, (way.copied_taps, way.taps), strict=True):
@@ -102,7 +115,7 @@ def weight_gradient(
     units = len(x) * way.blocks
     chunks = min(units, max(SUMS[0], min(SUMS[1], PARTIAL_SUMS // size)))
     sums = buffers.empty((chunks, size), x.dtype)
-    line = x.shape[3] * way.columns.in_stride * way.rows.span * x.itemsize
+    line = (x.shape[3] * way.columns.in_stride * way.rows.span + grad.shape[3]) * x.itemsize
     shapes = *x.shape[1:], *grad.shape[1:], groups, columns, units, max(RUN // line, SHORTEST_RUN)
     geometry = way.rows, way.columns, way.copied_taps, way.taps, *a_rows
     parallel_for(_weight_gradient, chunks, x.reshape(-1), grad.reshape(-1), sums, shapes, swapped, *geometry)
@@ -112,8 +125,13 @@ def weight_gradient(
     return total.reshape(groups, *kernel, part, outputs)
 
 
+def _filled(rows: int, columns: int, dtype: np.dtype) -> int:
+    """Places of the tiles that cover so many rows and columns."""
+    return -(-rows // OUTER_2) * OUTER_2 * padded(columns, dtype)
+
+
 @kernel
-def _correlate(first, last, x, packed, starts, bias, y, shapes, rows, columns, jobs, copied_taps, taps):
+def _correlate(first, last, x, packed, starts, bias, y, dots, shapes, rows, columns, jobs, copied_taps, taps):
     height, breadth, channels, out_height, out_breadth, groups, outputs = shapes
     copy = np.empty(copy_size(rows, columns, channels), y.dtype)
     a_rows = np.empty(rows.block * columns.block + SPARE_ROWS, np.int64)
@@ -153,11 +171,17 @@ def _correlate(first, last, x, packed, starts, bias, y, shapes, rows, columns, j
                     starts[job] + group * (starts[job + 1] - starts[job]) // groups,
                     group * (len(bias) // groups), made + group * outputs, 0, 0, 0,
                 )  # fmt: skip
-                multiply_panels(
-                    x if inside else copy, a_rows, y, c_rows, a_bounds + c_bounds, begin,
-                    shown[tap : tap + count], terms, packed, bias, made_high * made_wide, outputs, 1,
-                    x, y, ahead,
-                )  # fmt: skip
+                if dots:
+                    dot_panels(
+                        x if inside else copy, a_rows, y, c_rows, a_bounds + c_bounds, begin[:4],
+                        shown[tap : tap + count], terms, packed, bias, made_high * made_wide, outputs,
+                    )  # fmt: skip
+                else:
+                    multiply_panels(
+                        x if inside else copy, a_rows, y, c_rows, a_bounds + c_bounds, begin,
+                        shown[tap : tap + count], terms, packed, bias, made_high * made_wide, outputs, 1,
+                        x, y, ahead,
+                    )  # fmt: skip
 
 
 @kernel

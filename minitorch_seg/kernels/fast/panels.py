@@ -10,21 +10,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from minitorch_seg.kernels.fast.tile_ir import (
-    REGISTERS,
-    VECTOR_BYTES,
-    multiply_tile,
-    outer_tile,
-    prefetch,
-)
-from minitorch_seg.kernels.jit import part
+from minitorch_seg.kernels.fast.tile_ir import dot_tile, multiply_tile, outer_tile, prefetch
+from minitorch_seg.kernels.jit import REGISTERS, VECTOR_BYTES, part
 
 MOST = 4 if REGISTERS == 32 else 2
 # Rows of a tile with one, two, three, four vectors: its sums, the vectors and one more fit the registers.
-ROWS_1, ROWS_2, ROWS_3, ROWS_4 = (12, 12, 8, 6) if REGISTERS == 32 else (8, 6, 6, 6)
-OUTER_1, OUTER_2, OUTER_3, OUTER_4 = (8, 8, 8, 6) if REGISTERS == 32 else (8, 6, 6, 6)
+ROWS_1, ROWS_2, ROWS_3, ROWS_4 = (12, 12, 8, 6) if REGISTERS == 32 else (10, 6, 6, 6)
+OUTER_1, OUTER_2, OUTER_3, OUTER_4 = (8, 8, 8, 6) if REGISTERS == 32 else (9, 6, 6, 6)
+DOTS, DOT_ROWS = 3, 8 if REGISTERS == 32 else 4  # outputs and rows of a tile of dot products
 # So many rows more than are wanted may be computed.
-SPARE_ROWS, OUTER_SPARE = max(ROWS_1, ROWS_2) - 1, max(OUTER_1, OUTER_2) - 1
+SPARE_ROWS, OUTER_SPARE = max(ROWS_1, ROWS_2, DOT_ROWS) - 1, max(OUTER_1, OUTER_2) - 1
 
 
 def lanes_of(dtype: np.dtype) -> int:
@@ -58,11 +53,32 @@ def pack(matrix: np.ndarray) -> np.ndarray:
     """(terms, outputs) -> the packed weight, flat."""
     terms, outputs = matrix.shape
     width = lanes_of(matrix.dtype)
-    whole = np.zeros((terms, padded(outputs, matrix.dtype)), matrix.dtype)
-    whole[:, :outputs] = matrix
+    whole = matrix
+    if outputs % width:
+        whole = np.zeros((terms, padded(outputs, matrix.dtype)), matrix.dtype)
+        whole[:, :outputs] = matrix
     bounds = panel_bounds(whole.shape[1] // width)
+    if len(bounds) == 2:
+        return whole.reshape(-1)
     parts = [whole[:, a * width : b * width].reshape(-1) for a, b in pairwise(bounds)]
     return np.concatenate(parts)
+
+
+def dots_pay(outputs: int, taps: int, terms: int, dtype: np.dtype) -> bool:
+    """Whether vectors along the terms make so few outputs in fewer steps than vectors along the outputs,
+    which leave most places empty.  To add a vector's places up costs about as much as four steps.
+    """
+    return outputs <= DOTS and DOTS * (taps * -(-terms // lanes_of(dtype)) + 4) < taps * terms
+
+
+def pack_dots(matrix: np.ndarray, taps: int) -> np.ndarray:
+    """(taps · terms, outputs) -> the weight as tiles of dot products read it, flat (`tile_twins.dot`)."""
+    outputs, width = matrix.shape[1], lanes_of(matrix.dtype)
+    terms = len(matrix) // taps
+    steps = -(-terms // width)
+    whole = np.zeros((taps, steps * width, DOTS), matrix.dtype)
+    whole[:, :terms, :outputs] = matrix.reshape(taps, terms, outputs)
+    return whole.reshape(taps, steps, width, DOTS).transpose(0, 1, 3, 2).reshape(-1)
 
 
 @part
@@ -168,6 +184,29 @@ def multiply_panels(
 
 
 @part
+def dot_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, count, outputs):
+    """One product as `multiply_panels` makes it, of at most DOTS outputs, with B from `pack_dots`."""
+    a, b, z, c = starts
+    low_a, high_a, low_c, high_c = reach
+    width = VECTOR_BYTES // C.itemsize
+    low_t, high_t = bounds(taps, len(taps))
+    if (
+        min(len(a_rows), len(c_rows)) < count + SPARE_ROWS
+        or outputs > DOTS
+        or a + low_a + low_t < 0
+        or a + high_a + high_t + terms > len(A)
+        or c + low_c < 0
+        or c + high_c + outputs > len(C)
+        or min(b, z) < 0
+        or b + len(taps) * -(-terms // width) * DOTS * width > len(B)
+        or z + outputs > len(bias)
+    ):
+        raise IndexError("a tile would leave its arrays")
+    for r in range(0, count, DOT_ROWS):
+        dot_tile(DOT_ROWS, DOTS, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, outputs)
+
+
+@part
 def outer_panels(
     A, a_rows, rows, a_steps, B, b_steps, reach, first, count, C, starts, outputs, read, products
 ):
@@ -177,9 +216,9 @@ def outer_panels(
                                              · B[b + m·b_step + b_steps[p] + o]
 
     for i < rows and first <= p < first + count, where height = rows + OUTER_SPARE.  `outputs` is a multiple
-    of the vector's width; of B only the places o < read are read, the others count as zero.  `a_rows` goes on
-    for OUTER_SPARE behind `rows`, and reach = (*bounds(a_rows, rows + OUTER_SPARE), *bounds(a_steps, n),
-    *bounds(b_steps, n)) for an n >= first + count.
+    of the vector's width; of B only the places o < read count, and what C becomes at others means nothing.
+    `a_rows` goes on for OUTER_SPARE behind `rows`, and reach = (*bounds(a_rows, rows + OUTER_SPARE),
+    *bounds(a_steps, n), *bounds(b_steps, n)) for an n >= first + count.
     """
     a, b, c, a_step, b_step = starts
     low_r, high_r, low_a, high_a, low_b, high_b = reach
@@ -201,6 +240,8 @@ def outer_panels(
         or c + products * (rows + OUTER_SPARE) * outputs > len(C)
     ):
         raise IndexError("a tile would leave its arrays")
+    if b + high_b + outputs + (products - 1) * b_step <= len(B):
+        read = outputs  # whole vectors end within B: their last places cost nothing, a mask would
     for _ in range(products):
         for q in range(parts):
             begin, stop = q * vectors // parts, (q + 1) * vectors // parts

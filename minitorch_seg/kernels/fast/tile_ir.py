@@ -11,27 +11,21 @@ A tile of 6 rows × 4 vectors does 24 multiplications for 10 loads.  Compilers d
 therefore the tiles are built here, instruction by instruction: `_loop` makes a loop, `Vector` a vector value
 with Python's operators.
 
-Tiles work on plain memory and check nothing: their callers check ranges first.  Each has a twin in plain
-Python with the same arguments; with NUMBA_DISABLE_JIT=1 the twins run instead.
+Tiles work on plain memory and check nothing: their callers check ranges first.  What each of them computes
+stands in `tile_twins.py`, in plain Python with the same arguments; with NUMBA_DISABLE_JIT=1 the twins run
+instead.
 """
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
+from minitorch_seg.kernels.fast import tile_twins as twins
 from minitorch_seg.kernels.fast import transforms
-from minitorch_seg.kernels.jit import config
-
-_TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()[:3]
-_FEATURES = _FEATURES.split(",")
-#: Bytes of a vector register, and how many registers there are.
-VECTOR_BYTES = 64 if "+avx512f" in _FEATURES else 32 if "+avx2" in _FEATURES else 16
-REGISTERS = 32 if VECTOR_BYTES == 64 or _TRIPLE.startswith(("aarch64", "arm64")) else 16
+from minitorch_seg.kernels.jit import VECTOR_BYTES, config
 
 _INT = ir.IntType(64)
 
@@ -133,6 +127,13 @@ class _Memory:
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [a, b, c])
 
+    def add_up(self, start: ir.Value, vector: ir.Value) -> ir.Value:
+        """start + the sum of a vector's places, in halves."""
+        name = f"llvm.vector.reduce.fadd.v{self.vector.count}f{8 * self.bytes}"
+        kind = ir.FunctionType(self.number, [self.number, self.vector])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, [start, vector], fastmath=("reassoc",))
+
 
 def _loop(builder: ir.IRBuilder, start: Any, stop: Any, values: list, body: Any) -> list:
     """for i in range(start, stop): values = body(i, values).  Returns the last values."""
@@ -183,9 +184,8 @@ def _multiply_tile(
         starts = [A.at(builder.add(a, a_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
         first = [bias.load_vector(bias.at(builder.add(z, _INT(j * width)))) for j in range(vectors)]
         count = builder.extract_value(builder.extract_value(arguments[6], 5), 0)
-        mask = A.first(lanes)
 
-        def step(k, row_pointers, b_pointer, sums):
+        def step(k, row_pointers, b_pointer, sums, mask):
             """The outer product number k."""
             b_pointer = builder.gep(b_pointer, [builder.mul(k, _INT(vectors * width))], source_etype=B.number)
             loaded = [
@@ -195,26 +195,99 @@ def _multiply_tile(
             new = []
             for i, pointer in enumerate(row_pointers):
                 here = builder.gep(pointer, [k], source_etype=A.number)
-                factor = A.load_some(here, mask) if each else A.load_everywhere(here)
+                if each:
+                    factor = A.load_vector(here) if mask is None else A.load_some(here, mask)
+                else:
+                    factor = A.load_everywhere(here)
                 for j in range(vectors):
                     new.append(A.multiply_add(factor, loaded[j], sums[i * vectors + j]))
             return new
 
-        def tap(t, sums):
+        def tap(t, sums, mask):
             shift = taps.load(t)
             pointers = [builder.gep(s, [shift], source_etype=A.number) for s in starts]
             b_pointer = B.at(builder.add(b, builder.mul(t, builder.mul(terms, _INT(vectors * width)))))
+            return _loop(builder, _INT(0), terms, sums, lambda k, s: step(k, pointers, b_pointer, s, mask))
 
-            return _loop(builder, _INT(0), terms, sums, lambda k, sums: step(k, pointers, b_pointer, sums))
+        def product(mask):
+            return _loop(builder, _INT(0), count, first * rows, lambda t, sums: tap(t, sums, mask))
 
-        sums = _loop(builder, _INT(0), count, first * rows, tap)
         targets = [C.at(builder.add(c, c_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
         pointers = [
             builder.gep(target, [_INT(j * width)], source_etype=C.number)
             for target in targets
             for j in range(vectors)
         ]
-        C.store_square(sums, pointers, vectors, lanes)
+        if not each:
+            C.store_square(product(None), pointers, vectors, lanes)
+            return context.get_dummy_value()
+        with builder.if_else(C.is_whole(lanes)) as (whole, cut):
+            with whole:
+                for value, pointer in zip(product(None), pointers, strict=True):
+                    C.store_vector(value, pointer)
+            with cut:
+                mask = C.first(lanes)
+                for value, pointer in zip(product(mask), pointers, strict=True):
+                    C.store_some(value, pointer, mask)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic(prefer_literal=True)
+def _dot_tile(typing, ROWS, OUTPUTS, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, wanted):
+    sizes = _literals(ROWS, OUTPUTS)
+    if sizes is None:
+        return None
+    rows, outputs = sizes
+    n = types.intp
+    signature = types.void(ROWS, OUTPUTS, A, a_rows, n, taps, n, B, n, bias, n, C, c_rows, n, n, n)
+
+    def codegen(context, builder, signature, arguments):
+        arrays = {
+            k: _Memory(context, builder, signature.args[k], arguments[k]) for k in (2, 3, 5, 7, 9, 11, 12)
+        }
+        A, a_rows, taps, B, bias, C, c_rows = arrays.values()
+        a, terms, b, z, c, r, wanted = (arguments[k] for k in (4, 6, 8, 10, 13, 14, 15))
+        width = A.vector.count
+        starts = [A.at(builder.add(a, a_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
+        count = builder.extract_value(builder.extract_value(arguments[5], 5), 0)
+        whole = builder.udiv(terms, _INT(width))
+        steps = builder.udiv(builder.add(terms, _INT(width - 1)), _INT(width))
+        rest = A.first(builder.urem(terms, _INT(width)))
+
+        def step(k, row_pointers, b_pointer, sums, mask):
+            """Vector number k of a tap's terms: of the last one only the places of `mask`."""
+            k = builder.mul(k, _INT(width))
+            b_pointer = builder.gep(b_pointer, [builder.mul(k, _INT(outputs))], source_etype=B.number)
+            loaded = [
+                B.load_vector(builder.gep(b_pointer, [_INT(j * width)], source_etype=B.number))
+                for j in range(outputs)
+            ]
+            new = []
+            for i, pointer in enumerate(row_pointers):
+                here = builder.gep(pointer, [k], source_etype=A.number)
+                factor = A.load_vector(here) if mask is None else A.load_some(here, mask)
+                for j in range(outputs):
+                    new.append(A.multiply_add(factor, loaded[j], sums[i * outputs + j]))
+            return new
+
+        def tap(t, sums):
+            shift = taps.load(t)
+            pointers = [builder.gep(s, [shift], source_etype=A.number) for s in starts]
+            place = B.at(builder.add(b, builder.mul(t, builder.mul(steps, _INT(outputs * width)))))
+            sums = _loop(builder, _INT(0), whole, sums, lambda k, s: step(k, pointers, place, s, None))
+            return _loop(builder, whole, steps, sums, lambda k, s: step(k, pointers, place, s, rest))
+
+        zeros = [ir.Constant(A.vector, None)] * (rows * outputs)
+        sums = _loop(builder, _INT(0), count, zeros, tap)
+        for j in range(outputs):
+            with builder.if_then(builder.icmp_signed("<", _INT(j), wanted)):
+                shift = bias.load(builder.add(z, _INT(j)))
+                for i in range(rows):
+                    place = builder.add(c, c_rows.load(builder.add(r, _INT(i))))
+                    total = A.add_up(shift, sums[i * outputs + j])
+                    builder.store(total, C.at(builder.add(place, _INT(j))))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -346,86 +419,8 @@ def _prefetch(typing, WRITE, X, x):
     return signature, codegen
 
 
-def prefetch_twin(write, X, x):
-    """Asks the processor to bring X[x] near, to be read or written soon.  Nothing else happens."""
-
-
-def multiply_twin(each, rows, vectors, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, lanes):
-    """C[c + c_rows[r + i] + j] = bias[z + j]
-                               + Σ_{t,k} A[a + a_rows[r + i] + taps[t] + k] · B[b + (t·terms + k)·columns + j]
-
-    for i < rows and the columns = vectors·W places j, W numbers a vector; of the last vector only the first
-    `lanes` are stored.  With `each`, place j has a number of A of its own, A[… + k + j]; then vectors = 1.
-    """
-    width = VECTOR_BYTES // C.itemsize
-    columns = vectors * width
-    stored = columns - width + lanes
-    matrix = B[b : b + len(taps) * terms * columns].reshape(-1, columns)
-    for i in range(rows):
-        start = a + a_rows[r + i]
-        target = c + c_rows[r + i]
-        if each:
-            factors = np.array([A[start + t + k :][:lanes] for t in taps for k in range(terms)])
-            total = bias[z : z + lanes] + (factors * matrix[:, :lanes]).sum(axis=0)
-            C[target : target + lanes] = total
-            continue
-        row = np.concatenate([A[start + t : start + t + terms] for t in taps])
-        C[target : target + stored] = (bias[z : z + columns] + row @ matrix)[:stored]
-
-
-def outer_twin(
-    each, rows, vectors, A, a, a_rows, r, a_steps, B, b, b_steps, first, count, C, c, c_row, lanes
-):
-    """C[c + i·c_row + j] += Σ_p A[a + a_rows[r + i] + a_steps[p]] · B[b + b_steps[p] + j]
-
-    for first <= p < first + count, i < rows and the vectors·W places j; of the last vector of B only the
-    first `lanes` are read, the others count as zero.  With `each`, place j has a number of A of its own,
-    A[… + j]; then vectors = 1.
-    """
-    width = VECTOR_BYTES // C.itemsize
-    columns = vectors * width
-    for p in range(first, first + count):
-        row = np.zeros(columns, C.dtype)
-        start = b + b_steps[p]
-        row[: columns - width + lanes] = B[start : start + columns - width + lanes]
-        for i in range(rows):
-            start = a + a_rows[r + i] + a_steps[p]
-            if each:
-                C[c + i * c_row : c + i * c_row + lanes] += A[start : start + lanes] * row[:lanes]
-            else:
-                C[c + i * c_row : c + i * c_row + columns] += A[start] * row
-
-
-def transform_twin(
-    kind, clipped, S, s, s_row, s_column, s_lanes, D, d, d_row, d_column, d_lanes, window, bias, z
-):
-    """Applies transforms.KINDS[kind] to a square of vectors.
-
-    Vector (i, j) begins at S[s + i·s_row + j·s_column], result (i, j) at D[d + i·d_row + j·d_column].
-
-    Lanes beyond s_lanes count as zero, those beyond d_lanes are not stored.  OUTPUT adds the vector bias[z].
-    Where `clipped`, only the vectors of `window` exist (first row <= i < last row, first column <= j < last
-    column): others count as zero or, for OUTPUT, are not stored.
-    """
-    transform, size, made = transforms.KINDS[kind]
-    width = VECTOR_BYTES // D.itemsize
-    top, bottom, left, right = window if clipped else (0, 6, 0, 6)
-    square = [[np.zeros(width, D.dtype) for _ in range(size)] for _ in range(size)]
-    for i in range(size):
-        for j in range(size):
-            if kind == transforms.OUTPUT or (top <= i < bottom and left <= j < right):
-                start = s + i * s_row + j * s_column
-                square[i][j][:s_lanes] = S[start : start + s_lanes]
-    results = transforms.on_both_axes(transform, square)
-    for i in range(made):
-        for j in range(made):
-            if kind != transforms.OUTPUT or (top <= i < bottom and left <= j < right):
-                value = results[i][j] + bias[z : z + width] if kind == transforms.OUTPUT else results[i][j]
-                start = d + i * d_row + j * d_column
-                D[start : start + d_lanes] = value[:d_lanes]
-
-
-multiply_tile: Any = multiply_twin if config.DISABLE_JIT else _multiply_tile
-outer_tile: Any = outer_twin if config.DISABLE_JIT else _outer_tile
-transform_tile: Any = transform_twin if config.DISABLE_JIT else _transform_tile
-prefetch: Any = prefetch_twin if config.DISABLE_JIT else _prefetch
+multiply_tile: Any = twins.multiply if config.DISABLE_JIT else _multiply_tile
+dot_tile: Any = twins.dot if config.DISABLE_JIT else _dot_tile
+outer_tile: Any = twins.outer if config.DISABLE_JIT else _outer_tile
+transform_tile: Any = twins.transform if config.DISABLE_JIT else _transform_tile
+prefetch: Any = twins.prefetch if config.DISABLE_JIT else _prefetch
