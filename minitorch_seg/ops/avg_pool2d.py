@@ -26,7 +26,7 @@ import numpy as np
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch
-from minitorch_seg.ops.arguments import as_batch, pair, window_output_size
+from minitorch_seg.ops.arguments import as_batch, met_taps, pair, window_output_size
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.matmul import matmul
 from minitorch_seg.ops.typed import typed
@@ -123,6 +123,7 @@ def avg_pool2d(
         divisor = np.asarray(rows[:, None] * columns, x.dtype)
     else:
         divisor = np.full(size, divisor_override, x.dtype)
+    kernel, frame = zip(*map(met_taps, x.shape[2:], size, kernel, steps, frame, (1, 1)), strict=True)
     y = AvgPool2d.apply(x, divisor, kernel, steps, frame)
     return y.squeeze(0) if single else y
 

@@ -111,10 +111,9 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     try:
         input.data[_to_numpy_index(index)] = number
     except (IndexError, ValueError, TypeError, OverflowError):
-        places = getitem(input, index).shape  # says itself what is wrong with an index
-        raise ShapeError(
-            f"setitem: a value of shape {number.shape} does not fit into places of shape {places}: "
-            "give one of that shape, or one number"
+        raise ShapeError(  # or getitem says what is wrong with the index
+            f"setitem: a value of shape {number.shape} does not fit into places of shape "
+            f"{getitem(input, index).shape}: give one of that shape, or one number"
         ) from None
     input.bump_version()
 

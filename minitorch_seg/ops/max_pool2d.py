@@ -30,7 +30,7 @@ import numpy as np
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch, layout
-from minitorch_seg.ops.arguments import Pair, as_batch, pair, window_output_size
+from minitorch_seg.ops.arguments import LARGEST, Pair, as_batch, met_taps, pair, window_output_size
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.typed import typed
 
@@ -140,6 +140,9 @@ def max_pool2d(
             f"{name}: padding {frame} is more than half the kernel size {kernel}: a window could lie outside"
         )
     size = window_output_size(name, x.shape[2:], kernel, steps, frame, spread, ceil_mode)
+    kernel, frame = zip(*map(met_taps, x.shape[2:], size, kernel, steps, frame, spread), strict=True)
+    if kernel[0] * kernel[1] > LARGEST:
+        raise ShapeError(f"{name}: a window of {kernel} pixels is too large: use a smaller kernel or stride")
     y, taps = MaxPool2d.apply(x, kernel, steps, frame, spread, size)
     y = y.squeeze(0) if single else y
     if not return_indices:

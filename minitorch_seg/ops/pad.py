@@ -84,8 +84,9 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         )
     pairs = list(zip(widths[::2], widths[1::2], strict=True))
     by_dim = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
-    crops_all = any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(x.shape, by_dim, strict=True))
-    if crops_all or max(widths, default=0) > LARGEST:
+    if max(widths, default=0) > LARGEST or any(
+        n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(x.shape, by_dim, strict=True)
+    ):
         raise ShapeError(
             f"pad: widths {widths} crop more than there is of shape {x.shape}, or one is above {LARGEST}"
         )

@@ -8,6 +8,7 @@ import pytest
 
 import minitorch_seg as ms
 from minitorch_seg.errors import ShapeError
+from minitorch_seg.kernels import dispatch
 from tests.helpers import (
     OURS,
     against_numpy,
@@ -170,3 +171,32 @@ def test_refuses_what_is_no_image():
 def test_refuses_an_image_without_pixels():
     call = lambda L: L.adaptive_avg_pool2d(L.zeros(1, 1, 0, 2), 1)  # noqa: E731  (PyTorch gives NaN)
     refuses(ShapeError, "adaptive_avg_pool2d pixels", call, torch_too=False)
+
+
+@pytest.mark.parametrize("kernels", ["reference", "cpu"])
+@pytest.mark.parametrize("include", [True, False])
+@pytest.mark.parametrize(
+    "kernel, stride, padding", [(2**31 - 1, 1, 2**30 - 1), (2**31 - 2, 3, 2**30 - 1), (7, 2, 3)]
+)
+def test_windows_that_lie_mostly_in_the_frame(kernel, stride, padding, include, kernels):
+    """Up to the largest numbers that are accepted: they neither overflow nor take time."""
+    (a,) = draw([(1, 2, 5, 8)])
+    axes = []
+    for n in a.shape[2:]:
+        begins = range(-padding, n + padding - kernel + 1, stride)
+        axes.append([[min(b + kernel, n), max(b, 0), kernel if include else None] for b in begins])
+    expected = np.array(
+        [
+            [
+                [c[t:b, s:e].sum() / ((h or b - t) * (w or e - s)) for e, s, w in axes[1]]
+                for b, t, h in axes[0]
+            ]
+            for c in a[0]
+        ]
+    )
+    x = ms.tensor(a, requires_grad=True)
+    with dispatch.use(kernels):
+        y = ms.functional.avg_pool2d(x, kernel, stride, padding, count_include_pad=include)
+        (y / expected).sum().backward()
+    np.testing.assert_allclose(y.data[0], expected, rtol=1e-12)
+    np.testing.assert_allclose((x.grad * x).sum().item(), expected.size)  # y is linear in x

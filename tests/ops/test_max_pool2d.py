@@ -5,6 +5,7 @@ import pytest
 
 import minitorch_seg as ms
 from minitorch_seg.errors import DTypeError, ShapeError
+from minitorch_seg.kernels import dispatch
 from tests.helpers import OURS, against_torch, differentiable, draw, refuses, same_in_every_layout
 
 CASES = {
@@ -108,3 +109,55 @@ def test_refuses(error, words, run):
 
 def test_refuses_integers():
     refuses(DTypeError, "max_pool2d input int64", call((1, 1, 4, 4), 2, dtype="int64"), torch_too=False)
+
+
+HALF = 2**30
+
+
+def starts(n, kernel, stride, padding, dilation, ceil_mode):
+    """Where windows begin along one axis, and what of each lies inside the image, by Python's integers."""
+    room = n + 2 * padding - dilation * (kernel - 1) - 1
+    count = (-(-room // stride) if ceil_mode else room // stride) + 1
+    begins = [i * stride - padding for i in range(count)]
+    return [[i for i in range(n) if i >= b and (i - b) % dilation == 0 and (i - b) // dilation < kernel]
+            for b in begins if not ceil_mode or b < n]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kernel, stride, padding, dilation, ceil_mode",
+    [
+        (2 * HALF - 1, 1, HALF - 1, 1, False),
+        (2 * HALF - 1, 2, HALF - 1, 1, True),
+        (2 * HALF - 1, 2 * HALF - 1, HALF - 1, 1, False),
+        (2 * HALF - 2, 3, HALF - 1, 1, False),
+        (HALF, HALF - 1, HALF // 2, 1, False),
+        (2, 2 * HALF - 1, 1, 1, True),
+        (1, 2, 0, 2 * HALF - 1, False),
+        (3, 1, 1, 2, False),
+        (5, 2, 2, 2, True),
+    ],
+)
+@pytest.mark.parametrize("kernels", ["reference", "cpu"])
+def test_windows_that_lie_mostly_in_the_frame(kernel, stride, padding, dilation, ceil_mode, kernels):
+    """Up to the largest numbers that are accepted: they neither overflow nor take time."""
+    options = kernel, stride, padding, dilation
+    (a,) = draw([(1, 2, 5, 7)])
+    rows, columns = (starts(n, *options, ceil_mode) for n in a.shape[2:])
+    expected = [[[max(c[i, j] for i in r for j in s) for s in columns] for r in rows] for c in a[0]]
+    x = ms.tensor(a, requires_grad=True)
+    with dispatch.use(kernels):
+        y, places = ms.functional.max_pool2d(x, *options, ceil_mode=ceil_mode, return_indices=True)
+        y.sum().backward()
+    np.testing.assert_array_equal(y.data[0], expected)
+    flat = a.reshape(2, -1)
+    np.testing.assert_array_equal(
+        np.take_along_axis(flat, places.data.reshape(2, -1), 1).reshape(y.shape), y.data
+    )
+    counts = [np.bincount(p, minlength=35) for p in places.data.reshape(2, -1)]
+    np.testing.assert_array_equal(x.grad.data.reshape(2, -1), counts)
+
+
+def test_a_window_of_more_than_32_bits_is_refused():
+    """Two windows far apart keep a kernel large: only with ceil_mode."""
+    with pytest.raises(ms.ShapeError, match=r"^max_pool2d: a window of \(1073741828, 1073741830\) pixels"):
+        ms.functional.max_pool2d(ms.zeros(1, 1, 5, 7), 2 * HALF - 1, HALF - 1, HALF - 1, ceil_mode=True)
