@@ -2,7 +2,7 @@
 
     cosine       η_t = η_min + ½ (η₀ − η_min)(1 + cos(π t / T))
     one cycle    half a cosine from η_max/25 up to η_max in the first 30 % of the steps,
-                 then another down to η_max/250 000
+                 then another down to η_max/250 000 (or along straight lines)
     lambda       η_t = η₀ · f(t)
 
 η_t is the learning rate of step t, T the number of steps.
@@ -73,7 +73,7 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class OneCycleLR(LRScheduler):
-    """Up from max_lr / div_factor to max_lr, then down, each along half a cosine; momentum stays as it is.
+    """Up from max_lr / div_factor to max_lr, then down; momentum stays as it is.
 
     It is PyTorch's with cycle_momentum=False.
 
@@ -81,7 +81,9 @@ class OneCycleLR(LRScheduler):
         optimizer: whose learning rates are set.
         max_lr: the highest rate.
         total_steps: how many steps the whole takes; a step beyond them is refused.
+        epochs, steps_per_epoch: in place of total_steps, their product.
         pct_start: the part of them that goes up.
+        anneal_strategy: "cos", along half a cosine each way, or "linear".
         div_factor: the first rate is max_lr / div_factor.
         final_div_factor: the last rate is the first one / final_div_factor.
 
@@ -96,17 +98,29 @@ class OneCycleLR(LRScheduler):
         self,
         optimizer: Optimizer,
         max_lr: float,
-        total_steps: int,
-        *,
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
         pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        *,
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,
     ):
+        if total_steps is None:
+            if epochs is None or steps_per_epoch is None:
+                raise ValueError("OneCycleLR: give total_steps, or both epochs and steps_per_epoch")
+            if min(epochs, steps_per_epoch) < 1:
+                raise ValueError(f"OneCycleLR: epochs={epochs} and {steps_per_epoch=} must be positive")
+            total_steps = epochs * steps_per_epoch
         if total_steps < 1 or not 0 <= pct_start <= 1:
             raise ValueError(
                 f"OneCycleLR: total_steps={total_steps} must be positive "
                 f"and pct_start={pct_start} between 0 and 1"
             )
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"OneCycleLR: anneal_strategy {anneal_strategy!r} is unknown: use cos or linear")
+        self.anneal = _cosine if anneal_strategy == "cos" else _line
         self.max_lr, self.total_steps, self.pct_start = max_lr, total_steps, pct_start
         self.first, self.last = max_lr / div_factor, max_lr / div_factor / final_div_factor
         super().__init__(optimizer)
@@ -116,8 +130,8 @@ class OneCycleLR(LRScheduler):
             raise ValueError(f"OneCycleLR: step {t}, but total_steps is {self.total_steps}")
         peak, end = self.pct_start * self.total_steps - 1, self.total_steps - 1
         if t <= peak or end <= peak:
-            return _cosine(self.first, self.max_lr, t / max(peak, 1))
-        return _cosine(self.max_lr, self.last, (t - peak) / (end - peak))
+            return self.anneal(self.first, self.max_lr, t / max(peak, 1))
+        return self.anneal(self.max_lr, self.last, (t - peak) / (end - peak))
 
 
 class LambdaLR(LRScheduler):
@@ -140,3 +154,7 @@ class LambdaLR(LRScheduler):
 
 def _cosine(start: float, end: float, part: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * part)) / 2
+
+
+def _line(start: float, end: float, part: float) -> float:
+    return start + (end - start) * part

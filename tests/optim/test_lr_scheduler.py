@@ -16,6 +16,18 @@ CASES = {
         {"max_lr": 1.0, "total_steps": 9, "pct_start": 0.5, "div_factor": 5, "final_div_factor": 10},
         9,
     ),
+    "one cycle of epochs": ("OneCycleLR", {"max_lr": 0.4, "epochs": 4, "steps_per_epoch": 3}, 12),
+    "one cycle, straight": (
+        "OneCycleLR",
+        {"max_lr": 0.4, "epochs": 3, "steps_per_epoch": 4, "anneal_strategy": "linear", "pct_start": 0.35},
+        12,
+    ),
+    "one cycle, straight, only up": (
+        "OneCycleLR",
+        {"max_lr": 0.4, "total_steps": 6, "anneal_strategy": "linear", "pct_start": 1.0},
+        5,  # at the step after the top PyTorch divides by zero
+    ),
+    "one cycle, both counts": ("OneCycleLR", {"max_lr": 0.4, "total_steps": 7, "epochs": 2}, 7),
     "one cycle, two steps": ("OneCycleLR", {"max_lr": 1.0, "total_steps": 2}, 2),
     "lambda": ("LambdaLR", {"lr_lambda": lambda t: 0.9**t}, 10),
 }
@@ -57,7 +69,7 @@ def test_formula_of_the_cosine():
 def test_save_and_load():
     for name, options, _ in CASES.values():
         if options.get("total_steps", 9) < 5:
-            continue
+            continue  # four steps are taken
         _, schedule = build(ms, name, options)
         for _ in range(4):
             schedule.step()
@@ -77,6 +89,16 @@ def test_refuses():
         lr_scheduler.OneCycleLR(optimizer, 1.0, 0)
     with pytest.raises(ValueError, match="pct_start=2"):
         lr_scheduler.OneCycleLR(optimizer, 1.0, 5, pct_start=2)
+    for words, options in [
+        ("give total_steps, or both", {}),
+        ("give total_steps, or both", {"epochs": 3}),
+        ("give total_steps, or both", {"steps_per_epoch": 3}),
+        (r"epochs=0 and steps_per_epoch=3 must be positive", {"epochs": 0, "steps_per_epoch": 3}),
+        (r"epochs=-2 and steps_per_epoch=-3 must be positive", {"epochs": -2, "steps_per_epoch": -3}),
+        ("anneal_strategy 'cubic' is unknown", {"total_steps": 3, "anneal_strategy": "cubic"}),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            lr_scheduler.OneCycleLR(optimizer, 1.0, **options)
     schedule = lr_scheduler.OneCycleLR(optimizer, 1.0, 3)
     for _ in range(3):
         schedule.step()
