@@ -29,6 +29,17 @@ def mean_pool_values() -> None:
         )
 
 
+def ceil_values() -> None:
+    """The last window may hang over the edge, and must begin within the image or its left padding."""
+    for side, kernel, stride, padding in ((3, 1, 3, 0), (6, 3, 2, 0), (5, 4, 3, 2), (4, 2, 4, 1)):
+        args = (kernel, kernel), (stride, stride), (padding, padding), True, True
+        against_numpy(
+            [(1, 1, side, side)],
+            lambda L, x, a=args: L.avg_pool2d(x, *a),
+            lambda x, a=args: window_means(x, *a),
+        )
+
+
 def mean_pool_gradients() -> None:
     differentiable([(1, 2, 5, 4)], lambda L, x: L.avg_pool2d(x, 3, 2, 1, count_include_pad=False))
 

@@ -231,6 +231,8 @@ MISTAKES = [
             checks.conv_gradients),
     Mistake("conv2d: the bias's gradient averaged", conv2d.Conv2d, "backward",
             _scaled(2, 0.5), checks.conv_gradients),
+    Mistake("conv2d: the dilation dropped", conv_kernel, "conv2d",
+            lambda f: lambda x, w, b, s, p, d, g: f(x, w, b, s, p, (1, 1), g), checks.conv_values),
     Mistake("conv2d: weight gradient without dilation", conv_kernel, "conv2d_weight_gradient",
             lambda f: lambda x, g, k, s, p, d, n: f(x, g, k, s, p, (1, 1), n), checks.conv_gradients),
     Mistake("conv2d: weight gradient of a shifted image", conv_kernel, "conv2d_weight_gradient",
