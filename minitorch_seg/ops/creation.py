@@ -15,7 +15,7 @@ from minitorch_seg.autograd.dtypes import DEFAULT_FLOAT, as_dtype, python_number
 from minitorch_seg.errors import explained_sizes
 from minitorch_seg.kernels import layout
 from minitorch_seg.ops.arguments import sizes_of
-from minitorch_seg.ops.cast import fitting
+from minitorch_seg.ops.cast import fitting, same_float_dtype
 from minitorch_seg.ops.typed import typed
 
 
@@ -68,8 +68,8 @@ def full_like(input: Tensor, fill_value: float, dtype: Any = None, requires_grad
     >>> full_like(ones(2), 7)
     tensor([7., 7.])
     """
-    value = fitting("full_like", fill_value, as_dtype(dtype or input.dtype))
-    return Tensor(np.full_like(input.data, value, value.dtype), requires_grad)
+    like = as_dtype(dtype or input.dtype)
+    return Tensor(np.full_like(input.data, fitting("full_like", fill_value, like), like), requires_grad)
 
 
 def zeros_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -105,8 +105,11 @@ def arange(
     [0, 1, 2]
     """
     bounds = (0, start, step) if end is None else (start, end, step)
-    sound = all(abs(v) < (2**63 if isinstance(v, int) else math.inf) for v in bounds)
-    if not sound or step == 0 or (bounds[1] - bounds[0]) * step < 0:
+    if (
+        step == 0
+        or not all(abs(v) < (2**63 if isinstance(v, int) else math.inf) for v in bounds)
+        or ((bounds[1] - bounds[0]) * step < 0)
+    ):
         raise ValueError(
             "arange: steps of {2} do not lead from {0} to {1}: change one of them".format(*bounds)
         )
@@ -154,6 +157,7 @@ def _random(
     kind: str, shape: tuple[int, ...], generator: Generator | None, dtype: Any, requires_grad: bool
 ) -> Tensor:
     array = _empty(shape, dtype or DEFAULT_FLOAT)
+    same_float_dtype(f"{kind} random numbers", dtype=Tensor(array))
     array[...] = getattr(generator or default_generator, kind)(shape, dtype=array.dtype)
     return Tensor(array, requires_grad)
 

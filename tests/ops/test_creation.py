@@ -142,6 +142,8 @@ def test_arange_takes_its_dtype_from_all_bounds():
         (TypeError, "[1] dtype", lambda L: L.tensor([1.0]).to([1])),
         *((TypeError, "'foo' dtype", lambda L, n=n: getattr(L, n)(2, dtype="foo"))
           for n in ("tensor", "zeros", "ones", "rand", "randn", "eye", "arange")),
+        (ms.DTypeError, "uniform random int64 float32", lambda L: L.rand(2, dtype=L.int64)),
+        (ms.DTypeError, "normal random int64 float32", lambda L: L.randn(2, dtype=L.int64)),
         (ms.ShapeError, "zeros negative", lambda L: L.zeros(-1)),
         (ms.ShapeError, "rand negative", lambda L: L.rand(2, -1)),
     ],
