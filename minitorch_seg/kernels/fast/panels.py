@@ -65,10 +65,10 @@ def pack(matrix: np.ndarray) -> np.ndarray:
 
 
 def dots_pay(outputs: int, taps: int, terms: int, dtype: np.dtype) -> bool:
-    """Whether vectors along the terms make so few outputs in fewer steps than vectors along the outputs,
-    which leave most places empty.  To add a vector's places up costs about as much as four steps.
+    """Whether vectors along the terms make so few outputs in less than half the steps of vectors along the
+    outputs, which leave most places empty.  To add a vector's places up costs about as much as four steps.
     """
-    return outputs <= DOTS and DOTS * (taps * -(-terms // lanes_of(dtype)) + 4) < taps * terms
+    return outputs <= DOTS and 2 * DOTS * (taps * -(-terms // lanes_of(dtype)) + 4) < taps * terms
 
 
 def pack_dots(matrix: np.ndarray, taps: int) -> np.ndarray:
