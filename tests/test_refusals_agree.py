@@ -19,9 +19,6 @@ CRASHING = {"RNN", "GRU", "LSTM"}
 #: (family, what was done): PyTorch has no kernel there, and no reason to refuse.
 HARMLESS = {
     ("cross_entropy", "uint8"),  # a mask as it comes from a file
-    ("instance_norm", "empty"),
-    ("instance_norm", "shorter"),  # of one image: none
-    ("pad", "bool"),
 }
 
 
@@ -38,7 +35,7 @@ def outcome(library, make, call, arrays):
 def test_what_pytorch_refuses_is_refused():
     library = theirs()
     torch = library.modules[1]
-    counts, laxer, unlike = Counter(), [], []
+    counts, laxer, unlike, harmless = Counter(), [], [], set()
     with dispatch.use("reference"):
         for name in sorted(set(FAMILIES) - CRASHING):
             for number in range(PER_FAMILY):
@@ -50,11 +47,15 @@ def test_what_pytorch_refuses_is_refused():
                 expected = outcome(library, torch.tensor, call, arrays)
                 found = outcome(OURS, OURS.tensor, call, arrays)
                 counts[expected is not None, found is not None] += 1
-                if expected is not None and found is None and (name, how) not in HARMLESS:
-                    laxer.append(f"{name} {number}, {how}: PyTorch says {expected}")
+                if expected is not None and found is None:
+                    if (name, how) in HARMLESS:
+                        harmless.add((name, how))
+                    else:
+                        laxer.append(f"{name} {number}, {how}: PyTorch says {expected}")
                 if found is not None and not isinstance(found, REFUSALS):
                     unlike.append(f"{name} {number}, {how}: {type(found).__name__}: {found}")
     print(f"\nspoilt calls: {counts[True, True]} refused by both, {counts[False, False]} computed by both")
     assert not laxer, "\n".join(laxer[:20])
     assert not unlike, "\n".join(unlike[:20])
+    assert harmless == HARMLESS, f"no longer a deviation: {HARMLESS - harmless}"
     assert counts[True, True] >= 500
