@@ -106,7 +106,7 @@ def _check_target(operator: str, x: Tensor, target: Any, ignore_index: int) -> T
 
 
 def _total(weights: np.ndarray) -> np.ndarray:
-    return np.asarray(np.sum(weights, dtype=np.float64))
+    return np.asarray(np.sum(weights), np.float64)
 
 
 def _reduce(losses: Tensor, total: np.ndarray, reduction: str) -> Tensor:

@@ -60,7 +60,7 @@ def cross_entropy_gradient(
     parallel_for(
         _backward,
         -(-len(seen) // block),
-        contiguous(grad).reshape(-1),
+        *_given(grad),
         seen.reshape(-1),
         contiguous(target).reshape(-1),
         class_weights(weight, classes, dlogits.dtype),
@@ -95,9 +95,17 @@ def nll_loss_gradient(
         return plain.nll_loss_gradient(grad, y, target, weight, ignore_index)
     truth, weights = contiguous(target).reshape(-1), class_weights(weight, y.shape[1], y.dtype)
     dy = buffers.empty((len(truth), y.shape[1]), y.dtype)
-    given = contiguous(grad).reshape(-1)
-    parallel_for(_place, -(-len(dy) // PIXELS), given, truth, weights, ignore_index, dy.reshape(-1))
+    parallel_for(_place, -(-len(dy) // PIXELS), *_given(grad), truth, weights, ignore_index, dy.reshape(-1))
     return from_rows(dy, y.shape, 1)
+
+
+def _given(grad: np.ndarray) -> tuple[np.ndarray, int]:
+    """The gradient of each pixel as a row, and how far one lies from the next in it: 0 where all are the same
+    number, as behind a mean.
+    """
+    if grad.size and not any(grad.strides):
+        return contiguous(grad.reshape(-1)[:1]), 0
+    return contiguous(grad).reshape(-1), 1
 
 
 @kernel
@@ -134,19 +142,19 @@ def _forward(first, last, x, target, weight, ignore_index, loss, pixel_weight, p
 
 
 @kernel
-def _backward(first, last, grad, probability, target, weight, ignore_index, dx, few, block):
+def _backward(first, last, grad, apart, probability, target, weight, ignore_index, dx, few, block):
     classes = len(few) if len(few) > 0 else len(weight)
     scale = np.empty(block, dx.dtype)
     for k in range(first, last):
         begin, end = k * block, min((k + 1) * block, len(target))
         seen, made = probability[begin * classes : end * classes], dx[begin * classes : end * classes]
-        given, truth = grad[begin:end], target[begin:end]
+        truth = target[begin:end]
         unusual = 0
         for r in range(end - begin):
             t = truth[r]
             valid = 0 <= t < classes
             unusual += (not valid) | (t == ignore_index)
-            scale[r] = given[r] * weight[t if valid else 0]
+            scale[r] = grad[(begin + r) * apart] * weight[t if valid else 0]
         for r in range(end - begin):
             for c in range(classes):
                 made[r * classes + c] = (seen[r * classes + c] - (c == truth[r])) * scale[r]
@@ -182,13 +190,13 @@ def _choose(first, last, y, target, weight, ignore_index, loss, pixel_weight):
 
 
 @kernel
-def _place(first, last, grad, target, weight, ignore_index, dy):
+def _place(first, last, grad, apart, target, weight, ignore_index, dy):
     classes = len(weight)
     begin, end = first * PIXELS, min(last * PIXELS, len(target))
-    made, truth, given = dy[begin * classes : end * classes], target[begin:end], grad[begin:end]
+    made, truth = dy[begin * classes : end * classes], target[begin:end]
     for i in range(len(made)):
         made[i] = 0
     for r in range(end - begin):
         t = truth[r]
         if (0 <= t < classes) & (t != ignore_index):
-            made[r * classes + t] = -given[r] * weight[t]
+            made[r * classes + t] = -grad[(begin + r) * apart] * weight[t]
