@@ -50,7 +50,7 @@ PARTIAL_SUMS = 2**18  # numbers in all partial sums of a weight gradient togethe
 SUMS = 8, 32  # how many partial sums: more only where they are small
 # Outer products read about so many bytes of both maps, and at least so many pixels, before they return to the
 # first one with the next rows: then these are still in the nearest cache.
-RUN, SHORTEST_RUN = 32768, 48
+RUN, SHORTEST_RUN = 49152, 48
 
 
 def correlate(

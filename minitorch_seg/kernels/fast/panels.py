@@ -16,7 +16,7 @@ from minitorch_seg.kernels.jit import REGISTERS, VECTOR_BYTES, part
 MOST = 4 if REGISTERS == 32 else 2
 # Rows of a tile with one, two, three, four vectors: its sums, the vectors and one more fit the registers.
 ROWS_1, ROWS_2, ROWS_3, ROWS_4 = (12, 12, 8, 6) if REGISTERS == 32 else (10, 6, 6, 6)
-OUTER_1, OUTER_2, OUTER_3, OUTER_4 = (8, 8, 8, 6) if REGISTERS == 32 else (9, 6, 6, 6)
+OUTER_1, OUTER_2, OUTER_3, OUTER_4 = (8, 8, 8, 6) if REGISTERS == 32 else (8, 6, 6, 6)
 DOTS, DOT_ROWS = 3, 8 if REGISTERS == 32 else 4  # outputs and rows of a tile of dot products
 # So many rows more than are wanted may be computed.
 SPARE_ROWS, OUTER_SPARE = max(ROWS_1, ROWS_2, DOT_ROWS) - 1, max(OUTER_1, OUTER_2) - 1
