@@ -58,6 +58,8 @@ class explained_sizes(ContextDecorator):
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None:
+            return
         said = str(error)
         if isinstance(error, ValueError) and said.startswith("negative dimensions"):
             raise SizeError(f"{self.operator}: a size is negative: sizes are at least 0") from None

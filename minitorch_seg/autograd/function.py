@@ -46,29 +46,30 @@ class Node:
     def __init__(self, function: type[Function], args: tuple, kwargs: dict, record: bool):
         self.function = function
         self.record = record
-        self.edges: list[tuple[Any, int] | None] = []
-        self.inputs: list[tuple[tuple[int, ...], np.dtype] | None] = []
-        for arg in args:
-            is_tensor = isinstance(arg, Tensor)
-            self.edges.append(arg.gradient_edge() if record and is_tensor and arg.requires_grad else None)
-            self.inputs.append((arg.shape, arg.dtype) if is_tensor else None)
-        self.sequence = next_sequence()  # after the edges: a leaf's node may be born just above
-        self.needs_input_grad = tuple(edge is not None for edge in self.edges)
+        self.needs_input_grad = (False,) * len(args)
         self.outputs: list[tuple[tuple[int, ...], np.dtype]] = []
+        self._not_differentiable: tuple = ()
+        self._given: list[Any] = []  # what was saved as forward named it, to recognise results among it
+        if not record:  # nobody comes back to this node
+            return
+        self.edges: list[tuple[Any, int] | None] = [
+            arg.gradient_edge() if isinstance(arg, Tensor) and arg.requires_grad else None for arg in args
+        ]
+        self.inputs: list[tuple[tuple[int, ...], np.dtype] | None] = [
+            (arg.data.shape, arg.data.dtype) if isinstance(arg, Tensor) else None for arg in args
+        ]
+        self.sequence = next_sequence()  # after the edges: a leaf's node may be born just above
+        self.needs_input_grad = tuple([edge is not None for edge in self.edges])
         self.hooks: dict[int, list[Callable]] = {}
         self.retained: dict[int, Any] = {}  # number of a result -> weak reference to who keeps its gradient
         self.freed = False
-        self._twin_arguments = (args, kwargs) if record and function.twin is not None else None
+        self._twin_arguments = (args, kwargs) if function.twin is not None else None
         self._twin_versions = [arg.version if isinstance(arg, Tensor) else 0 for arg in args]
         # Integers and bools choose places: a function keeps their array as it is, so it must stay as it is.
-        items = (
-            [i for arg in args for i in (arg if isinstance(arg, list | tuple) else (arg,))] if record else []
-        )
+        items = [i for arg in args for i in (arg if isinstance(arg, list | tuple) else (arg,))]
         self._choices = [(i, i.version) for i in items if isinstance(i, Tensor) and not is_float(i.dtype)]
         # What was saved: the tensor, its version then, and its number if it is a result of this node.
         self._saved: list[tuple[Tensor | None, int, int | None]] = []
-        self._given: list[Any] = []  # the same as forward named it, to recognise results among them
-        self._not_differentiable: tuple = ()
 
     @property
     def name(self) -> str:
@@ -87,21 +88,19 @@ class Node:
         """Name results of forward (indices, say) that carry no gradient."""
         self._not_differentiable = results
 
-    def wrap(self, output: Any, number: int, args: tuple) -> Tensor:
-        """Result `number` of forward as a tensor of the graph."""
+    def wrap(self, output: Any, number: int, sources: list[Tensor]) -> Tensor:
+        """Result `number` of forward as a tensor of the graph; `sources` are the tensors it was given."""
         result = output if isinstance(output, Tensor) else Tensor(np.asarray(output))
-        is_argument = any(result is arg for arg in args)
+        is_argument = result is output and any(result is source for source in sources)
         if is_argument:
             result = result.detach()
-        elif result.data.base is not None or any(
-            isinstance(a, Tensor) and result.data is a.data for a in args
-        ):
-            for arg in args:  # a view changes when its source is changed in place, and the other way round
-                if isinstance(arg, Tensor) and np.may_share_memory(result.data, arg.data):
-                    result.share_version(arg)
-        self.outputs.append((result.shape, result.dtype))
-        differentiable = result.dtype.kind == "f" and not any(output is o for o in self._not_differentiable)
-        if self.record and differentiable:
+        elif result.data.base is not None or any([result.data is source.data for source in sources]):
+            for source in sources:  # a view changes when its source is changed in place, and the reverse
+                if np.may_share_memory(result.data, source.data):
+                    result.share_version(source)
+        self.outputs.append((result.data.shape, result.data.dtype))
+        floats = self.record and result.data.dtype.kind == "f"
+        if floats and not any([output is o for o in self._not_differentiable]):
             for i, given in enumerate(self._given):
                 if given is output and not is_argument:
                     # A saved result leads back to this node.  Kept attached, it would close a circle
@@ -258,7 +257,8 @@ class Function:
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward and, where an argument requires a gradient, record this use in the graph."""
         enabled = recording.enabled
-        record = enabled and any(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
+        sources = [arg for arg in args if isinstance(arg, Tensor)]
+        record = enabled and any([source.requires_grad for source in sources])
         if enabled and (kwargs or not record):
             _refuse_hidden_tensors(cls.__name__, args, kwargs)
         node = Node(cls, args, kwargs, record)
@@ -273,7 +273,7 @@ class Function:
         finally:
             recording.enabled = enabled
         results = outputs if isinstance(outputs, tuple) else (outputs,)
-        tensors = tuple(node.wrap(output, number, args) for number, output in enumerate(results))
+        tensors = tuple([node.wrap(output, number, sources) for number, output in enumerate(results)])
         node.forget_names()
         return tensors if isinstance(outputs, tuple) else tensors[0]
 

@@ -86,19 +86,19 @@ class BatchNorm2d(ChannelNorm):
         """With relu=True relu follows in the same operator, `batch_norm_relu` (PyTorch has no such thing)."""
         self.check(input)
         momentum = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.data[...] += 1
+        tracked, running_mean = self.num_batches_tracked, self.running_mean
+        if self.training and tracked is not None:
+            tracked.data += 1
             if self.momentum is None:
-                momentum = 1.0 / float(self.num_batches_tracked.data)
-        use_batch = self.training or self.running_mean is None
+                momentum = 1.0 / float(tracked.data)
         normalized = F.batch_norm_relu if relu else F.batch_norm
         return normalized(
             input,
-            self.running_mean,
+            running_mean,
             self.running_var,
             self.weight,
             self.bias,
-            use_batch,
+            self.training or running_mean is None,
             momentum,
             self.eps,
         )

@@ -89,8 +89,8 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:
         for table in ("_parameters", "_buffers", "_modules"):
-            if name in self.__dict__.get(table, ()):
-                return self.__dict__[table][name]
+            if name in (named := self.__dict__.get(table, ())):
+                return named[name]
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __delattr__(self, name: str) -> None:

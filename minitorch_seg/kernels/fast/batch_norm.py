@@ -9,8 +9,6 @@ twice (its mean, then its squared deviations from that mean), and the chunks' re
 loss (Chan, Golub and LeVeque, 1979): Σ(x − mean)² = Σ_chunks [M2_k + n_k·(mean_k − mean)²].
 """
 
-from functools import lru_cache
-
 import numpy as np
 
 from minitorch_seg.kernels.fast.stretches import ROWS, cut, gather, lay_out
@@ -26,17 +24,9 @@ def channel_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.full(x.shape[1], np.nan, x.dtype), np.full(x.shape[1], np.nan, x.dtype)
     means, squares = np.empty((2, chunks, x.shape[1]))
     parallel_for(_moments, chunks, flat, stretch, chunk, means, squares)
-    share = _shares(chunks, chunk, flat.size)
-    mean = (share * means).sum(axis=0)
-    squares *= x.shape[1] / flat.size
-    squares += share * (means - mean) ** 2
-    return mean.astype(x.dtype), squares.sum(axis=0).astype(x.dtype)
-
-
-@lru_cache(maxsize=512)
-def _shares(chunks: int, chunk: int, size: int) -> np.ndarray:
-    """The share of all numbers that each chunk has, as a column."""
-    return np.diff(np.minimum(np.arange(chunks + 1) * chunk, size))[:, None] / size
+    mean, variance = np.empty((2, x.shape[1]), x.dtype)
+    _combine(means, squares, chunk, flat.size, mean, variance)
+    return mean, variance
 
 
 def normalize(
@@ -144,6 +134,20 @@ def _moments(first, last, x, stretch, chunk, means, squares):
         # The centre was rounded to x's dtype: Σ(x − m)² = Σ(x − c)² − n·(m − c)².
         for c in range(channels):
             squares[k, c] -= (end - begin) // channels * (mean[c] - center[c]) ** 2
+
+
+@kernel
+def _combine(means, squares, chunk, size, mean, variance):
+    """The moments of all numbers from those of the chunks, as the head of this file has it."""
+    channels = len(mean)
+    for c in range(channels):
+        total, square = 0.0, 0.0
+        for k in range(len(means)):
+            total += min(chunk, size - k * chunk) / size * means[k, c]
+        for k in range(len(means)):
+            share = min(chunk, size - k * chunk) / size
+            square += squares[k, c] * channels / size + share * (means[k, c] - total) ** 2
+        mean[c], variance[c] = total, square
 
 
 @kernel

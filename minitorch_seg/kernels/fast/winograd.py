@@ -15,6 +15,7 @@ of a sum over taps.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -82,14 +83,20 @@ def weight_gradient(x: np.ndarray, grad: np.ndarray, padding: Pair) -> np.ndarra
     chunks = max(min(chunks, SUMS // size), min(2, tiles))
     sums = buffers.empty((chunks, size), x.dtype)
     block = min(BLOCK, -(-tiles // chunks))
-    steps = [36 * padded(n, x.dtype) * np.arange(block) for n in (channels, outputs)]
-    rows = np.minimum(np.arange(channels + OUTER_SPARE), channels - 1)
     shape, offset = (*x.shape, *grad.shape[1:]), (int(padding[0]), int(padding[1]))
     maps = x.reshape(-1), grad.reshape(-1), sums
-    parallel_for(_weight_gradient, chunks, *maps, shape, offset, rows, *steps)
+    places = _places(channels, block, 36 * padded(channels, x.dtype), 36 * padded(outputs, x.dtype))
+    parallel_for(_weight_gradient, chunks, *maps, shape, offset, *places)
     total = np.empty((outputs, channels, 3, 3), x.dtype)
     _by_strips(_unpack_gradient, channels, sums.size, sums, channels, outputs, total.reshape(-1))
     return total
+
+
+@lru_cache(maxsize=512)
+def _places(channels: int, block: int, *steps: int) -> tuple[np.ndarray, ...]:
+    """For outer products: where a tile's channels begin, and where the tiles of a block do in V and in D."""
+    rows = np.minimum(np.arange(channels + OUTER_SPARE), channels - 1)
+    return rows, *(step * np.arange(block) for step in steps)
 
 
 def _by_strips(kernel: Callable[..., None], channels: int, numbers: int, *args: Any) -> None:
