@@ -58,8 +58,9 @@ def pack(matrix: np.ndarray) -> np.ndarray:
         whole = np.zeros((terms, padded(outputs, matrix.dtype)), matrix.dtype)
         whole[:, :outputs] = matrix
     bounds = panel_bounds(whole.shape[1] // width)
-    if len(bounds) == 2:
-        return whole.reshape(-1)
+    panels = len(bounds) - 1
+    if whole.shape[1] % (panels * width) == 0:  # of equal width
+        return whole.reshape(terms, panels, -1).transpose(1, 0, 2).reshape(-1)
     parts = [whole[:, a * width : b * width].reshape(-1) for a, b in pairwise(bounds)]
     return np.concatenate(parts)
 
