@@ -16,10 +16,11 @@ Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 from __future__ import annotations
 
 import math
-import threading
 from typing import Any
 
 import numpy as np
+
+from minitorch_seg.locks import Lock
 
 _A, _B = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _KEY_STEP = (0x9E3779B9, 0xBB67AE85)
@@ -54,13 +55,13 @@ class Generator:
 
     def __init__(self, seed: int = 0):
         self.manual_seed(seed)
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def __getstate__(self) -> dict[str, int]:
         return self.get_state()  # pickled and copied without the lock
 
     def __setstate__(self, state: dict[str, int]) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self.set_state(state)
 
     def manual_seed(self, seed: int) -> Generator:

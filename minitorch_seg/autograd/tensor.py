@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -18,12 +17,13 @@ import numpy as np
 
 from minitorch_seg.autograd.dtypes import is_float, to_array
 from minitorch_seg.errors import DTypeError
+from minitorch_seg.locks import Lock
 
 if TYPE_CHECKING:
     from minitorch_seg.autograd.function import Node
 
 _sequence = itertools.count()
-_adding = threading.RLock()  # two threads' gradients may arrive at one leaf at the same time
+_adding = Lock()  # two threads' gradients may arrive at one leaf at the same time
 
 
 def next_sequence() -> int:

@@ -54,7 +54,7 @@ def _version(name: str) -> str:
 
 def _cache() -> str:
     try:
-        from minitorch_seg.kernels.jit import cache_root
+        from minitorch_seg.kernels.cache import cache_root
     except ImportError:
         return "no folder: Numba is not installed"
     return str(cache_root())

@@ -18,12 +18,12 @@ asked for longest ago.
     True
 """
 
-import os
-import threading
 from collections import OrderedDict, deque
 from math import prod
 
 import numpy as np
+
+from minitorch_seg.locks import Lock
 
 SMALLEST = 1 << 16  # bytes: below, the C library's allocator keeps its pages itself
 ALIGNMENT = 64
@@ -33,7 +33,7 @@ Block = tuple[np.ndarray, int]  # bytes, and the address of the first that begin
 _waiting: OrderedDict[int, list[Block]] = OrderedDict()  # by size; the size asked for last comes last
 _returned: deque[Block] = deque()  # not yet sorted in: a destructor may run anywhere and takes no lock
 _held = _used = _most = 0  # bytes that wait, that are in use, and the most that were in use at one time
-_lock = threading.Lock()
+_lock = Lock()
 
 
 class _Lease:
@@ -82,24 +82,36 @@ def release() -> None:
 
 
 def _take(size: int) -> Block:
+    # A signal's handler may come in after any call below, and may raise (Ctrl-C) or take blocks itself: what
+    # was looked up before a call is looked at again after it.
     global _held, _used, _most
     with _lock:
         _sort_in()
         if not _waiting.get(size):  # where none is as large as that, the next larger one
             fitting = [s for s, blocks in _waiting.items() if blocks and size <= s <= size * 5 // 4]
             size = min(fitting, default=size)
-        if _waiting.get(size):
-            block = _waiting[size].pop()
+        blocks = _waiting.get(size)
+        if blocks:
+            block = blocks.pop()
             _held -= size
-            _waiting.move_to_end(size)
+            if size in _waiting:
+                _waiting.move_to_end(size)
         else:
             _give_back(max(_most * 3 // 2 - _used - size, 0))
-            memory = np.empty(size, np.uint8)
-            address = memory.ctypes.data
-            block = memory, address + -address % ALIGNMENT
+            block = _new(size)
         _used += size
         _most = max(_most, _used)
     return block
+
+
+def _new(size: int) -> Block:
+    try:
+        memory = np.empty(size, np.uint8)
+    except MemoryError:
+        _give_back(0)
+        memory = np.empty(size, np.uint8)
+    address = memory.ctypes.data
+    return memory, address + -address % ALIGNMENT
 
 
 def _sort_in() -> None:
@@ -115,20 +127,13 @@ def _sort_in() -> None:
 def _give_back(allowed: int) -> None:
     """Lets go of waiting blocks until they hold no more than `allowed` bytes."""
     global _held
-    while _held > allowed:
-        size, blocks = next(iter(_waiting.items()))
+    while _waiting and _held > allowed:
+        size = next(iter(_waiting))
+        blocks = _waiting[size]
         while blocks and _held > allowed:
             blocks.pop()
             _held -= size
         if not blocks:
-            del _waiting[size]
-
-
-def _new_lock() -> None:
-    """In a forked child: another thread of the parent may have held the lock."""
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
+            _waiting.pop(size, None)
+    if not _waiting:
+        _held = 0  # also where an interrupt came between a block and its count

@@ -21,7 +21,9 @@ from typing import Any
 
 import numpy as np
 
-_lock = threading.Lock()
+from minitorch_seg.locks import Lock
+
+_lock = Lock()
 _inside = 0  # how often `one_thread` was entered and not yet left, by all threads together
 _own = threading.local()  # .depth: how often by this thread
 _before = 0  # OpenBLAS's number of threads before it was entered
@@ -76,8 +78,7 @@ def _functions() -> tuple[Any, Any] | None:
 
 def _after_fork() -> None:
     """A forked child has none of its parent's other threads: only what its own thread entered counts."""
-    global _lock, _inside
-    _lock = threading.Lock()
+    global _inside
     others = _inside - getattr(_own, "depth", 0)
     _inside -= others
     functions = _functions()

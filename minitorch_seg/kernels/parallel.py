@@ -6,6 +6,7 @@ chunk order afterwards: so one thread and seven threads give the same bits.  (Nu
 after a fork and takes twice as long to compile.)
 """
 
+import contextlib
 import functools
 import itertools
 import os
@@ -15,6 +16,8 @@ import threading
 from collections.abc import Callable
 
 import numpy as np
+
+from minitorch_seg.locks import Lock
 
 MOST_THREADS = 64
 SMALLEST_SHARE = 8  # no range is shorter than a thread's equal share divided by this, but the last
@@ -70,13 +73,16 @@ def parallel_for(kernel: Callable[..., None], chunks: int, *args) -> None:
         return
     job = _Job(kernel, _ranges(chunks, threads), args)
     _ask(threads - 1, job)
-    job.work()
-    job.wait()
-    if job.error is not None:
-        raise job.error
+    job.finish()
+    error, job.error = job.error, None
+    try:
+        if error is not None:
+            raise error
+    finally:
+        del error  # it holds this frame: together they would keep the arrays for the garbage collector
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def _ranges(chunks: int, threads: int) -> tuple[tuple[int, int], ...]:
     """0 … chunks − 1 cut into ranges: half of an equal share of what is left, again and again.
 
@@ -96,39 +102,55 @@ def _ranges(chunks: int, threads: int) -> tuple[tuple[int, int], ...]:
 
 
 class _Job:
-    """A kernel's ranges, each taken by one thread.
+    """A kernel's ranges, each taken by one thread, until all are done.
 
-    `next` on an `itertools.count` cannot be interrupted by another thread: it hands out the ranges, and it
-    tells who has done the last one.
+    Two things that no other thread and no signal can cut in half keep the account: a `for` statement over an
+    `itertools.count` hands out the ranges, `append` notes those that are done.
     """
 
     def __init__(self, kernel: Callable[..., None], ranges: tuple[tuple[int, int], ...], args: tuple) -> None:
-        self.kernel, self.ranges, self.args = kernel, ranges, args
-        self.taken, self.done = itertools.count(), itertools.count(1)
+        self.kernel: Callable[..., None] | None = kernel
+        self.ranges, self.args = ranges, args
+        self.taken, self.done = itertools.count(), list[int]()
         self.error: BaseException | None = None
-        self.finished = threading.Lock()
-        self.finished.acquire()
+        self.finished: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def work(self) -> None:
-        while (i := next(self.taken)) < len(self.ranges):
+        """Does ranges as long as there are any."""
+        count, kernel, args = len(self.ranges), self.kernel, self.args
+        for i in self.taken:
+            if i >= count:
+                return
             try:
-                if self.error is None:  # after an error nobody begins another range
-                    self.kernel(*self.ranges[i], *self.args)
+                if self.error is None and kernel is not None:  # after an error nobody begins another range
+                    kernel(*self.ranges[i], *args)
             except BaseException as error:
                 self.error = error
             finally:
-                if next(self.done) == len(self.ranges):
-                    self.finished.release()
+                self.done.append(i)
+                if len(self.done) == count:
+                    self.finished.put(None)
                     _counters[FINISHED] += 1
 
-    def wait(self) -> None:
-        """Until the last range is done: no thread may still write when the caller goes on."""
-        seen = _counters[FINISHED]
-        while not self.finished.acquire(blocking=False):
-            if not _changes(FINISHED, seen):
-                self.finished.acquire()
+    def finish(self) -> None:
+        """Works, and waits until the last range is done: no thread may still write when the caller goes on,
+        not even after Ctrl-C.
+        """
+        while True:
+            try:
+                self.work()
+                self._wait()
+                self.kernel, self.args = None, ()  # a thread that comes late must not keep the arrays
                 return
+            except BaseException as error:
+                self.error = error
+
+    def _wait(self) -> None:
+        count = len(self.ranges)
+        while len(self.done) < count:
             seen = _counters[FINISHED]
+            if len(self.done) < count and not _changes(FINISHED, seen):
+                self.finished.get()
 
 
 def _default_count() -> int:
@@ -144,7 +166,7 @@ _count = _default_count()
 _processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
 _threads = 0
-_threads_lock = threading.Lock()
+_threads_lock = Lock()
 ASKED, FINISHED = 0, 1
 _counters = np.zeros(2, np.int64)  # jobs asked for and jobs finished, for those who wait actively
 _watch: Callable[[np.ndarray, int, int], bool] | None = None  # `waiting.changes`, once it can be of use
@@ -174,23 +196,29 @@ def _ask(helpers: int, job: _Job) -> None:
 
 def _start(helpers: int) -> None:
     global _threads, _watch
-    with _threads_lock:
-        if _watch is None and "numba" in sys.modules:
+    if _watch is None and "numba" in sys.modules:
+        with contextlib.suppress(ImportError):  # a destructor called it while it is imported
             from minitorch_seg.kernels.waiting import changes
 
             _watch = changes
+    with _threads_lock:
         while _threads < helpers:
-            threading.Thread(target=_help, args=(_jobs,), daemon=True, name="minitorch_seg").start()
             _threads += 1
+            arguments = _jobs, _threads
+            try:
+                threading.Thread(target=_help, args=arguments, daemon=True, name="minitorch_seg").start()
+            except RuntimeError:  # the system gives no more threads: those that there are do the work
+                _threads -= 1
+                return
 
 
-def _help(jobs: queue.SimpleQueue) -> None:
+def _help(jobs: queue.SimpleQueue, number: int) -> None:
     while True:
         seen = _counters[ASKED]
         try:
             job = jobs.get_nowait()
         except queue.Empty:
-            if _changes(ASKED, seen):
+            if number < _count and _changes(ASKED, seen):  # the other helpers are not asked
                 continue
             job = jobs.get()
         job.work()
@@ -198,9 +226,9 @@ def _help(jobs: queue.SimpleQueue) -> None:
 
 
 def _forget_threads() -> None:
-    """A forked child has none of its parent's threads, and perhaps a lock that nobody will open."""
-    global _jobs, _threads, _threads_lock
-    _jobs, _threads, _threads_lock = queue.SimpleQueue(), 0, threading.Lock()
+    """A forked child has none of its parent's threads."""
+    global _jobs, _threads
+    _jobs, _threads = queue.SimpleQueue(), 0
 
 
 if hasattr(os, "register_at_fork"):

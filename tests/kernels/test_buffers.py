@@ -114,3 +114,48 @@ def test_several_threads_take_and_return():
     for t in threads:
         t.join(timeout=60)
     assert not wrong and buffers.in_use() == 0
+
+
+def test_an_interrupt_between_a_block_and_its_count_does_no_lasting_harm():
+    a = buffers.empty((LARGE,), "float32")
+    del a
+    assert buffers.waiting() > 0
+    for blocks in buffers._waiting.values():
+        blocks.pop()  # and the count was not lowered
+    buffers.release()
+    assert buffers.waiting() == 0
+    assert buffers.empty((4 * LARGE,), "float32").shape == (4 * LARGE,)
+
+
+def test_a_handler_may_take_and_give_back_blocks_while_one_is_taken(monkeypatch):
+    """A signal's handler runs in the thread that holds the lock, between any two calls."""
+    inner = []
+
+    def interrupted(allowed, give_back=buffers._give_back):
+        if not inner:
+            inner.append(None)
+            inner.append(buffers.empty((LARGE,), "float32"))
+            buffers.release()
+        give_back(allowed)
+
+    monkeypatch.setattr(buffers, "_give_back", interrupted)
+    a = buffers.empty((2 * LARGE,), "float32")
+    a[...], inner[1][...] = 1, 2
+    assert (a == 1).all() and buffers.in_use() >= 3 * LARGE * 4
+
+
+def test_where_memory_ends_what_waits_is_given_back_first(monkeypatch):
+    a = buffers.empty((LARGE,), "float32")
+    del a
+    assert buffers.waiting() > 0
+
+    def full(*args, empty=np.empty):
+        if buffers._held:
+            raise MemoryError
+        return empty(*args)
+
+    monkeypatch.setattr(buffers, "_most", 1 << 40)  # else too much would not wait
+    monkeypatch.setattr(buffers.np, "empty", full)
+    b = buffers.empty((8 * LARGE,), "float32")
+    monkeypatch.undo()
+    assert b.shape == (8 * LARGE,) and buffers.waiting() == 0

@@ -1,5 +1,7 @@
 """Threads: the same bits for any number of them, no deadlock, no loss of errors, safe after a fork."""
 
+import gc
+import queue
 import subprocess
 import sys
 import threading
@@ -124,6 +126,108 @@ def test_an_error_in_any_thread_reaches_the_caller_and_no_thread_goes_on(where):
     with pytest.raises(ArithmeticError, match="here"):
         parallel.parallel_for(kernel, 100)
     assert len(running) == 1
+
+
+def test_an_error_keeps_no_arrays():
+    parallel.set_num_threads(2)
+
+    def kernel(first, last, array):
+        raise ArithmeticError
+
+    gc.disable()
+    try:
+        array = np.zeros(100)
+        with pytest.raises(ArithmeticError):
+            parallel.parallel_for(kernel, 4, array)
+        references = sys.getrefcount(array)
+    finally:
+        gc.enable()
+    assert references == 2  # this function's and getrefcount's own
+
+
+def test_a_finished_job_keeps_no_arrays_while_the_threads_are_busy_elsewhere():
+    parallel.set_num_threads(2)
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow(first, last):
+        begun.release()
+        go_on.wait(20)
+
+    other = threading.Thread(target=parallel.parallel_for, args=(slow, 2))
+    other.start()
+    begun.acquire(timeout=20), begun.acquire(timeout=20)  # the pool's only thread is inside, as is its caller
+    array = np.zeros(100)
+    for _ in range(10):
+        parallel.parallel_for(lambda first, last, a: None, 4, array)
+    references = sys.getrefcount(array)
+    go_on.set()
+    other.join(timeout=20)
+    assert references == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no os.kill with SIGINT on Windows")
+def test_after_ctrl_c_no_thread_writes_on():
+    program = """
+import os, signal, threading, time
+from minitorch_seg.kernels import parallel
+parallel.set_num_threads(2)
+caller, writes = threading.get_ident(), []
+def kernel(first, last):
+    if threading.get_ident() == caller:
+        while not writes:
+            time.sleep(0.001)
+    else:
+        for _ in range(20):
+            writes.append(0)
+            time.sleep(0.03)
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    parallel.parallel_for(kernel, 2)
+except KeyboardInterrupt:
+    seen = len(writes)
+    time.sleep(0.2)
+    print(seen, len(writes))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["20", "20"]
+
+
+def test_without_more_threads_the_caller_works_alone(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(parallel, "_jobs", queue.SimpleQueue())
+    monkeypatch.setattr(parallel, "_threads", 0)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    parallel.set_num_threads(3)
+    done = np.zeros(50, int)
+
+    def kernel(first, last, out):
+        out[first:last] += 1
+
+    parallel.parallel_for(kernel, 50, done)
+    assert (done == 1).all() and parallel._threads == 0
+
+
+def test_threads_that_are_not_asked_do_not_wait_actively(monkeypatch):
+    watched = []
+
+    def changes(counters, place, seen):
+        watched.append(threading.current_thread())
+        return False
+
+    parallel.set_num_threads(5)
+    both = threading.Barrier(5, timeout=20)
+    parallel.parallel_for(lambda first, last: both.wait() if first < 5 else None, 5)
+    parallel.set_num_threads(2)
+    monkeypatch.setattr(parallel, "_processors", 64)
+    monkeypatch.setattr(parallel, "_watch", changes)
+    for _ in range(20):
+        both = threading.Barrier(2, timeout=20)
+        parallel.parallel_for(lambda first, last, both=both: both.wait(), 2)
+    assert len({t for t in watched if t.name == "minitorch_seg"}) <= 1
 
 
 def test_two_python_threads_may_call_kernels_at_once():
