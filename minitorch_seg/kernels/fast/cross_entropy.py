@@ -111,11 +111,12 @@ def _given(grad: np.ndarray) -> tuple[np.ndarray, int]:
 @kernel
 def _forward(first, last, x, target, weight, ignore_index, loss, pixel_weight, probability, few, block):
     classes = len(few) if len(few) > 0 else len(weight)
-    total, scratch = np.empty(block, x.dtype), np.empty(block * classes, x.dtype)
+    total, scratch = np.empty(block, x.dtype), np.empty((2, block * classes), x.dtype)
     for k in range(first, last):
         begin, end = k * block, min((k + 1) * block, len(target))
         seen, made = x[begin * classes : end * classes], probability[begin * classes : end * classes]
-        below_largest(seen, made, classes)
+        low, power = scratch[0, : len(seen)], scratch[1, : len(seen)]
+        below_largest(seen, low, classes)
         chosen, factor, truth = loss[begin:end], pixel_weight[begin:end], target[begin:end]
         unusual = 0
         for r in range(end - begin):
@@ -123,10 +124,9 @@ def _forward(first, last, x, target, weight, ignore_index, loss, pixel_weight, p
             valid = 0 <= t < classes
             unusual += (not valid) | (t == ignore_index)
             place = t if valid else 0
-            chosen[r] = made[r * classes + place]
+            chosen[r] = low[r * classes + place]
             factor[r] = weight[place]
-        power = scratch[: len(seen)]
-        exp_all(made, power)
+        exp_all(low, power)
         sum_rows(power, total, classes)
         divide_rows(power, total, made, classes)
         log_all(total[: end - begin])

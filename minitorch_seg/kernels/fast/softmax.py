@@ -1,11 +1,11 @@
 """Softmax and its logarithm over float32 numbers in rows that are not too long, for instance the classes of
 a pixel.
 
-A block of rows is small enough to stay in the cache, and the exponentials are taken of the block as one long
-row of numbers (`exponential.py`), whatever the length of its rows.  What belongs to a row (its largest
-number, its sum) is found and applied row by row.  There the compiler must know how long a short row is, so
-that several rows become one vector: up to FEW, the length reaches a kernel as that of a tuple, which is part
-of its type.
+A block of rows is small enough to stay in the cache, where all but its result is kept.  The exponentials are
+taken of the block as one long row of numbers (`exponential.py`), whatever the length of its rows.  What
+belongs to a row (its largest number, its sum) is found and applied row by row.  There the compiler must know
+how long a short row is, so that several rows become one vector: up to FEW, the length reaches a kernel as
+that of a tuple, which is part of its type.
 
 Where all numbers of a block lie between −TAME and TAME, no exponential is too large or too small for float32,
 and the largest number of a row need not be found and subtracted.
@@ -106,13 +106,13 @@ def divide_rows(given, total, made, length):
 @kernel
 def _softmax(first, last, x, y, length, few, block):
     length = len(few) if len(few) > 0 else length
-    total, scratch = np.empty(block, x.dtype), np.empty(block * length, x.dtype)
+    total, scratch = np.empty(block, x.dtype), np.empty((2, block * length), x.dtype)
     for k in range(first, last):
         begin, end = k * block * length, (k + 1) * block * length
         seen, made = x[begin:end], y[begin:end]
-        power = scratch[: len(seen)]
-        below_largest(seen, made, length)
-        exp_all(made, power)
+        low, power = scratch[0, : len(seen)], scratch[1, : len(seen)]
+        below_largest(seen, low, length)
+        exp_all(low, power)
         sum_rows(power, total, length)
         divide_rows(power, total, made, length)
 
@@ -120,18 +120,18 @@ def _softmax(first, last, x, y, length, few, block):
 @kernel
 def _log_softmax(first, last, x, y, length, few, block):
     length = len(few) if len(few) > 0 else length
-    total, scratch = np.empty(block, x.dtype), np.empty(block * length, x.dtype)
+    total, scratch = np.empty(block, x.dtype), np.empty((2, block * length), x.dtype)
     for k in range(first, last):
         begin, end = k * block * length, (k + 1) * block * length
         seen, made = x[begin:end], y[begin:end]
-        power, n = scratch[: len(seen)], len(seen) // length
-        below_largest(seen, made, length)
-        exp_all(made, power)
+        low, power, n = scratch[0, : len(seen)], scratch[1, : len(seen)], len(seen) // length
+        below_largest(seen, low, length)
+        exp_all(low, power)
         sum_rows(power, total, length)
         log_all(total[:n])
         for r in range(n):
             for c in range(length):
-                made[r * length + c] -= total[r]
+                made[r * length + c] = low[r * length + c] - total[r]
 
 
 @kernel
