@@ -15,7 +15,8 @@ from minitorch_seg.kernels.jit import REGISTERS, VECTOR_BYTES, part
 
 MOST = 4 if REGISTERS == 32 else 2
 # Rows of a tile with one, two, three, four vectors: its sums, the vectors and one more fit the registers.
-ROWS_1, ROWS_2, ROWS_3, ROWS_4 = (12, 12, 8, 6) if REGISTERS == 32 else (10, 6, 6, 6)
+ROWS_OF = (12, 12, 8, 6) if REGISTERS == 32 else (10, 6, 6, 6)
+ROWS_1, ROWS_2, ROWS_3, ROWS_4 = ROWS_OF
 OUTER_1, OUTER_2, OUTER_3, OUTER_4 = (8, 8, 8, 6) if REGISTERS == 32 else (8, 6, 6, 6)
 DOTS, DOT_ROWS = 3, 8 if REGISTERS == 32 else 4  # outputs and rows of a tile of dot products
 # So many rows more than are wanted may be computed.
@@ -145,39 +146,26 @@ def multiply_panels(
             at = b + begin * width * terms * len(taps)
             zq, cq = z + begin * width, c + begin * width
             lanes = min(outputs - (stop - 1) * width, width)
-            if stop - begin == 1:
-                for r in range(0, count, ROWS_1):
-                    if q == 0:
-                        done = product * count + r
-                        fetch(0, X, x0 + done * x_each, x0 + (done + ROWS_1) * x_each)
-                        fetch(1, Y, y0 + done * y_each, y0 + (done + ROWS_1) * y_each)
+            wide = stop - begin
+            rows = ROWS_OF[wide - 1]
+            for r in range(0, count, rows):
+                if q == 0:
+                    done = product * count + r
+                    fetch(0, X, x0 + done * x_each, x0 + (done + rows) * x_each)
+                    fetch(1, Y, y0 + done * y_each, y0 + (done + rows) * y_each)
+                if wide == 1:
                     multiply_tile(
                         0, ROWS_1, 1, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
-            elif stop - begin == 2:
-                for r in range(0, count, ROWS_2):
-                    if q == 0:
-                        done = product * count + r
-                        fetch(0, X, x0 + done * x_each, x0 + (done + ROWS_2) * x_each)
-                        fetch(1, Y, y0 + done * y_each, y0 + (done + ROWS_2) * y_each)
+                elif wide == 2:
                     multiply_tile(
                         0, ROWS_2, 2, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
-            elif MOST > 2 and stop - begin == 3:
-                for r in range(0, count, ROWS_3):
-                    if q == 0:
-                        done = product * count + r
-                        fetch(0, X, x0 + done * x_each, x0 + (done + ROWS_3) * x_each)
-                        fetch(1, Y, y0 + done * y_each, y0 + (done + ROWS_3) * y_each)
+                elif MOST > 2 and wide == 3:
                     multiply_tile(
                         0, ROWS_3, 3, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
-            elif MOST > 2:
-                for r in range(0, count, ROWS_4):
-                    if q == 0:
-                        done = product * count + r
-                        fetch(0, X, x0 + done * x_each, x0 + (done + ROWS_4) * x_each)
-                        fetch(1, Y, y0 + done * y_each, y0 + (done + ROWS_4) * y_each)
+                elif MOST > 2:
                     multiply_tile(
                         0, ROWS_4, 4, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
