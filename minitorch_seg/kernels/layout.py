@@ -82,7 +82,11 @@ def pixels(x: np.ndarray) -> np.ndarray:
     """The map `x` (N, C, H, W) as a read-only C-contiguous array (N, H, W, C); a view where `x` is
     channels-last.
     """
-    return read_only(as_map(x).transpose(0, 2, 3, 1))
+    view = x.transpose(0, 2, 3, 1)
+    if not _is_plain(view):
+        view = as_map(x).transpose(0, 2, 3, 1)
+    view.flags.writeable = False
+    return view
 
 
 def contiguous(x: np.ndarray) -> np.ndarray:
@@ -102,4 +106,5 @@ def read_only(x: np.ndarray) -> np.ndarray:
 
 
 def _is_plain(x: np.ndarray) -> bool:
-    return x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative
+    flags = x.flags
+    return flags.c_contiguous and flags.aligned and x.dtype.isnative
