@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from minitorch_seg.kernels import parallel
 from minitorch_seg.kernels.cpu import cross_entropy as cpu
 from minitorch_seg.kernels.fast import cross_entropy as fast
+from minitorch_seg.kernels.fast import softmax
 from minitorch_seg.kernels.layout import is_map
 from minitorch_seg.kernels.reference import cross_entropy as reference
 from tests.kernels.helpers import LAYOUTS, close, lay_out
@@ -142,3 +143,17 @@ def test_the_choice_alone_agrees_with_the_reference(data):
         assert ours.dtype == theirs.dtype
     grad = rng.standard_normal(target.shape).astype(dtype)
     close(*(k.nll_loss_gradient(grad, y, target, weight, 2) for k in (fast, reference)))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 8, 9, 21])
+def test_no_loss_falls_below_zero_and_no_logarithm_of_a_probability_rises_above(classes):
+    """Where one class is nearly certain, the loss is a difference of nearly equal numbers."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-8, -6, (1, classes, 100, 100)).astype("float32")
+    x[:, 0] = rng.uniform(6, 7.99, (1, 100, 100))
+    target = np.zeros((1, 100, 100), np.int64)
+    loss = fast.cross_entropy(x, target, None, -100)[0]
+    logarithm = softmax.log_softmax(x, 1)
+    exact = np.log(np.exp(x.astype(float) - x[:, :1]).sum(1))
+    assert loss.min() >= 0 and logarithm.max() <= 0
+    assert np.abs(loss - exact).max() < 2e-7 and np.abs(logarithm[:, 0] + exact).max() < 2e-7

@@ -8,7 +8,8 @@ how long a short row is, so that several rows become one vector: up to FEW, the 
 that of a tuple, which is part of its type.
 
 Where all numbers of a block lie between −TAME and TAME, no exponential is too large or too small for float32,
-and the largest number of a row need not be found and subtracted.
+and for the softmax itself the largest number of a row need not be found and subtracted.  Its logarithm and the
+cross-entropy do so always: a loss near 0 is the difference of two equal numbers otherwise, and may fall below.
 
 Longer rows and float64 are left to the plain loops.
 """
@@ -25,7 +26,7 @@ from minitorch_seg.kernels.parallel import parallel_for
 BLOCK = 2048  # numbers: 8 KiB
 LONGEST = 256  # numbers in a row
 FEW = 8  # numbers in a row, up to which kernels are compiled for just that many
-TAME = np.float32(8)  # the rounding of x − log Σ eˣ is then below 10⁻⁶
+TAME = np.float32(8)
 softmax_gradient = plain.softmax_gradient
 
 
@@ -67,21 +68,27 @@ def _by_blocks(block_kernel, dim: int, *arrays: np.ndarray) -> np.ndarray:
 
 @part
 def below_largest(seen, made, length):
-    """made = seen, and where one number is not tame, less the largest of its row.
+    """made = seen less the largest of its row.
 
     A row with a NaN need not be looked for: each of its numbers becomes one through its sum.
     """
+    for r in range(len(seen) // length):
+        top = seen[r * length]
+        for c in range(length):
+            top = seen[r * length + c] if seen[r * length + c] > top else top
+        for c in range(length):
+            made[r * length + c] = seen[r * length + c] - top
+
+
+@part
+def tamed(seen, made, length):
+    """made = seen, and where one number is not tame, less the largest of its row."""
     wild = 0
     for i in range(len(seen)):
         wild += not abs(seen[i]) < TAME
         made[i] = seen[i]
     if wild > 0:
-        for r in range(len(seen) // length):
-            top = seen[r * length]
-            for c in range(length):
-                top = seen[r * length + c] if seen[r * length + c] > top else top
-            for c in range(length):
-                made[r * length + c] = seen[r * length + c] - top
+        below_largest(seen, made, length)
 
 
 @part
