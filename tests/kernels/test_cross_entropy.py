@@ -156,4 +156,5 @@ def test_no_loss_falls_below_zero_and_no_logarithm_of_a_probability_rises_above(
     logarithm = softmax.log_softmax(x, 1)
     exact = np.log(np.exp(x.astype(float) - x[:, :1]).sum(1))
     assert loss.min() >= 0 and logarithm.max() <= 0
-    assert np.abs(loss - exact).max() < 2e-7 and np.abs(logarithm[:, 0] + exact).max() < 2e-7
+    rounding = 6e-8 * (classes + 1)  # of a sum that is a little above 1
+    assert np.abs(loss - exact).max() < rounding and np.abs(logarithm[:, 0] + exact).max() < rounding

@@ -8,8 +8,9 @@ how long a short row is, so that several rows become one vector: up to FEW, the 
 that of a tuple, which is part of its type.
 
 Where all numbers of a block lie between −TAME and TAME, no exponential is too large or too small for float32,
-and for the softmax itself the largest number of a row need not be found and subtracted.  Its logarithm and the
-cross-entropy do so always: a loss near 0 is the difference of two equal numbers otherwise, and may fall below.
+and for the softmax itself the largest number of a row need not be found and subtracted.  Its logarithm and
+the cross-entropy do so always: otherwise a loss near 0 is the difference of two numbers far from 0, and may
+fall below it.
 
 Longer rows and float64 are left to the plain loops.
 """
