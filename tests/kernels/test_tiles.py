@@ -2,6 +2,11 @@
 fit.
 """
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -205,3 +210,49 @@ def test_the_matrices_in_the_docstring():
     assert B[0].tolist() == [4, 0, -5, 0, 1, 0] and B[3].tolist() == [0, -2, -1, 2, 1, 0]
     A = np.array([transforms.output_transform(*e) for e in identity]).T
     assert A[3].tolist() == [0, 1, -1, 8, -8, 1]
+
+
+FOREIGN = """
+import re, sys
+from llvmlite import binding
+from tests.kernels import test_tiles as tiles
+tiles.test_a_product_of_panels_is_a_matrix_product(40, "float32")
+tiles.test_dot_products_are_a_matrix_product(2, 40, "float32")
+binding.initialize_all_targets()
+binding.initialize_all_asmprinters()
+target = binding.Target.from_triple(sys.argv[1])
+machine = target.create_target_machine(features=sys.argv[2], opt=2)
+for kernel in (tiles.multiply, tiles.dots):
+    (text,) = kernel.inspect_llvm().values()
+    assert "llvm.fmuladd" in text and not re.search(r"llvm\\.fma\\.", text)
+    text = re.sub("target (triple|datalayout).*", "", text)
+    head = f'target triple = "{machine.triple}" target datalayout = "{machine.target_data}"'
+    made = machine.emit_assembly(binding.parse_assembly(head + text))
+    calls = re.findall(r"(?:bl|callq?) +(fmaf?)[^a-z]", made)
+    print(len(re.findall(sys.argv[3], made)) >= 8, len(calls))
+"""
+
+
+@pytest.mark.parametrize(
+    ("triple", "features", "product"),
+    [
+        ("aarch64-unknown-linux-gnu", "+neon", r"fmla\s+v\d+\.4s"),
+        ("x86_64-unknown-linux-gnu", "+sse2", r"mulps"),
+    ],
+)
+def test_tiles_become_vector_instructions_of_other_processors(triple, features, product, tmp_path):
+    """Translated, not run: one multiply-add on aarch64; where there is none, two instructions and no call."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FOREIGN, triple, features, product],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={
+            **os.environ,
+            "NUMBA_OPT": "0",  # optimised code holds instructions of this processor
+            "NUMBA_CPU_NAME": "generic",
+            "NUMBA_CPU_FEATURES": "",
+            "NUMBA_CACHE_DIR": str(tmp_path),  # code from the disk comes without its text
+        },
+    )
+    assert done.stdout.split() == ["True", "0"] * 2, done.stdout + done.stderr
