@@ -93,4 +93,5 @@ def checkpoint(fn: Callable[..., Any], *args: Any) -> Any:
     leaves = [n.tensor for n in sorted(reached, key=lambda n: n.sequence) if isinstance(n, LeafNode)]
     parameters = [leaf for leaf in leaves if not any(leaf is a for a in inner)]
     arrays = tuple(o.data for o in results) if isinstance(outputs, tuple | list) else outputs.data
-    return Checkpoint.apply(fn, random_state, arrays, len(args), *args, *parameters)
+    made = Checkpoint.apply(fn, random_state, arrays, len(args), *args, *parameters)
+    return list(made) if isinstance(outputs, list) else made

@@ -50,6 +50,9 @@ class Node:
         self.outputs: list[tuple[tuple[int, ...], np.dtype]] = []
         self._not_differentiable: tuple = ()
         self._given: list[Any] = []  # what was saved as forward named it, to recognise results among it
+        self.freed = False
+        # What was saved: the tensor, its version then, and its number if it is a result of this node.
+        self._saved: list[tuple[Tensor | None, int, int | None]] = []
         if not record:  # nobody comes back to this node
             return
         self.edges: list[tuple[Any, int] | None] = [
@@ -62,14 +65,11 @@ class Node:
         self.needs_input_grad = tuple([edge is not None for edge in self.edges])
         self.hooks: dict[int, list[Callable]] = {}
         self.retained: dict[int, Any] = {}  # number of a result -> weak reference to who keeps its gradient
-        self.freed = False
         self._twin_arguments = (args, kwargs) if function.twin is not None else None
         self._twin_versions = [arg.version if isinstance(arg, Tensor) else 0 for arg in args]
         # Integers and bools choose places: a function keeps their array as it is, so it must stay as it is.
         items = [i for arg in args for i in (arg if isinstance(arg, list | tuple) else (arg,))]
         self._choices = [(i, i.version) for i in items if isinstance(i, Tensor) and not is_float(i.dtype)]
-        # What was saved: the tensor, its version then, and its number if it is a result of this node.
-        self._saved: list[tuple[Tensor | None, int, int | None]] = []
 
     @property
     def name(self) -> str:
@@ -166,7 +166,8 @@ class Node:
         if self.function.twin is None:
             results: Any = self.function.backward(self, *complete)
         elif not create_graph:
-            results = self.function.backward(self, *(grad.data for grad in complete))
+            with np.errstate(all="ignore"):
+                results = self.function.backward(self, *(grad.data for grad in complete))
         else:
             results = self._differentiate_twin(complete)
         results = results if isinstance(results, tuple | list) else (results,)

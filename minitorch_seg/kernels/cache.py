@@ -66,7 +66,8 @@ def folder(module: str = __name__) -> Path | None:
     """
     with _lock:
         if not _found:
-            _found.append((_make(), _stamps()))
+            stamps = _stamps()  # first: what is edited while the hash is taken counts as edited
+            _found.append((_make(), stamps))
         place, stamps = _found[0]
         if module not in _unedited:
             _unedited[module] = _stamps() == stamps

@@ -72,8 +72,7 @@ def parallel_for(kernel: Callable[..., None], chunks: int, *args) -> None:
             kernel(0, chunks, *args)
         return
     job = _Job(kernel, _ranges(chunks, threads), args)
-    _ask(threads - 1, job)
-    job.finish()
+    job.finish(threads - 1)
     error, job.error = job.error, None
     try:
         if error is not None:
@@ -132,12 +131,14 @@ class _Job:
                     self.finished.put(None)
                     _counters[FINISHED] += 1
 
-    def finish(self) -> None:
-        """Works, and waits until the last range is done: no thread may still write when the caller goes on,
-        not even after Ctrl-C.
+    def finish(self, helpers: int) -> None:
+        """Asks for help, works, and waits until the last range is done: no thread may still write when the
+        caller goes on, not even after Ctrl-C.
         """
         while True:
             try:
+                if self.error is None:
+                    _ask(helpers, self)
                 self.work()
                 self._wait()
                 self.kernel, self.args = None, ()  # a thread that comes late must not keep the arrays

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.errors import explained_sizes
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.arguments import broadcastable
 from minitorch_seg.ops.cast import as_tensor, promote, refuse_bool, to_float
@@ -213,9 +214,10 @@ def div(input: Any, other: Any) -> Tensor:
     return Div.apply(a, b)
 
 
+@explained_sizes("floor_divide")
 @np.errstate(all="ignore")
 def floor_divide(input: Any, other: Any) -> Tensor:
-    """⌊input / other⌋, elementwise: the largest whole number below the quotient, behind the sign //.
+    """⌊input / other⌋, elementwise: the largest whole number not above the quotient, behind the sign //.
 
     Returns: the broadcast shape, in the promoted dtype; it carries no gradient, which would be 0.
 
@@ -248,7 +250,7 @@ def remainder(input: Any, other: Any) -> Tensor:
 def _division(operator: str, input: Any, other: Any) -> list[Tensor]:
     a, b = operands = promote(input, other)
     broadcastable(operator, refuse_bool(operator, a), b)
-    if a.dtype.kind in "iu" and not b.data.all():
+    if a.dtype.kind in "iu" and a.data.size and not b.data.all():
         raise ValueError(f"{operator}: no integer is the quotient of a division by 0: use .float()")
     return operands
 

@@ -84,11 +84,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
 
 
-@np.errstate(over="raise")
-def fitting(operator: str, value: float, dtype: np.dtype) -> np.ndarray:
-    """The number as a 0-d array of `dtype`; refused where that cannot hold it."""
+@np.errstate(over="raise", invalid="raise")
+def fitting(operator: str, value: Any, dtype: np.dtype) -> np.ndarray:
+    """The number, or a list of numbers, as an array of `dtype`; refused where that cannot hold it."""
     try:
-        return np.asarray(value, dtype)
+        return np.asarray(value.item() if isinstance(value, np.generic) else value, dtype)
     except (ArithmeticError, ValueError):
         raise ValueError(
             f"{operator}: {value!r:.60} does not fit into {dtype}: convert the tensor first"

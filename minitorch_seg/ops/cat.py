@@ -31,7 +31,7 @@ class Cat(Function):
     @staticmethod
     def backward(ctx, grad):
         starts = np.cumsum([0, *ctx.sizes])
-        parts, source = [], grad if is_grad_enabled() else grad.data  # recorded only where it is asked for
+        parts, source = [], grad if is_grad_enabled() else grad.data  # arrays make views
         for i, needed in enumerate(ctx.needs_input_grad[1:]):
             where = (slice(None),) * ctx.dim + (slice(int(starts[i]), int(starts[i + 1])),)
             parts.append(source[where] if needed else None)

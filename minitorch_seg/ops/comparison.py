@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Tensor
+from minitorch_seg.errors import explained_sizes
 from minitorch_seg.ops.arguments import broadcastable, normalize_dims
 from minitorch_seg.ops.cast import as_tensor, is_number, promote
 from minitorch_seg.ops.typed import typed
@@ -25,7 +26,8 @@ def _compare(name: str, ufunc: Callable, sign: str, example: str) -> Callable[[A
             tensors = promote(input, other)
             broadcastable(name, *tensors)
             a, b = (t.data for t in tensors)
-        return Tensor(np.asarray(ufunc(a, b)))
+        with explained_sizes(name):
+            return Tensor(np.asarray(ufunc(a, b)))
 
     compare.__name__ = compare.__qualname__ = name
     compare.__doc__ = f"""True where input {sign} other, elementwise.

@@ -104,18 +104,17 @@ def arange(
     >>> arange(3).tolist()
     [0, 1, 2]
     """
-    bounds = (0, start, step) if end is None else (start, end, step)
-    if (
-        step == 0
-        or not all(abs(v) < (2**63 if isinstance(v, int) else math.inf) for v in bounds)
-        or ((bounds[1] - bounds[0]) * step < 0)
-    ):
+    bounds: tuple[float, ...] = (0, start, step) if end is None else (start, end, step)
+    wanted = as_dtype(dtype or (DEFAULT_FLOAT if any(isinstance(v, float) for v in bounds) else np.int64))
+    finite = all(abs(v) < (2**63 if isinstance(v, int) else math.inf) for v in bounds)
+    if finite and wanted.kind != "f":
+        bounds = tuple(int(v) for v in bounds)
+    if not finite or not bounds[2] or (bounds[1] - bounds[0]) * bounds[2] < 0 or wanted.kind == "b":
         raise ValueError(
-            "arange: steps of {2} do not lead from {0} to {1}: change one of them".format(*bounds)
+            f"arange: steps of {step} do not lead from {bounds[0]} to {bounds[1]} in {wanted}: "
+            "change one of them"
         )
-    if dtype is None and any(isinstance(v, float) for v in bounds):
-        dtype = DEFAULT_FLOAT
-    return Tensor(np.arange(*bounds, dtype=dtype and as_dtype(dtype)), requires_grad)
+    return Tensor(np.arange(*bounds).astype(wanted), requires_grad)  # the steps are those of float64 or int64
 
 
 @explained_sizes("eye")

@@ -52,7 +52,9 @@ def cross_entropy_composed(
 
 
 class CrossEntropy(Function):
-    """The loss, and the sum of the pixels' weights; for nll_loss too."""
+    """The loss, reduced (`ctx.scale` is 1/Σ w_t for a mean), and Σ w_t.  `operator` names the kernel:
+    cross_entropy keeps the softmax for backward, nll_loss what it was given.
+    """
 
     twin = staticmethod(cross_entropy_composed)
 
@@ -71,7 +73,7 @@ class CrossEntropy(Function):
         ), total
 
     @staticmethod
-    def backward(ctx, grad, _total):
+    def backward(ctx, grad, _grad_of_total):
         p, weight = ctx.saved_tensors
         grad = np.broadcast_to(np.asarray(grad * ctx.scale, grad.dtype), ctx.target.shape)
         dx = getattr(dispatch.get("cross_entropy"), f"{ctx.operator}_gradient")(

@@ -107,12 +107,16 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
             "item assignment is not recorded, so the gradient would be wrong: use ms.where or ms.cat, "
             "or assign under no_grad()"
         )
-    number = fitting("setitem", value, input.dtype) if is_number(value) else as_tensor(value).data
+    given: Any = fitting("setitem", value, input.dtype) if is_number(value) else as_tensor(value).data
+    if isinstance(value, list | tuple):
+        given = value  # with all its digits
     try:
-        input.data[_to_numpy_index(index)] = number
-    except (IndexError, ValueError, TypeError, OverflowError):
+        input.data[_to_numpy_index(index)] = given
+    except OverflowError:
+        fitting("setitem", value, input.dtype)  # says that one number does not fit
+    except (IndexError, ValueError, TypeError):
         raise ShapeError(  # or getitem says what is wrong with the index
-            f"setitem: a value of shape {number.shape} does not fit into places of shape "
+            f"setitem: a value of shape {np.shape(given)} does not fit into places of shape "
             f"{getitem(input, index).shape}: give one of that shape, or one number"
         ) from None
     input.bump_version()

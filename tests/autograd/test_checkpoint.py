@@ -183,3 +183,9 @@ def test_a_list_of_results_comes_back_as_a_tuple():
     y, z = ms.checkpoint(lambda t: [t * 2, t * t], x)
     (y + z).sum().backward()
     assert x.grad.tolist() == [4.0, 6.0]
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_list_stays_a_list_and_a_tuple_a_tuple(kind):
+    x = ms.tensor([1.0, 2.0], requires_grad=True)
+    assert type(ms.checkpoint(lambda t: kind([t * 2, t * 3]), x)) is kind

@@ -194,6 +194,31 @@ except KeyboardInterrupt:
     assert done.stdout.split() == ["20", "20"]
 
 
+def test_after_ctrl_c_while_help_is_asked_for_no_thread_writes_on(monkeypatch):
+    parallel.set_num_threads(2)
+    parallel.parallel_for(lambda first, last: None, 4)  # the pool's thread is there
+
+    class Interrupted:
+        get, get_nowait = parallel._jobs.get, parallel._jobs.get_nowait
+
+        def put(self, job, put=parallel._jobs.put):
+            put(job)
+            raise KeyboardInterrupt
+
+    writes = []
+
+    def kernel(first, last):
+        time.sleep(0.01)
+        writes.append(first)
+
+    monkeypatch.setattr(parallel, "_jobs", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        parallel.parallel_for(kernel, 64)
+    seen = len(writes)
+    time.sleep(0.1)
+    assert len(writes) == seen
+
+
 def test_without_more_threads_the_caller_works_alone(monkeypatch):
     def refuse(thread):
         raise RuntimeError("can't start new thread")

@@ -176,3 +176,14 @@ def test_integers_of_two_types_are_divided_as_they_are():
     x, y = ms.tensor(np.array([4, 2], np.uint8)), ms.tensor(np.array(-1, np.int8))
     assert (x / y).tolist() == [-4.0, -2.0]
     assert (x / -1).tolist() == [-4.0, -2.0]
+
+
+def test_nothing_divided_by_zero_is_nothing():
+    empty = ms.zeros(0, dtype="int64")
+    assert (empty // 0).shape == (0,) and (empty % 0).shape == (0,)
+
+
+@pytest.mark.parametrize("name", ["floor_divide", "lt", "mul"])
+def test_results_beyond_all_memory_are_refused_in_words(name):
+    with pytest.raises(ms.errors.SizeError, match="does not fit into memory"):
+        getattr(ms, name)(ms.zeros(2**21, 1), ms.ones(1, 2**21))

@@ -183,3 +183,37 @@ def test_sizes_beyond_all_memory_are_refused_in_words(name, call, n):
     """Not by NumPy's MemoryError, which does not say what was computed, and never by a crash."""
     with pytest.raises(ValueError, match=f"^({name}): .*(use smaller sizes|2147483647|change one of them)"):
         call(n)
+
+
+@pytest.mark.parametrize(
+    "arguments, dtype",
+    [
+        ((1e6, 1e6 + 1, 0.1), None),
+        ((298, 302), "uint8"),
+        ((0.5, 3), "int64"),
+        ((0, 1, 0.1), "float64"),
+        ((2, 9, 3), "float32"),
+    ],
+)
+def test_arange_steps_as_pytorch_does(arguments, dtype):
+    torch = pytest.importorskip("torch")
+    expected = torch.arange(*arguments, dtype=dtype and getattr(torch, dtype))
+    found = ms.arange(*arguments, dtype=dtype)
+    assert found.shape == tuple(expected.shape)
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "arguments, dtype", [((0, 5, 0.5), "int64"), ((5,), "bool"), ((0, 3, float("inf")), None)]
+)
+def test_arange_refuses_steps_that_lead_nowhere(arguments, dtype):
+    with pytest.raises(ValueError, match="do not lead"):
+        ms.arange(*arguments, dtype=dtype)
+
+
+@pytest.mark.parametrize("value", [np.int64(300), np.float64("nan"), np.int16(-1)])
+def test_numbers_of_numpy_that_a_dtype_cannot_hold_are_refused(value):
+    with pytest.raises(ValueError, match="does not fit into uint8"):
+        ms.full((1,), value, dtype="uint8")
+    with pytest.raises(ValueError, match="does not fit into uint8"):
+        ms.full_like(ms.zeros(2, dtype="uint8"), value)

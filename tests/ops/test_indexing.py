@@ -222,3 +222,15 @@ def test_assignment_of_a_tensor_and_its_refusal():
     expected = r"item assignment is not recorded.*use ms.where or ms.cat, or assign under no_grad\(\)"
     with pytest.raises(RuntimeError, match=expected):
         t[0] = ms.tensor(1.0, requires_grad=True)
+
+
+def test_a_list_is_assigned_without_loss():
+    x, u = ms.zeros(2, dtype="float64"), ms.zeros(2, dtype="uint8")
+    x[:] = [0.1, 0.2]
+    assert x.tolist() == [0.1, 0.2]
+    for wrong in ([300, 0], [0, -1], np.array([300]).tolist()):
+        with pytest.raises(ValueError, match="does not fit into uint8"):
+            u[:] = wrong
+    with pytest.raises(ShapeError, match=r"shape \(3,\) does not fit"):
+        u[:] = [1, 2, 3]
+    assert u.tolist() == [0, 0]

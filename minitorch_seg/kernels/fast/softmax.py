@@ -119,7 +119,7 @@ def _softmax(first, last, x, y, length, few, block):
         begin, end = k * block * length, (k + 1) * block * length
         seen, made = x[begin:end], y[begin:end]
         low, power = scratch[0, : len(seen)], scratch[1, : len(seen)]
-        below_largest(seen, low, length)
+        tamed(seen, low, length)
         exp_all(low, power)
         sum_rows(power, total, length)
         divide_rows(power, total, made, length)
