@@ -88,7 +88,10 @@ def is_number(value: Any) -> bool:
 def fitting(operator: str, value: Any, dtype: np.dtype) -> np.ndarray:
     """The number, or a list of numbers, as an array of `dtype`; refused where that cannot hold it."""
     try:
-        return np.asarray(value.item() if isinstance(value, np.generic) else value, dtype)
+        numbers = np.asarray(value)
+        if numbers.dtype.kind in "US" or value is None:
+            raise TypeError(f"{operator}: {value!r:.60} is no number")
+        return np.asarray(numbers.tolist(), dtype)  # Python's numbers: NumPy's would wrap around
     except (ArithmeticError, ValueError):
         raise ValueError(
             f"{operator}: {value!r:.60} does not fit into {dtype}: convert the tensor first"

@@ -107,16 +107,13 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
             "item assignment is not recorded, so the gradient would be wrong: use ms.where or ms.cat, "
             "or assign under no_grad()"
         )
-    given: Any = fitting("setitem", value, input.dtype) if is_number(value) else as_tensor(value).data
-    if isinstance(value, list | tuple):
-        given = value  # with all its digits
+    digits = is_number(value) or isinstance(value, list | tuple)  # all of them count, more than float32 has
+    given = fitting("setitem", value, input.dtype) if digits else as_tensor(value).data
     try:
         input.data[_to_numpy_index(index)] = given
-    except OverflowError:
-        fitting("setitem", value, input.dtype)  # says that one number does not fit
-    except (IndexError, ValueError, TypeError):
+    except (IndexError, ValueError, TypeError, OverflowError):
         raise ShapeError(  # or getitem says what is wrong with the index
-            f"setitem: a value of shape {np.shape(given)} does not fit into places of shape "
+            f"setitem: a value of shape {given.shape} does not fit into places of shape "
             f"{getitem(input, index).shape}: give one of that shape, or one number"
         ) from None
     input.bump_version()

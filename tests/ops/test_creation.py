@@ -217,3 +217,9 @@ def test_numbers_of_numpy_that_a_dtype_cannot_hold_are_refused(value):
         ms.full((1,), value, dtype="uint8")
     with pytest.raises(ValueError, match="does not fit into uint8"):
         ms.full_like(ms.zeros(2, dtype="uint8"), value)
+
+
+@pytest.mark.parametrize("value", [None, "3"])
+def test_what_is_no_number_fills_nothing(value):
+    with pytest.raises(TypeError, match="no number"):
+        ms.full((2,), value, dtype="float32")

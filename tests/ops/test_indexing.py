@@ -233,4 +233,9 @@ def test_a_list_is_assigned_without_loss():
             u[:] = wrong
     with pytest.raises(ShapeError, match=r"shape \(3,\) does not fit"):
         u[:] = [1, 2, 3]
+    for wrong in (["1", "2"], [[1], [2, 3]]):
+        with pytest.raises((TypeError, ValueError), match="setitem"):
+            u[:] = wrong
     assert u.tolist() == [0, 0]
+    u[:] = (7, 255)
+    assert u.tolist() == [7, 255]
