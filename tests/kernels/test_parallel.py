@@ -171,6 +171,7 @@ def test_after_ctrl_c_no_thread_writes_on():
 import os, signal, threading, time
 from minitorch_seg.kernels import parallel
 parallel.set_num_threads(2)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off
 caller, writes = threading.get_ident(), []
 def kernel(first, last):
     if threading.get_ident() == caller:
