@@ -22,6 +22,7 @@ from typing import Any
 
 from minitorch_seg.bench import charts, process, report
 from minitorch_seg.bench.measure import Record
+from minitorch_seg.kernels.parallel import processors
 from minitorch_seg.plot import save
 
 STUDIES = ("conv2d", "operators", "unet")
@@ -81,7 +82,7 @@ def main(studies: Sequence[str] = (), words: Sequence[str] | None = None) -> int
     parser.add_argument(
         "--isa", choices=list(process.ISA), default="native", help="avx2: hold both sides to AVX2"
     )
-    parser.add_argument("--threads", type=int, default=_cores(), help="the most, default: all processors")
+    parser.add_argument("--threads", type=int, default=processors(), help="the most, default: all processors")
     parser.add_argument("--seconds", type=float, default=0.6, help="for each shape")
     parser.add_argument("--shrink", type=int, default=1, help="divide batch, sides and widths: a quick look")
     parser.add_argument("--out", type=Path, help="OUT.json, OUT.txt, OUT-bars.png, OUT-roofline.png")
@@ -106,10 +107,6 @@ def main(studies: Sequence[str] = (), words: Sequence[str] | None = None) -> int
         save(charts.bars(shown, title), f"{name}-bars.png")
         save(charts.roofline(shown, machine["ceilings"], title), f"{name}-roofline.png")
     return int(any("failed" in record for record in found))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

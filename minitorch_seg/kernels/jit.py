@@ -22,11 +22,11 @@ from minitorch_seg.kernels.cache import config
 FAST_MATH = {"reassoc", "nsz", "contract", "arcp", "afn"}  # not "nnan", not "ninf": both must stay visible
 NOTICE_AFTER = 2.0  # seconds of compiling
 
-_TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()[:3]
+TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()[:3]
 _FEATURES = _FEATURES.split(",")
 #: Bytes of a vector register, and how many registers there are.
 VECTOR_BYTES = 64 if "+avx512f" in _FEATURES else 32 if "+avx2" in _FEATURES else 16
-REGISTERS = 32 if VECTOR_BYTES == 64 or _TRIPLE.startswith(("aarch64", "arm64")) else 16
+REGISTERS = 32 if VECTOR_BYTES == 64 or TRIPLE.startswith(("aarch64", "arm64")) else 16
 
 
 def part(function: Callable) -> Callable:

@@ -154,17 +154,25 @@ class _Job:
                 self.finished.get()
 
 
+def processors() -> int:
+    """How many processors this process may use.
+
+    >>> processors() >= 1
+    True
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _default_count() -> int:
     for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "")
         if value.isdecimal() and int(value) > 0:
             return min(int(value), MOST_THREADS)
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, MOST_THREADS)
+    return min(processors(), MOST_THREADS)
 
 
 _count = _default_count()
-_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_processors = processors()
 _jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
 _threads = 0
 _threads_lock = Lock()
@@ -177,7 +185,7 @@ def _changes(place: int, seen: int) -> bool:
     """Whether that counter becomes another number than `seen` while one looks at it for a short time.
 
     Nobody looks where threads share a processor, or where only NumPy computes (the reference kernels).  The
-    counters only save sleep: the queue and the locks alone decide, so a count lost between two Python
+    counters only save sleep: the queues alone decide, so a count lost between two Python
     threads does no harm.
     """
     return _watch is not None and _count <= _processors and _watch(_counters, place, seen)

@@ -12,14 +12,11 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from minitorch_seg.kernels.jit import config, kernel
+from minitorch_seg.kernels.jit import TRIPLE, config, kernel
 
 SECONDS = 3e-4  # a thread that found nothing for so long goes to sleep
-
-_TRIPLE = cpu_target.target_context.codegen().magic_tuple()[0]
 
 
 @intrinsic
@@ -31,10 +28,10 @@ def _look(typing_context: Any, flags: Any, place: Any) -> Any:
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
         number, nothing = ir.IntType(64), ir.VoidType()
         module = builder.module
-        if _TRIPLE.startswith("x86_64"):
+        if TRIPLE.startswith("x86_64"):
             pause = ir.FunctionType(nothing, [])
             builder.call(module.declare_intrinsic("llvm.x86.sse2.pause", fnty=pause), [])
-        elif _TRIPLE.startswith(("aarch64", "arm64")):
+        elif TRIPLE.startswith(("aarch64", "arm64")):
             hint = ir.FunctionType(nothing, [ir.IntType(32)])
             builder.call(module.declare_intrinsic("llvm.aarch64.hint", fnty=hint), [ir.IntType(32)(1)])
         data = context.make_array(signature.args[0])(context, builder, args[0]).data

@@ -12,10 +12,10 @@ import numpy as np
 
 from minitorch_seg.autograd import Generator, Tensor, default_generator
 from minitorch_seg.autograd.dtypes import DEFAULT_FLOAT, as_dtype, python_number_dtype
-from minitorch_seg.errors import explained_sizes
+from minitorch_seg.errors import DTypeError, explained_sizes
 from minitorch_seg.kernels import layout
 from minitorch_seg.ops.arguments import sizes_of
-from minitorch_seg.ops.cast import fitting, same_float_dtype
+from minitorch_seg.ops.cast import fitting
 from minitorch_seg.ops.typed import typed
 
 
@@ -156,7 +156,8 @@ def _random(
     kind: str, shape: tuple[int, ...], generator: Generator | None, dtype: Any, requires_grad: bool
 ) -> Tensor:
     array = _empty(shape, dtype or DEFAULT_FLOAT)
-    same_float_dtype(f"{kind} random numbers", dtype=Tensor(array))
+    if array.dtype.kind != "f":
+        raise DTypeError(f"{kind} random numbers are floats, not {array.dtype}: use dtype='float32'")
     array[...] = getattr(generator or default_generator, kind)(shape, dtype=array.dtype)
     return Tensor(array, requires_grad)
 

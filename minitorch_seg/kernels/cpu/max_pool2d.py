@@ -84,11 +84,10 @@ def _backward(first, last, grad, taps, dx, window):
     kh, kw, sy, sx, py, px, dy, dilation_x = window
     _, rows, columns, channels = grad.shape
     _, height, width, _ = dx.shape
+    zero = grad.dtype.type(0)
     for chunk in range(first, last):
         image, i = chunk // height, chunk % height
-        for j in range(width):
-            for c in range(channels):
-                dx[image, i, j, c] = 0
+        dx[image, i] = 0
         for ky in range(kh):
             top = i + py - ky * dy
             row = top // sy
@@ -100,6 +99,6 @@ def _backward(first, last, grad, taps, dx, window):
                     j = column * sx - px + kx * dilation_x
                     if not 0 <= j < width:
                         continue
-                    sent, tap = dx[image, i, j], ky * kw + kx
+                    sent, tap = dx[image, i, j], taps.dtype.type(ky * kw + kx)  # numbers of one width
                     for c in range(channels):
-                        sent[c] += given[c] if winner[c] == tap else 0
+                        sent[c] += given[c] if winner[c] == tap else zero

@@ -60,10 +60,10 @@ def batch_norm_gradient(
     flat, stretch, chunk, chunks = cut(x)
     given = pixels(grad).reshape(-1)
     line = _line(x.dtype, mean, inv_std, weight, bias)
-    sums, products = both = np.empty((2, chunks, x.shape[1]))
-    parallel_for(_gradient_sums, chunks, flat, given, stretch, chunk, line, relu, sums, products)
-    dbias, dweight = gradients = both.sum(axis=1)
-    dweight *= inv_std
+    sums = np.empty((2, chunks, x.shape[1]))  # of g, and of g·(x − mean)
+    parallel_for(_gradient_sums, chunks, flat, given, stretch, chunk, line, relu, sums[0], sums[1])
+    gradients = sums.sum(axis=1)  # of bias and weight
+    gradients[1] *= inv_std
     # dx = scale·(g − dbias/m) − slope·(x − mean),   slope = scale·inv_std·dweight/m
     terms = np.zeros((2, x.shape[1]), x.dtype)
     if not constant:

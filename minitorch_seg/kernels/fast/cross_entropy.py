@@ -11,7 +11,7 @@ from minitorch_seg.kernels.cpu.cross_entropy import class_weights
 from minitorch_seg.kernels.cpu.softmax import from_rows, rows
 from minitorch_seg.kernels.fast.exponential import exp_all, log_all
 from minitorch_seg.kernels.fast.softmax import below_largest, cut, divide_rows, fits, sum_rows
-from minitorch_seg.kernels.jit import kernel
+from minitorch_seg.kernels.jit import kernel, part
 from minitorch_seg.kernels.layout import contiguous
 from minitorch_seg.kernels.parallel import parallel_for
 
@@ -108,6 +108,16 @@ def _given(grad: np.ndarray) -> tuple[np.ndarray, int]:
     return contiguous(grad).reshape(-1), 1
 
 
+@part
+def _settle_unusual(truth, classes, ignore_index, loss, weight):
+    """Loss and weight 0 where a pixel is ignored, NaN where its class does not exist."""
+    for r in range(len(truth)):
+        if truth[r] == ignore_index:
+            loss[r] = weight[r] = 0
+        elif not 0 <= truth[r] < classes:
+            loss[r] = weight[r] = np.nan
+
+
 @kernel
 def _forward(first, last, x, target, weight, ignore_index, loss, pixel_weight, probability, few, block):
     classes = len(few) if len(few) > 0 else len(weight)
@@ -133,12 +143,7 @@ def _forward(first, last, x, target, weight, ignore_index, loss, pixel_weight, p
         for r in range(end - begin):
             chosen[r] = factor[r] * (total[r] - chosen[r])
         if unusual > 0:
-            for r in range(end - begin):
-                t = truth[r]
-                if t == ignore_index:
-                    chosen[r] = factor[r] = 0
-                elif not 0 <= t < classes:
-                    chosen[r] = factor[r] = np.nan
+            _settle_unusual(truth, classes, ignore_index, chosen, factor)
 
 
 @kernel
@@ -181,12 +186,7 @@ def _choose(first, last, y, target, weight, ignore_index, loss, pixel_weight):
         factor[r] = weight[place]
         chosen[r] = -factor[r] * seen[r * classes + place]
     if unusual > 0:
-        for r in range(end - begin):
-            t = truth[r]
-            if t == ignore_index:
-                chosen[r] = factor[r] = 0
-            elif not 0 <= t < classes:
-                chosen[r] = factor[r] = np.nan
+        _settle_unusual(truth, classes, ignore_index, chosen, factor)
 
 
 @kernel

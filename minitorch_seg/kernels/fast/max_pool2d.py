@@ -4,13 +4,14 @@ The usual case is that of 2×2 windows side by side: each number is read once an
 do not overlap send every pixel at most one gradient, so the gradient is written where it belongs and nothing
 has to be set to zero before.
 
-For every other window the loops are the plain ones (`cpu/max_pool2d.py`), but numbers that are compared or
-chosen together are equally wide: beside float32 numbers the winners are counted in int32, not in the bytes
+For every other window the gradient is the plain one (`cpu/max_pool2d.py`).  Forward numbers that are compared
+or chosen together are equally wide: beside float32 numbers the winners are counted in int32, not in the bytes
 in which they are kept.
 """
 
 import numpy as np
 
+from minitorch_seg.kernels.cpu import max_pool2d as plain
 from minitorch_seg.kernels.jit import kernel
 from minitorch_seg.kernels.layout import empty_map, pixels
 from minitorch_seg.kernels.parallel import parallel_for
@@ -31,7 +32,8 @@ def max_pool2d(
     if _halves(window, x.shape[2:], output_size):
         parallel_for(_forward_halving, chunks, pixels(x), made, winners)
     else:
-        parallel_for(_forward, chunks, pixels(x), made, winners, _integers(window))
+        numbers = tuple(int(v) for pair in window for v in pair)
+        parallel_for(_forward, chunks, pixels(x), made, winners, numbers)
     return y, taps
 
 
@@ -46,22 +48,17 @@ def max_pool2d_gradient(
 ) -> np.ndarray:
     """dx (N, C, *input_size): the gradients of the windows that each pixel has won."""
     window = kernel_size, stride, padding, dilation
+    if not _halves(window, input_size, grad.shape[2:]):
+        return plain.max_pool2d_gradient(grad, taps, input_size, *window)
     dx = empty_map((*grad.shape[:2], *input_size), grad.dtype)
     arguments = pixels(grad), pixels(taps), dx.transpose(0, 2, 3, 1)
-    if _halves(window, input_size, grad.shape[2:]):
-        parallel_for(_backward_halving, grad.shape[0] * grad.shape[2], *arguments)
-    else:
-        parallel_for(_backward, dx.shape[0] * input_size[0], *arguments, _integers(window))
+    parallel_for(_backward_halving, grad.shape[0] * grad.shape[2], *arguments)
     return dx
 
 
 def _halves(window: tuple, size: tuple[int, ...], output_size: tuple[int, ...]) -> bool:
     """Do 2×2 windows side by side lie within the image, and cover it but for an odd last row or column?"""
     return window == HALVING and tuple(output_size) == (size[0] // 2, size[1] // 2) and min(output_size) > 0
-
-
-def _integers(window: tuple) -> tuple[int, ...]:
-    return tuple(int(v) for pair in window for v in pair)
 
 
 @kernel
@@ -145,28 +142,3 @@ def _forward(first, last, x, y, taps, window):
                         winner[c] = tap if wins else winner[c]
             for c in range(channels):
                 kept[c] = winner[c]
-
-
-@kernel
-def _backward(first, last, grad, taps, dx, window):
-    kh, kw, sy, sx, py, px, dy, dilation_x = window
-    _, rows, columns, channels = grad.shape
-    _, height, width, _ = dx.shape
-    zero = grad.dtype.type(0)
-    for chunk in range(first, last):
-        image, i = chunk // height, chunk % height
-        dx[image, i] = 0
-        for ky in range(kh):
-            top = i + py - ky * dy
-            row = top // sy
-            if top % sy != 0 or not 0 <= row < rows:
-                continue
-            for column in range(columns):
-                given, winner = grad[image, row, column], taps[image, row, column]
-                for kx in range(kw):
-                    j = column * sx - px + kx * dilation_x
-                    if not 0 <= j < width:
-                        continue
-                    sent, tap = dx[image, i, j], taps.dtype.type(ky * kw + kx)
-                    for c in range(channels):
-                        sent[c] += given[c] if winner[c] == tap else zero
