@@ -8,7 +8,9 @@ Backward, with g = dL/dℓ and δ_kt = 1 for k = t, else 0:  ∂(x_t − log Σ 
 
     dL/dx_k = g w_t (p_k − δ_kt):        what was predicted minus what was true.
 
-Mean:  L = Σ ℓ / Σ w_t over the pixels that are not ignored (not over all pixels).
+nll_loss is given the logarithms y = log p instead:  ℓ = −w_t y_t,  dL/dy_k = −g w_t δ_kt.
+
+Mean:  L = Σ ℓ / Σ w_t over the pixels that are not ignored (not over all pixels), so g is divided by Σ w_t.
 
 Label smoothing ε mixes the truth with the uniform distribution; the mean is still divided by Σ w_t:
 
