@@ -80,9 +80,8 @@ class _Notice(event.Listener):
 
     def say(self) -> None:
         self.said = True
-        where = (
-            "kept for the next run" if cache.folder() else f"not kept: {cache.cache_root()} cannot be written"
-        )
+        lost = f"not kept: {cache.cache_root()} cannot be written, or files of kernels/ were edited meanwhile"
+        where = "kept for the next run" if cache.folder() else lost
         print(
             f"minitorch_seg: compiling kernels, about 10 seconds ({where}) ...", file=sys.stderr, flush=True
         )
