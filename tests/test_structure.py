@@ -72,7 +72,7 @@ def _siblings(room, other):
 @pytest.mark.parametrize(
     "library, allowed",
     [
-        ("numba", {f"kernels/{name}.py" for name in ("cache", "jit", "waiting", "fast/tile_ir")}),
+        ("numba", {f"kernels/{n}.py" for n in ("cache", "jit", "waiting", "fast/tile_ir", "cuda/driver")}),
         ("llvmlite", {"kernels/waiting.py", "kernels/fast/tile_ir.py"}),
     ],
 )
