@@ -1,0 +1,112 @@
+"""The register tile: how a block of threads multiplies two matrices, for matmul and for the convolutions.
+
+    C (rows × columns of the block)  +=  A (rows × depth) · B (depth × columns),      step after step along k
+
+A and B lie in shared memory, A turned over so that both are read along rows.  A thread holds down × across
+numbers of C in registers.  For each k it reads `down` numbers of A and `across` of B from shared memory and
+makes down·across multiply-adds: 64 for 16 numbers, or 64 for 4 to 10 instructions, since neighbours are read
+up to four at a time.  The numbers of a thread come in groups of four, and the groups of neighbouring threads
+lie side by side: so a warp's reads of B meet each bank of shared memory once.
+
+    FFMA : LDS          64 : 10   (8 × 8),   32 : 6   (8 × 4),   16 : 4   (8 × 2)         instructions
+
+A step is fetched into registers while the step before is multiplied (the fetch takes about 500 cycles, the
+multiplication of 8 steps of k 8·64·4/4 = 512 cycles for four warps that share a scheduler), and written to
+the other one of two buffers; so one barrier a step is enough:
+
+    fetch step s from global memory into registers
+    multiply step s − 1 from buffer (s − 1) mod 2
+    write step s to buffer s mod 2        which was last read for step s − 2, before the barrier of step s − 1
+    barrier                               now buffer s mod 2 is whole
+
+From the L2 cache a block reads (rows + columns)·4 bytes for each k and makes 2·rows·columns operations: for
+128 × 64 that is 21 operations a byte.  An H100's L2 gives about 5.5 TB/s, enough for 117 TFLOP/s: the 67
+TFLOP/s of its float32 units are the limit.  On an RTX 4060 laptop (11–15 TFLOP/s) likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from minitorch_seg.kernels.cuda.driver import cuda, types
+
+u32 = types.uint32
+
+
+@dataclass(frozen=True)
+class Tile:
+    """rows × columns of the result for a block, down × across of them for a thread; depth: k's of a step;
+    blocks: how many are to run on a multiprocessor at the same time.
+    """
+
+    rows: int
+    columns: int
+    down: int
+    across: int
+    blocks: int
+    depth: int = 8
+
+    @property
+    def threads(self) -> int:
+        return self.rows * self.columns // (self.down * self.across)
+
+    @property
+    def pitches(self) -> tuple[int, int]:
+        """From one k to the next in shared memory, of A and of B: 4 more than there are rows or columns, so
+        that the 8 k's that 8 threads write side by side fall on different banks.
+        """
+        return self.rows + 4, self.columns + 4
+
+    def __str__(self) -> str:
+        return f"{self.rows}x{self.columns}"
+
+
+#: For at most `columns` columns the first that fits; the last one for all others.
+TILES = {
+    "float32": (
+        Tile(64, 8, 4, 2, 8),
+        Tile(128, 16, 8, 2, 4),
+        Tile(128, 32, 8, 4, 4),
+        Tile(128, 64, 8, 8, 3),
+    ),
+    "float64": (
+        Tile(64, 8, 4, 2, 8),
+        Tile(128, 16, 4, 4, 3),
+        Tile(64, 32, 4, 4, 3),
+        Tile(64, 64, 4, 4, 1),
+    ),
+}
+
+
+def chosen(dtype: str, columns: int) -> Tile:
+    """The narrowest tile that holds `columns`, or the widest."""
+    tiles = TILES[dtype]
+    return next((tile for tile in tiles if columns <= tile.columns), tiles[-1])
+
+
+@cache
+def multiplier(tile: Tile, dtype: str) -> Callable:
+    """multiply(a, b, from_a, from_b, c): c += A·B for one step; from_a and from_b are the thread's first
+    places in the shared arrays.
+    """
+    number = getattr(types, dtype)
+    down, across, depth, (pitch_a, pitch_b) = tile.down, tile.across, tile.depth, tile.pitches
+    few_rows, few_columns = min(down, 4), min(across, 4)
+    row_groups, column_groups = tile.rows // down * few_rows, tile.columns // across * few_columns
+
+    @cuda.jit(device=True, inline="always")
+    def multiply(a, b, from_a, from_b, c):
+        left = cuda.local.array(down, number)
+        right = cuda.local.array(across, number)
+        for k in range(depth):
+            for i in range(down):
+                left[i] = a[from_a + u32(k * pitch_a + (i // few_rows) * row_groups + i % few_rows)]
+            for j in range(across):
+                right[j] = b[from_b + u32(k * pitch_b + (j // few_columns) * column_groups + j % few_columns)]
+            for i in range(down):
+                for j in range(across):
+                    c[i, j] += left[i] * right[j]
+
+    return multiply
