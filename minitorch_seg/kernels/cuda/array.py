@@ -13,13 +13,21 @@ Slices, transpositions and repetitions are views of the same storage.
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minitorch_seg.kernels.cuda.memory import Storage
 
 Shape = tuple[int, ...]
+
+
+class Flags(NamedTuple):
+    """What kernels/layout.py asks an array for."""
+
+    c_contiguous: bool
+    carray: bool
+    aligned: bool = True
 
 
 class CudaArray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -71,6 +79,11 @@ class CudaArray(np.lib.mixins.NDArrayOperatorsMixin):
         axes = sorted(range(self.ndim), key=lambda d: (-self.strides[d], d))
         return axes if self.transpose(*axes).is_contiguous() else None
 
+    @property
+    def flags(self) -> Flags:
+        plain = self.is_contiguous()
+        return Flags(plain, plain)
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of an array without dimensions")
@@ -80,7 +93,7 @@ class CudaArray(np.lib.mixins.NDArrayOperatorsMixin):
         return f"CudaArray(shape={self.shape}, dtype={self.dtype})"
 
     # -- views ------------------------------------------------------------------------------------------
-    def view(self, shape: Shape, strides: Shape, offset: int = 0) -> CudaArray:
+    def alias(self, shape: Shape, strides: Shape, offset: int = 0) -> CudaArray:
         """The same memory, `offset` numbers further, with another shape and other strides."""
         base = self if self.base is None else self.base
         return CudaArray(self.storage, shape, strides, self.offset + offset, base)
@@ -91,7 +104,7 @@ class CudaArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def transpose(self, *axes: int) -> CudaArray:
         axes = axes or tuple(reversed(range(self.ndim)))
-        return self.view(tuple(self.shape[a] for a in axes), tuple(self.strides[a] for a in axes))
+        return self.alias(tuple(self.shape[a] for a in axes), tuple(self.strides[a] for a in axes))
 
     @property
     def T(self) -> CudaArray:
@@ -103,12 +116,12 @@ class CudaArray(np.lib.mixins.NDArrayOperatorsMixin):
             shape = tuple(shape[0])
         wanted = _filled(self, tuple(int(n) for n in shape))
         if wanted == self.shape:
-            return self.view(self.shape, self.strides)
+            return self.alias(self.shape, self.strides)
         strides = _strides_of(self, wanted)
         if strides is None:
             copy = contiguous(self)
             return CudaArray(copy.storage, wanted, None, copy.offset)
-        return self.view(wanted, strides)
+        return self.alias(wanted, strides)
 
     def __getitem__(self, index: Any) -> CudaArray:
         from minitorch_seg.kernels.cuda import index as indexing
@@ -164,6 +177,21 @@ class CudaArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def copy(self) -> CudaArray:
         return self.astype(self.dtype)
+
+    def sum(self, *args: Any, **options: Any) -> CudaArray:
+        return np.sum(self, *args, **options)
+
+    def min(self, *args: Any, **options: Any) -> CudaArray:
+        return np.min(self, *args, **options)
+
+    def max(self, *args: Any, **options: Any) -> CudaArray:
+        return np.max(self, *args, **options)
+
+    def any(self, *args: Any, **options: Any) -> CudaArray:
+        return np.any(self, *args, **options)
+
+    def all(self, *args: Any, **options: Any) -> CudaArray:
+        return np.all(self, *args, **options)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         from minitorch_seg.kernels.cuda import functions

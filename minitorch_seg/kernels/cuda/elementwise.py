@@ -37,7 +37,7 @@ def typed(dtype: Any) -> str:
     return name
 
 
-def _numba(dtype: str) -> str:
+def numba_type(dtype: str) -> str:
     return {"bool": "boolean"}.get(dtype, dtype)
 
 
@@ -90,7 +90,7 @@ def mapping(name: str, inputs: tuple[str, ...], output: str, strided: bool) -> K
     exec(text, made)
     numbers = ("int32",) * (1 + axes)
     signature = ("int32",) * (AXES if strided else 1) + tuple(
-        part for dtype in (output, *inputs) for part in (f"{_numba(dtype)}[::1]", *numbers)
+        part for dtype in (output, *inputs) for part in (f"{numba_type(dtype)}[::1]", *numbers)
     )
     kind = " strided" if strided else ""
     title = f"{name} {' '.join(inputs)} to {output}{kind}"
@@ -107,7 +107,7 @@ def filling(dtype: str) -> Kernel:
             y[first + i] = value
             i += cuda.gridsize(1)
 
-    signature = ("int32", f"{_numba(dtype)}[::1]", "int32", _numba(dtype))
+    signature = ("int32", f"{numba_type(dtype)}[::1]", "int32", numba_type(dtype))
     return Kernel(f"fill {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED, "fill")
 
 
@@ -196,7 +196,7 @@ def broadcast(x: CudaArray, shape: Shape) -> CudaArray:
     if extra < 0 or any(n not in (1, m) for n, m in zip(x.shape, shape[extra:], strict=True)):
         raise ValueError(f"could not broadcast input array from shape {x.shape} into shape {shape}")
     strides = [0 if n != m else s for n, m, s in zip(x.shape, shape[extra:], x.strides, strict=True)]
-    return x.view(tuple(shape), (0,) * extra + tuple(strides))
+    return x.alias(tuple(shape), (0,) * extra + tuple(strides))
 
 
 def overlapping(target: CudaArray, source: CudaArray) -> bool:

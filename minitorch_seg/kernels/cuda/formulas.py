@@ -109,11 +109,10 @@ def _floats(dtype: str) -> dict[str, Callable]:
 
     def floor_divide(a, b):
         rest = math.fmod(a, b)
-        if rest != zero and (rest < zero) != (b < zero):
-            rest = rest + b
         quotient = (a - rest) / b
-        whole = math.floor(quotient)
-        whole = number(whole)
+        if rest != zero and (rest < zero) != (b < zero):
+            quotient = quotient - one
+        whole = number(math.floor(quotient))
         return (a / b) if b == zero else (whole + one if quotient - whole > half else whole)
 
     return {

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from minitorch_seg.errors import DTypeError
-from minitorch_seg.kernels.cuda import elementwise
-from minitorch_seg.kernels.cuda.array import CudaArray, copy_into
+from minitorch_seg.kernels.cuda import array, elementwise, index, reduce
+from minitorch_seg.kernels.cuda.array import CudaArray
+from minitorch_seg.kernels.cuda.einsum import einsum
 from minitorch_seg.kernels.cuda.elementwise import constant, convert
 from minitorch_seg.kernels.cuda.formulas import COMPUTED, TESTS, formulas
-
-TABLE: dict[str, Callable[..., Any]] = {}
+from minitorch_seg.kernels.cuda.reduce import reduced_axes
+from minitorch_seg.kernels.cuda.shaping import TABLE, concatenate, full, listed, refuse_host
 
 
 def ufunc(function: np.ufunc, method: str, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
     """What NumPy calls for one of its element-wise functions when a CUDA array is among the arguments."""
+    if function is np.add and method == "at":
+        return index.add_at(*inputs)
     name = function.__name__ if method == "__call__" else f"{function.__name__}.{method}"
     out = options.pop("out", None)
     options = {k: v for k, v in options.items() if not (k == "where" and v is True)}
     if method != "__call__" or options:
         return _missing(name, options)
-    if function is np.matmul:
-        return TABLE["matmul"](*inputs)
     return _map(function, inputs, None if out is None else out[0])
 
 
@@ -69,24 +71,135 @@ def _weak(x: Any) -> Any:
     return type(x) if isinstance(x, int | float) and not isinstance(x, np.generic) else x.dtype
 
 
-def refuse_host(name: str, x: Any) -> None:
-    """Arrays on both devices in one call: say how to bring them together."""
-    if isinstance(x, np.ndarray) and x.ndim:
-        raise TypeError(
-            f"{name}: one array lies on the GPU and another, of shape {x.shape}, in the CPU's memory: move "
-            "one with .to('cuda') or .to('cpu')"
-        )
+listed(einsum)
 
 
-def listed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Puts a function into the list, under its own name."""
-    TABLE[function.__name__] = function
-    return function
+# -- choosing -----------------------------------------------------------------------------------------------
+@listed
+def where(condition: Any, x: Any, y: Any) -> CudaArray:
+    for part in (condition, x, y):
+        refuse_host("where", part)
+    result = np.result_type(*(p.dtype if hasattr(p, "dtype") else p for p in (x, y)))
+    computed = result.name if result.name in COMPUTED else "int64"
+    parts = [convert(p, computed) if isinstance(p, CudaArray) else constant(p, computed) for p in (x, y)]
+    chosen = convert(condition, "bool") if isinstance(condition, CudaArray) else constant(condition, "bool")
+    return convert(elementwise.apply("where", [chosen, *parts], computed), result)
 
 
 @listed
-def copyto(dst: CudaArray, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    refuse_host("copyto", src)
-    if where is not True:
-        src = np.where(where, src, dst)
-    copy_into(dst, src)
+def clip(
+    a: CudaArray, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
+) -> CudaArray:
+    lowest, highest = (min if a_min is None else a_min), (max if a_max is None else a_max)
+    a = a if lowest is None else np.maximum(a, lowest)
+    return a if highest is None else np.minimum(a, highest)
+
+
+@listed
+def take_along_axis(arr: CudaArray, indices: Any, axis: int = -1) -> CudaArray:
+    return arr[index.along(indices, axis)]
+
+
+@listed
+def put_along_axis(arr: CudaArray, indices: Any, values: Any, axis: int) -> None:
+    arr[index.along(indices, axis)] = values
+
+
+@listed
+def argsort(a: CudaArray, axis: int = -1, kind: Any = None) -> CudaArray:
+    """Sorted by the host: the numbers travel there, their order back."""
+    return array.to_device(np.argsort(a.to_host(), axis=axis, kind=kind))
+
+
+@listed
+def diff(a: CudaArray, prepend: Any = None) -> CudaArray:
+    """Of one row: a[i] − a[i − 1]."""
+    if prepend is not None:
+        a = concatenate([full((1,), prepend, a.dtype), a])
+    return a[1:] - a[:-1]
+
+
+# -- reductions ---------------------------------------------------------------------------------------------
+def _computed(a: CudaArray) -> CudaArray:
+    return a if a.dtype.name in COMPUTED else a.astype(np.int64)
+
+
+@listed
+def sum_(a: CudaArray, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> CudaArray:
+    wanted = np.dtype(dtype) if dtype is not None else a.dtype if a.dtype.kind == "f" else np.dtype(np.int64)
+    return reduce.reduce("sum", convert(a, wanted), axis, keepdims)
+
+
+@listed
+def mean(a: CudaArray, axis: Any = None, keepdims: bool = False) -> CudaArray:
+    count = prod(a.shape[d] for d in reduced_axes(a, axis))
+    return sum_(a if a.dtype.kind == "f" else a.astype(np.float64), axis, None, keepdims) / count
+
+
+@listed
+def var(a: CudaArray, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> CudaArray:
+    centred = a - mean(a, axis, True)
+    count = prod(a.shape[d] for d in reduced_axes(a, axis)) - ddof
+    return sum_(centred * centred, axis, None, keepdims) / max(count, 0)
+
+
+def _extreme(name: str, a: CudaArray, axis: Any, keepdims: bool, initial: Any) -> CudaArray:
+    if initial is None:
+        return convert(reduce.reduce(name, _numbers(a), axis, keepdims), a.dtype)
+    if a.size:
+        found = reduce.reduce(name, _numbers(a), axis, keepdims)
+    else:
+        found = sum_(a, axis, None, keepdims)
+        elementwise.fill(found, initial)
+    return convert((np.maximum if name == "max" else np.minimum)(found, initial), a.dtype)
+
+
+def _numbers(a: CudaArray) -> CudaArray:
+    return a.astype(np.int64) if a.dtype == np.bool_ else _computed(a)
+
+
+@listed
+def max_(a: CudaArray, axis: Any = None, keepdims: bool = False, initial: Any = None) -> CudaArray:
+    return _extreme("max", a, axis, keepdims, initial)
+
+
+@listed
+def min_(a: CudaArray, axis: Any = None, keepdims: bool = False, initial: Any = None) -> CudaArray:
+    return _extreme("min", a, axis, keepdims, initial)
+
+
+@listed
+def any_(a: CudaArray, axis: Any = None, keepdims: bool = False) -> CudaArray:
+    return reduce.reduce("any", convert(a, "bool"), axis, keepdims)
+
+
+@listed
+def all_(a: CudaArray, axis: Any = None, keepdims: bool = False) -> CudaArray:
+    return reduce.reduce("all", convert(a, "bool"), axis, keepdims)
+
+
+@listed
+def argmax(a: CudaArray, axis: Any = None, keepdims: bool = False) -> CudaArray:
+    return reduce.find("argmax", _numbers(a), axis, keepdims)
+
+
+@listed
+def argmin(a: CudaArray, axis: Any = None, keepdims: bool = False) -> CudaArray:
+    return reduce.find("argmin", _numbers(a), axis, keepdims)
+
+
+@listed
+def cumsum(a: CudaArray, axis: Any = None, dtype: Any = None) -> CudaArray:
+    wanted = np.dtype(dtype) if dtype is not None else a.dtype if a.dtype.kind == "f" else np.dtype(np.int64)
+    row = a.reshape((a.size,)) if axis is None else a
+    return reduce.cumsum(convert(row, wanted), 0 if axis is None else axis % a.ndim)
+
+
+@listed
+def norm(x: CudaArray, ord: float | None = None) -> CudaArray:
+    """Of one row: the root of the sum of squares, or with ord = 1 or ∞ the sum or the largest of |x|."""
+    if ord == np.inf:
+        return max_(np.absolute(x), None, False, 0)
+    if ord in (None, 2.0):
+        return np.sqrt(sum_(x * x))
+    return sum_(np.absolute(x) ** ord) ** (1 / ord)
