@@ -44,8 +44,8 @@ class Ours:
         """False where this would be the same computation as "auto" under another name."""
         if self.name == "winograd":
             o = case.options
-            square = case.operator == "conv2d" and case.inputs["weight"][2:] == (3, 3)
-            return square and (o["stride"], o["dilation"], o["groups"]) == (1, 1, 1)
+            fits = case.operator == "conv2d" and case.inputs["weight"][2:] in ((3, 3), (5, 5))
+            return fits and (o["stride"], o["dilation"], o["groups"]) == (1, 1, 1)
         return self.name != "direct" or case.operator in dispatch.CONVOLUTIONS
 
     def prepare(self, case: Case, inputs: Arrays, constants: list[np.ndarray], cotangent: np.ndarray) -> Run:

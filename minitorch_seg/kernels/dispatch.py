@@ -72,11 +72,12 @@ def set_conv_algorithm(name: str) -> None:
 
     Args:
         name: "auto" (by shape), "direct" (the sum over taps, by register tiles), "winograd" (where it
-        applies: 3×3, stride 1, one group; else "direct"), "plain" (the sum over taps as Numba loops),
+        applies: 3×3 or 5×5, stride 1, one group; else "direct"), "plain" (the sum over taps as Numba loops),
         "reference" (NumPy).
 
     A NaN or an infinity reaches the results that see it; with Winograd's algorithm also the others of their
-    tiles of 4×4, with the plain loops also neighbours in its row.  It is never lost.
+    tiles (4×4 for weights of 3×3, 2×2 for 5×5), with the plain loops also neighbours in its row.  It is never
+    lost.
 
     >>> set_conv_algorithm("plain")
     >>> why("conv2d")

@@ -50,7 +50,8 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
     up, up_bias = normal(6, 4, 2, 2), normal(4)
     target = rng.integers(0, 6, (3, side, side + 2))
     target[0, :2] = -100
-    same = ((1, 1), (1, 1), (1, 1), 1)
+    same, same5 = ((1, 1), (1, 1), (1, 1), 1), ((1, 1), (2, 2), (1, 1), 1)
+    weight5 = normal(5, 6, 5, 5)
     pool = ((3, 3), (2, 2), (1, 1), (1, 1))
     halving = ((2, 2), (2, 2), (0, 0), (1, 1))
     pooled_size = ((side + 1) // 2, (side + 3) // 2)
@@ -62,6 +63,8 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
             k.conv2d(x, weight, bias, *same),
             k.conv2d(x, weight, None, (2, 1), (1, 2), (2, 2), 1),
             k.conv2d_weight_gradient(x, grad, (3, 3), *same),
+            k.conv2d(x, weight5, bias, *same5),
+            k.conv2d_weight_gradient(x, grad, (5, 5), *same5),
         )
 
     def conv_transpose2d(k):

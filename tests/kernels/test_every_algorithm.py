@@ -119,11 +119,13 @@ def test_nan_and_infinity(operator, room, algorithm, value):
 
 @pytest.mark.parametrize("place", [(0, 0), (4, 5), (6, 11), (11, 3)])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_winograd_carries_it_no_further_than_the_tiles_that_see_it(value, place):
-    """A tile of 4×4 results is computed from 6×6 pixels; no other tile may change."""
+@pytest.mark.parametrize("taps", [3, 5])
+def test_winograd_carries_it_no_further_than_the_tiles_that_see_it(value, place, taps):
+    """A tile of 4×4 (5×5 weights: 2×2) results is computed from 6×6 pixels; no other tile may change."""
     rng = np.random.default_rng(0)
-    x, weight = rng.standard_normal((2, 8, 12, 13)), rng.standard_normal((8, 8, 3, 3))
-    window = ((1, 1), (1, 1), (1, 1), 1)
+    x, weight = rng.standard_normal((2, 8, 12, 13)), rng.standard_normal((8, 8, taps, taps))
+    pad, size = taps // 2, 7 - taps
+    window = ((1, 1), (pad, pad), (1, 1), 1)
     kernels = module("fast", "conv2d")
     dispatch.set_conv_algorithm("winograd")
     clean = kernels.conv2d(x, weight, None, *window)
@@ -132,8 +134,8 @@ def test_winograd_carries_it_no_further_than_the_tiles_that_see_it(value, place)
     expected = module("reference", "conv2d").conv2d(x, weight, None, *window)
     assert not np.isfinite(found[~np.isfinite(expected)]).any()
     seen = np.zeros(found.shape, bool)
-    tiles = [[t for t in range(4) if 4 * t - 1 <= i < 4 * t + 5] for i in place]
+    tiles = [[t for t in range(7) if size * t - pad <= i < size * t - pad + 6] for i in place]
     for row in tiles[0]:
         for column in tiles[1]:
-            seen[1, :, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4] = True
+            seen[1, :, size * row : size * (row + 1), size * column : size * (column + 1)] = True
     np.testing.assert_array_equal(found[~seen], clean[~seen])

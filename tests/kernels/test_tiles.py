@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minitorch_seg.kernels.fast import panels, tile_ir, tile_twins, transforms
+from minitorch_seg.kernels.fast import panels, tile_ir, tile_twins, transforms, winograd
 from minitorch_seg.kernels.jit import kernel
 
 DTYPES = ["float32", "float64"]
@@ -58,7 +58,7 @@ def outer(A, a_rows, rows, a_steps, B, b_steps, first, count, C, starts, outputs
 
 @kernel
 def transform(S, D, window, bias):
-    tile_ir.transform_tile(0, 1, S, 3, 90, 15, 2, D, 1, 120, 20, 2, window, bias, 0)
+    tile_ir.transform_tile(3, 0, 1, S, 3, 90, 15, 2, D, 1, 120, 20, 2, window, bias, 0)
 
 
 @pytest.mark.parametrize("outputs", [1, 5, 16, 17, 40, 64, 70])
@@ -167,37 +167,38 @@ def test_a_transform_equals_its_twin(dtype, window):
     bias = np.zeros(tile_ir.VECTOR_BYTES // np.dtype(dtype).itemsize, dtype)
     found, expected = np.full(800, 7, dtype), np.full(800, 7, dtype)
     transform(S, found, window, bias)
-    tile_twins.transform(0, 1, S, 3, 90, 15, 2, expected, 1, 120, 20, 2, window, bias, 0)
+    tile_twins.transform(3, 0, 1, S, 3, 90, 15, 2, expected, 1, 120, 20, 2, window, bias, 0)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     assert (found != 7).sum() == 72 or window[0] == window[1]
 
 
-def test_winograds_identity():
-    """Aᵀ[(G w) ∘ (Bᵀ x)] is the correlation of six inputs with three weights, and in 2-D that of 6×6 with
-    3×3.
+@pytest.mark.parametrize("taps", [3, 5])
+def test_winograds_identity(taps):
+    """Aᵀ[(G w) ∘ (Bᵀ x)] is the correlation of six inputs with three or five weights, and in 2-D that of 6×6
+    with 3×3 or 5×5.
     """
+    kinds = transforms.KINDS[taps]
+    of_input, of_output, of_weight = (
+        kinds[k][0] for k in (transforms.INPUT, transforms.OUTPUT, transforms.WEIGHT)
+    )
     from scipy.signal import correlate2d
 
     rng = np.random.default_rng(3)
-    x, w = rng.standard_normal((6, 6)), rng.standard_normal((3, 3))
-    row = transforms.output_transform(
-        *np.multiply(transforms.input_transform(*x[0]), transforms.weight_transform(*w[0]))
-    )
+    x, w = rng.standard_normal((6, 6)), rng.standard_normal((taps, taps))
+    row = of_output(*np.multiply(of_input(*x[0]), of_weight(*w[0])))
     np.testing.assert_allclose(row, np.correlate(x[0], w[0], "valid"), atol=1e-12)
-    v, u = (
-        np.array(transforms.on_both_axes(t, a))
-        for t, a in ((transforms.input_transform, x), (transforms.weight_transform, w))
-    )
-    found = np.array(transforms.on_both_axes(transforms.output_transform, v * u))
+    v, u = (np.array(transforms.on_both_axes(t, a)) for t, a in ((of_input, x), (of_weight, w)))
+    found = np.array(transforms.on_both_axes(of_output, v * u))
     np.testing.assert_allclose(found, correlate2d(x, w, "valid"), atol=1e-11)
 
 
+@pytest.mark.parametrize("taps", [3, 5])
 @pytest.mark.parametrize(
     "there, back", [(transforms.OUTPUT, transforms.GRADIENT), (transforms.WEIGHT, transforms.WEIGHT_GRADIENT)]
 )
-def test_gradients_use_the_adjoint_transforms(there, back):
-    forward, inputs, outputs = transforms.KINDS[there]
-    backward, back_inputs, back_outputs = transforms.KINDS[back]
+def test_gradients_use_the_adjoint_transforms(there, back, taps):
+    forward, inputs, outputs = transforms.KINDS[taps][there]
+    backward, back_inputs, back_outputs = transforms.KINDS[taps][back]
     assert (back_inputs, back_outputs) == (outputs, inputs)
     rng = np.random.default_rng(4)
     a, b = rng.standard_normal(inputs), rng.standard_normal(outputs)
@@ -210,6 +211,37 @@ def test_the_matrices_in_the_docstring():
     assert B[0].tolist() == [4, 0, -5, 0, 1, 0] and B[3].tolist() == [0, -2, -1, 2, 1, 0]
     A = np.array([transforms.output_transform(*e) for e in identity]).T
     assert A[3].tolist() == [0, 1, -1, 8, -8, 1]
+    A = np.array([transforms.output_transform_5(*e) for e in identity]).T
+    assert A.tolist() == [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 1]]
+    G = np.array([transforms.weight_transform_5(*e) for e in np.eye(5)]).T
+    powers = np.vander([0, 1, -1, 2, -2], 5, increasing=True) / [[4], [-6], [-6], [24], [24]]
+    np.testing.assert_allclose(G, [*powers, [0, 0, 0, 0, 1]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("taps", [3, 5])
+@pytest.mark.parametrize("wrong", ["x", "packed", "bias", "y", "grad", "weight's own"])
+def test_winograd_refuses_arrays_that_end_too_early(wrong, taps, monkeypatch):
+    """Each array of a kernel in turn lacks its last quarter."""
+
+    def with_one_cut(kernel, chunks, *args):
+        names = kernel.py_func.__code__.co_varnames[2 : 2 + len(args)]
+        cut = (a[: len(a) * 3 // 4] if n == wrong else a for n, a in zip(names, args, strict=True))
+        kernel(0, chunks, *cut)
+
+    monkeypatch.setattr(winograd, "parallel_for", with_one_cut)
+    x, y = np.ones((1, 9, 7, 10), "float32"), np.zeros((1, 9, 7, 13), "float32")
+    x.flags.writeable = False
+    weight, bias = np.ones(13 * 10 * taps**2, "float32"), np.ones(13, "float32")
+    places = 0, taps, 1, taps**2, 10 * taps**2
+    with pytest.raises(IndexError, match="would leave its arrays"):
+        if wrong == "grad":
+            winograd.weight_gradient(x, y, taps, (taps // 2, taps // 2))
+        elif wrong == "weight's own":
+            wide = panels.padded(13, y.dtype)
+            packed = np.zeros(27 * winograd._plane(10, wide, 4), "float32")
+            winograd._pack_weight(0, 3, (0,) * taps, weight, places, 10, 13, packed)
+        else:
+            winograd.correlate(x, weight, places, bias, y, taps, (taps // 2, taps // 2))
 
 
 FOREIGN = """

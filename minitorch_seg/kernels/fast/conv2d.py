@@ -16,7 +16,11 @@ from minitorch_seg.kernels.fast.blocks import Passes
 from minitorch_seg.kernels.layout import contiguous, empty_map, pixels
 from minitorch_seg.kernels.sizes import Pair, window_counts
 
-FEWEST = 8  # channels in and out from which Winograd's fewer products outweigh its transforms
+#: Winograd's algorithm serves kernels of that many taps along both axes, from that many channels in and out
+#: on: where its fewer products outweigh its transforms.
+FEWEST = {3: 8, 5: 16}
+#: What it saves: 36 products for a tile of outputs, instead of outputs × taps.
+PRODUCTS = {3: 144, 5: 100}
 FEWEST_OUTPUTS = 3  # outputs of a group from which a tile beats plain loops, though most of a vector is empty
 
 
@@ -29,16 +33,20 @@ def choose(
     >>> choose(16, 16, (3, 3), (1, 1), (1, 1), 1)[0], choose(16, 16, (3, 3), (2, 2), (1, 1), 1)[0]
     ('winograd', 'direct')
     """
-    fits = (kernel, stride, dilation, groups) == ((3, 3), (1, 1), (1, 1), 1)
+    taps = kernel[0]
+    fits = taps in FEWEST and (kernel[1], stride, dilation, groups) == (taps, (1, 1), (1, 1), 1)
     wanted = dispatch.conv_algorithm()
     if wanted == "direct":
         return "direct", "it was chosen"
     if wanted == "winograd":
         return (
-            ("winograd", "it was chosen") if fits else ("direct", "Winograd needs 3×3, stride 1, one group")
+            ("winograd", "it was chosen")
+            if fits
+            else ("direct", "Winograd needs 3×3 or 5×5, stride 1, one group")
         )
-    if fits and min(channels, outputs) >= FEWEST:
-        return "winograd", f"3×3, stride 1, {FEWEST} channels or more: 36 products do the work of 144"
+    if fits and min(channels, outputs) >= FEWEST[taps]:
+        enough = f"{taps}×{taps}, stride 1, {FEWEST[taps]} channels or more"
+        return "winograd", f"{enough}: 36 products do the work of {PRODUCTS[taps]}"
     if groups > 1 and channels == groups == outputs:
         return "depthwise", "each channel sees itself alone: vectors of channels, multiplied place by place"
     if outputs // groups < FEWEST_OUTPUTS and groups > 1:
@@ -66,7 +74,8 @@ def conv2d(
     shift = None if bias is None else contiguous(bias)
     if algorithm == "winograd":
         taps = contiguous(weight).reshape(-1)
-        winograd.correlate(source, taps, (0, 3, 1, 9, 9 * part), shift, result, padding)
+        places = 0, kw, 1, kh * kw, kh * kw * part
+        winograd.correlate(source, taps, places, shift, result, kw, padding)
         return y
     if (kh, kw, *stride, *padding) == (1, 1, 1, 1, 0, 0):  # no pixel sees another: one long row
         source, result = source.reshape(1, 1, -1, x.shape[1]), result.reshape(1, 1, -1, o)
@@ -95,7 +104,7 @@ def conv2d_weight_gradient(
         return plain.conv2d_weight_gradient(x, grad, kernel_size, stride, padding, dilation, groups)
     source, given = pixels(x), pixels(grad)
     if algorithm == "winograd":
-        return winograd.weight_gradient(source, given, padding)
+        return winograd.weight_gradient(source, given, kernel_size[0], padding)
     if (*kernel_size, *stride, *padding) == (1, 1, 1, 1, 0, 0):
         source, given = source.reshape(1, 1, -1, c), given.reshape(1, 1, -1, o)
     passes = _passes(given.shape[1:3], kernel_size, stride, padding, dilation)

@@ -34,8 +34,9 @@ def conv_transpose2d(
     source, result = pixels(x), y.transpose(0, 2, 3, 1)
     shift = None if bias is None else contiguous(bias)
     if algorithm == "winograd":  # at stride 1 it is the convolution with the kernel turned by 180°
-        taps, turned = contiguous(weight).reshape(-1), (8, -3, -1, 9 * o, 9)
-        winograd.correlate(source, taps, turned, shift, result, (2 - padding[0], 2 - padding[1]))
+        taps, size, most = contiguous(weight).reshape(-1), kernel[0] ** 2, kernel[0] - 1
+        turned, around = (size - 1, -kernel[0], -1, size * o, size), (most - padding[0], most - padding[1])
+        winograd.correlate(source, taps, turned, shift, result, kernel[0], around)
         return y
     if (*kernel, *stride, *padding) == (1, 1, 1, 1, 0, 0) and tuple(output_size) == x.shape[2:]:
         source, result = source.reshape(1, 1, -1, c), result.reshape(1, 1, -1, o)

@@ -351,21 +351,38 @@ def _outer_tile(
 
 @intrinsic(prefer_literal=True)
 def _transform_tile(
-    typing, KIND, CLIPPED, S, s, s_row, s_column, s_lanes, D, d, d_row, d_column, d_lanes, window, bias, z
+    typing,
+    TAPS,
+    KIND,
+    CLIPPED,
+    S,
+    s,
+    s_row,
+    s_column,
+    s_lanes,
+    D,
+    d,
+    d_row,
+    d_column,
+    d_lanes,
+    window,
+    bias,
+    z,
 ):
-    if _literals(KIND, CLIPPED) is None:
+    literals = _literals(TAPS, KIND, CLIPPED)
+    if literals is None:
         return None
     n = types.intp
-    kind, clipped = KIND.literal_value, bool(CLIPPED.literal_value)
-    signature = types.void(KIND, CLIPPED, S, n, n, n, n, D, n, n, n, n, types.UniTuple(n, 4), bias, n)
-    transform, size, made = transforms.KINDS[kind]
+    taps, kind, clipped = literals
+    signature = types.void(TAPS, KIND, CLIPPED, S, n, n, n, n, D, n, n, n, n, types.UniTuple(n, 4), bias, n)
+    transform, size, made = transforms.KINDS[taps][kind]
 
     def codegen(context, builder, signature, arguments):
-        S, D, bias = (_Memory(context, builder, signature.args[k], arguments[k]) for k in (2, 7, 13))
+        S, D, bias = (_Memory(context, builder, signature.args[k], arguments[k]) for k in (3, 8, 14))
         s, s_row, s_column, s_lanes, d, d_row, d_column, d_lanes, z = (
-            arguments[k] for k in (3, 4, 5, 6, 8, 9, 10, 11, 14)
+            arguments[k] for k in (4, 5, 6, 7, 9, 10, 11, 12, 15)
         )
-        first_row, last_row, first_column, last_column = cgutils.unpack_tuple(builder, arguments[12], 4)
+        first_row, last_row, first_column, last_column = cgutils.unpack_tuple(builder, arguments[13], 4)
 
         def between(i, first, last):
             return builder.and_(

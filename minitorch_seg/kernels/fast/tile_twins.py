@@ -73,8 +73,10 @@ def outer(each, rows, vectors, A, a, a_rows, r, a_steps, B, b, b_steps, first, c
                 C[c + i * c_row : c + i * c_row + columns] += A[start] * row
 
 
-def transform(kind, clipped, S, s, s_row, s_column, s_lanes, D, d, d_row, d_column, d_lanes, window, bias, z):
-    """Applies transforms.KINDS[kind] to a square of vectors.
+def transform(
+    taps, kind, clipped, S, s, s_row, s_column, s_lanes, D, d, d_row, d_column, d_lanes, window, bias, z
+):
+    """Applies transforms.KINDS[taps][kind] to a square of vectors.
 
     Vector (i, j) begins at S[s + i·s_row + j·s_column], result (i, j) at D[d + i·d_row + j·d_column].
 
@@ -82,7 +84,7 @@ def transform(kind, clipped, S, s, s_row, s_column, s_lanes, D, d, d_row, d_colu
     Where `clipped`, only the vectors of `window` exist (first row <= i < last row, first column <= j < last
     column): others count as zero or, for OUTPUT, are not stored.
     """
-    transform, size, made = transforms.KINDS[kind]
+    transform, size, made = transforms.KINDS[taps][kind]
     width = VECTOR_BYTES // D.itemsize
     top, bottom, left, right = window if clipped else (0, 6, 0, 6)
     square = [[np.zeros(width, D.dtype) for _ in range(size)] for _ in range(size)]

@@ -1,8 +1,8 @@
-"""3×3 convolution with stride 1 by Winograd's algorithm; `transforms.py` explains why it works.
+"""3×3 and 5×5 convolution with stride 1 by Winograd's algorithm; `transforms.py` explains why it works.
 
-The outputs are cut into tiles of 4×4.  The 6×6 inputs under a tile are transformed, V = Bᵀ X B, for every
-input channel; so are the weights once, U = G w Gᵀ.  Then each of the 36 numbers of a tile is a sum over
-channels,
+The outputs are cut into tiles of 4×4, or of 2×2 for weights of 5×5.  The 6×6 inputs under a tile are
+transformed, V = Bᵀ X B, for every input channel; so are the weights once, U = G w Gᵀ.  Then each of the 36
+numbers of a tile is a sum over channels,
 
     M[tile, k, o] = Σ_c V[tile, k, c] · U[k, c, o]         k = 0 … 35
 
@@ -11,7 +11,8 @@ other way:  D = A dY Aᵀ,  dU[k, c, o] = Σ_tiles V[tile, k, c] · D[tile, k, o
 
 A chunk of tiles is transformed, multiplied and transformed back before the next one is begun, so V and M
 stay in the cache.  NaN and infinity reach the whole tile that sees them, and the last bits differ from those
-of a sum over taps.
+of a sum over taps.  How many taps there are along an axis reaches a kernel as the length of a tuple, `along`,
+which is part of its type: it is compiled for just that many.
 """
 
 from collections.abc import Callable
@@ -51,33 +52,35 @@ def correlate(
     places: tuple[int, int, int, int, int],
     bias: np.ndarray | None,
     y: np.ndarray,
+    taps: int,
     padding: Pair,
 ) -> None:
-    """Fills y (N, Ho, Wo, O) from x (N, H, W, C), zero outside the image, and a flat weight.
+    """Fills y (N, Ho, Wo, O) from x (N, H, W, C), zero outside the image, and a flat weight of taps × taps,
+    3 or 5.
 
     With (start, row, column, channel, output) = places, w[i, j, c, o] is
     weight[start + i·row + j·column + c·channel + o·output].
     """
-    channels, outputs = x.shape[3], y.shape[3]
+    channels, outputs, along = x.shape[3], y.shape[3], (0,) * taps
     wide = padded(outputs, y.dtype)
     packed, nothing = (
         buffers.empty((36 * _plane(channels, wide, y.itemsize),), y.dtype),
         np.zeros(wide, y.dtype),
     )
     shift = nothing if bias is None else fill_up(bias, wide)
-    _by_strips(_pack_weight, channels, len(packed), weight, places, channels, outputs, packed)
-    tiles = y.shape[0] * -(-y.shape[1] // 4) * -(-y.shape[2] // 4)
+    _by_strips(_pack_weight, channels, len(packed), along, weight, places, channels, outputs, packed)
+    tiles = _tiles(y, taps)
     chunks = min(-(-tiles // (SHARES * BLOCK)) * SHARES, max(tiles // SMALLEST, 1))
     shape, offset = (*x.shape, *y.shape[1:]), (int(padding[0]), int(padding[1]))
     maps = x.reshape(-1), packed, shift, y.reshape(-1)
-    parallel_for(_correlate, chunks, chunks, *maps, shape, offset, np.zeros(1, np.int64), nothing)
+    parallel_for(_correlate, chunks, along, chunks, *maps, shape, offset, np.zeros(1, np.int64), nothing)
 
 
-def weight_gradient(x: np.ndarray, grad: np.ndarray, padding: Pair) -> np.ndarray:
-    """Σ over all outputs of grad times what each tap sees: (O, C, 3, 3)."""
-    channels, outputs = x.shape[3], grad.shape[3]
+def weight_gradient(x: np.ndarray, grad: np.ndarray, taps: int, padding: Pair) -> np.ndarray:
+    """Σ over all outputs of grad times what each tap sees: (O, C, taps, taps)."""
+    channels, outputs, along = x.shape[3], grad.shape[3], (0,) * taps
     size = 36 * (channels + OUTER_SPARE) * padded(outputs, x.dtype)
-    tiles = grad.shape[0] * -(-grad.shape[1] // 4) * -(-grad.shape[2] // 4)
+    tiles = _tiles(grad, taps)
     shares = SHARES if size < FEW_SUMS else 2
     chunks = min(-(-tiles // (shares * LONGEST_SUM)) * shares, tiles // BLOCK)
     chunks = max(min(chunks, SUMS // size), min(2, tiles))
@@ -86,10 +89,15 @@ def weight_gradient(x: np.ndarray, grad: np.ndarray, padding: Pair) -> np.ndarra
     shape, offset = (*x.shape, *grad.shape[1:]), (int(padding[0]), int(padding[1]))
     maps = x.reshape(-1), grad.reshape(-1), sums
     places = _places(channels, block, 36 * padded(channels, x.dtype), 36 * padded(outputs, x.dtype))
-    parallel_for(_weight_gradient, chunks, *maps, shape, offset, *places)
-    total = np.empty((outputs, channels, 3, 3), x.dtype)
-    _by_strips(_unpack_gradient, channels, sums.size, sums, channels, outputs, total.reshape(-1))
+    parallel_for(_weight_gradient, chunks, along, *maps, shape, offset, *places)
+    total = np.empty((outputs, channels, taps, taps), x.dtype)
+    _by_strips(_unpack_gradient, channels, sums.size, along, sums, channels, outputs, total.reshape(-1))
     return total
+
+
+def _tiles(y: np.ndarray, taps: int) -> int:
+    side = 7 - taps
+    return y.shape[0] * -(-y.shape[1] // side) * -(-y.shape[2] // side)
 
 
 @lru_cache(maxsize=512)
@@ -118,51 +126,53 @@ def _plane(channels, wide, itemsize):
 
 
 @kernel
-def _pack_weight(first, last, weight, places, channels, outputs, packed):
+def _pack_weight(first, last, along, weight, places, channels, outputs, packed):
     """U = G w Gᵀ for strips of input channels, each of the 36 packed in panels."""
-    origin, row, column, channel, output = places
+    taps, (origin, row, column, channel, output) = len(along), places
     width = VECTOR_BYTES // packed.itemsize
     vectors = -(-outputs // width)
     parts = -(-vectors // MOST)
     wide = vectors * width
     plane = _plane(channels, wide, packed.itemsize)
-    taps = np.zeros(STRIP * 9 * wide, packed.dtype)
+    here = np.zeros(STRIP * taps * taps * wide, packed.dtype)
     for strip in range(first, last):
         begin, end = strip * STRIP, min((strip + 1) * STRIP, channels)
         for o in range(outputs):
             for c in range(begin, end):
-                source, target = origin + c * channel + o * output, (c - begin) * 9 * wide + o
-                for i in range(3):
-                    for j in range(3):
-                        taps[target + (3 * i + j) * wide] = weight[source + i * row + j * column]
+                source, target = origin + c * channel + o * output, (c - begin) * taps * taps * wide + o
+                for i in range(taps):
+                    for j in range(taps):
+                        here[target + (taps * i + j) * wide] = weight[source + i * row + j * column]
         for c in range(begin, end):
             for q in range(parts):
                 left, right = q * vectors // parts, (q + 1) * vectors // parts
                 for v in range(left, right):
-                    source = (c - begin) * 9 * wide + v * width
+                    source = (c - begin) * taps * taps * wide + v * width
                     target = (left * channels + c * (right - left) + v - left) * width
-                    _check(len(taps), source, 3 * wide, wide, width, (0, 3, 0, 3))
+                    _check(len(here), source, taps * wide, wide, width, (0, taps, 0, taps))
                     _check(len(packed), target, 6 * plane, plane, width, (0, 6, 0, 6))
                     transform_tile(
-                        WEIGHT, 0, taps, source, 3 * wide, wide, width,
-                        packed, target, 6 * plane, plane, width, (0, 3, 0, 3), packed, 0,
+                        taps, WEIGHT, 0, here, source, taps * wide, wide, width,
+                        packed, target, 6 * plane, plane, width, (0, taps, 0, taps), packed, 0,
                     )  # fmt: skip
 
 
 @kernel
-def _correlate(first, last, chunks, x, packed, bias, y, shape, padding, taps, nothing):
+def _correlate(first, last, along, chunks, x, packed, bias, y, shape, padding, one_tap, nothing):
+    taps, side = len(along), 7 - len(along)
     images, height, breadth, channels, rows, columns, outputs = shape
     width = VECTOR_BYTES // y.itemsize
     deep, wide = -(-channels // width) * width, -(-outputs // width) * width
-    down, across = -(-rows // 4), -(-columns // 4)
+    down, across = -(-rows // side), -(-columns // side)
     tiles = images * down * across
     most = -(-tiles // chunks)
+    _check(len(bias), 0, wide, 1, wide, (0, 1, 0, 1))
     buffer = np.empty(most * 36 * (deep + wide), y.dtype)
     seen, made = buffer[: most * 36 * deep], buffer[most * 36 * deep :]
     a_rows, c_rows = np.empty(most + SPARE_ROWS, np.int64), np.empty(most + SPARE_ROWS, np.int64)
     for chunk in range(first, last):
         begin, end = chunk * tiles // chunks, (chunk + 1) * tiles // chunks
-        _transform(INPUT, 6, x, (height, breadth, channels), (down, across), begin, end, padding, seen)
+        _transform(taps, INPUT, 6, x, (height, breadth, channels), (down, across), begin, end, padding, seen)
         for row in range(end - begin + SPARE_ROWS):  # the spare ones do the last one's work once more
             tile = min(row, end - begin - 1)
             a_rows[row], c_rows[row] = tile * 36 * deep, tile * 36 * wide
@@ -170,22 +180,22 @@ def _correlate(first, last, chunks, x, packed, bias, y, shape, padding, taps, no
         reach = 0, last * 36 * deep, 0, last * 36 * wide
         # While these products are made, the next tiles' pixels come nearer, and the places of their outputs.
         image, place = end // (down * across), end % (down * across)
-        top, left = place // across * 4, place % across * 4
+        top, left = place // across * side, place % across * side
         ahead = (
-            ((image * height + top + 2) * breadth + left) * channels, (last + 1) * 16 * channels,
-            ((image * rows + top) * columns + left) * outputs, (last + 1) * 16 * outputs,
+            ((image * height + top + 2) * breadth + left) * channels, (last + 1) * side * side * channels,
+            ((image * rows + top) * columns + left) * outputs, (last + 1) * side * side * outputs,
         )  # fmt: skip
         starts = 0, 0, 0, 0, deep, _plane(channels, wide, y.itemsize), wide
         multiply_panels(
-            seen, a_rows, made, c_rows, reach, starts, taps, channels, packed, nothing, last + 1, wide, 36,
+            seen, a_rows, made, c_rows, reach, starts, one_tap, channels, packed, nothing, last + 1, wide, 36,
             x, y, ahead,
         )  # fmt: skip
         for tile in range(begin, end):
             image, place = tile // (down * across), tile % (down * across)
-            top, left = place // across * 4, place % across * 4
-            window = 0, min(rows - top, 4), 0, min(columns - left, 4)
+            top, left = place // across * side, place % across * side
+            window = 0, min(rows - top, side), 0, min(columns - left, side)
             start = ((image * rows + top) * columns + left) * outputs
-            inside = window[1] == 4 and window[3] == 4
+            inside = window[1] == side and window[3] == side
             for c in range(0, outputs, width):
                 lanes = min(outputs - c, width)
                 source = (tile - begin) * 36 * wide + c
@@ -193,22 +203,23 @@ def _correlate(first, last, chunks, x, packed, bias, y, shape, padding, taps, no
                 _check(len(y), start + c, columns * outputs, outputs, lanes, window)
                 if inside:
                     transform_tile(
-                        OUTPUT, 0, made, source, 6 * wide, wide, width,
+                        taps, OUTPUT, 0, made, source, 6 * wide, wide, width,
                         y, start + c, columns * outputs, outputs, lanes, window, bias, c,
                     )  # fmt: skip
                 else:
                     transform_tile(
-                        OUTPUT, 1, made, source, 6 * wide, wide, width,
+                        taps, OUTPUT, 1, made, source, 6 * wide, wide, width,
                         y, start + c, columns * outputs, outputs, lanes, window, bias, c,
                     )  # fmt: skip
 
 
 @kernel
-def _weight_gradient(first, last, x, grad, sums, shape, padding, a_rows, a_steps, b_steps):
+def _weight_gradient(first, last, along, x, grad, sums, shape, padding, a_rows, a_steps, b_steps):
+    taps, side = len(along), 7 - len(along)
     images, height, breadth, channels, rows, columns, outputs = shape
     width = VECTOR_BYTES // sums.itemsize
     deep, wide = -(-channels // width) * width, -(-outputs // width) * width
-    down, across = -(-rows // 4), -(-columns // 4)
+    down, across = -(-rows // side), -(-columns // side)
     tiles, chunks = images * down * across, len(sums)
     block = len(a_steps)
     buffer = np.empty(block * 36 * (deep + wide), x.dtype)
@@ -219,8 +230,9 @@ def _weight_gradient(first, last, x, grad, sums, shape, padding, a_rows, a_steps
         stop = (chunk + 1) * tiles // chunks
         for begin in range(chunk * tiles // chunks, stop, block):
             end = min(begin + block, stop)
-            _transform(INPUT, 6, x, (height, breadth, channels), (down, across), begin, end, padding, seen)
-            _transform(GRADIENT, 4, grad, (rows, columns, outputs), (down, across), begin, end, (0, 0), given)
+            pixels, results = (height, breadth, channels), (rows, columns, outputs)
+            _transform(taps, INPUT, 6, x, pixels, (down, across), begin, end, padding, seen)
+            _transform(taps, GRADIENT, side, grad, results, (down, across), begin, end, (0, 0), given)
             starts = 0, 0, 0, deep, wide
             reach = 0, channels - 1, 0, (block - 1) * 36 * deep, 0, (block - 1) * 36 * wide
             outer_panels(
@@ -230,11 +242,12 @@ def _weight_gradient(first, last, x, grad, sums, shape, padding, a_rows, a_steps
 
 
 @kernel
-def _unpack_gradient(first, last, sums, channels, outputs, dweight):
+def _unpack_gradient(first, last, along, sums, channels, outputs, dweight):
     """dw = Gᵀ dU G for strips of input channels, where dU is the sum of all chunks' sums."""
-    width = VECTOR_BYTES // sums.itemsize
+    taps, width = len(along), VECTOR_BYTES // sums.itemsize
     wide = -(-outputs // width) * width
-    total, taps = np.empty(36 * STRIP * wide, sums.dtype), np.empty(STRIP * 9 * wide, sums.dtype)
+    total = np.empty(36 * STRIP * wide, sums.dtype)
+    here = np.empty(STRIP * taps * taps * wide, sums.dtype)
     for strip in range(first, last):
         begin, end = strip * STRIP, min((strip + 1) * STRIP, channels)
         length = (end - begin) * wide
@@ -248,32 +261,33 @@ def _unpack_gradient(first, last, sums, channels, outputs, dweight):
                     part[i] += more[i]
         for c in range(end - begin):
             for o in range(0, wide, width):
-                source, target = c * wide + o, c * 9 * wide + o
+                source, target = c * wide + o, c * taps * taps * wide + o
                 _check(len(total), source, 6 * length, length, width, (0, 6, 0, 6))
-                _check(len(taps), target, 3 * wide, wide, width, (0, 3, 0, 3))
+                _check(len(here), target, taps * wide, wide, width, (0, taps, 0, taps))
                 transform_tile(
-                    WEIGHT_GRADIENT, 0, total, source, 6 * length, length, width,
-                    taps, target, 3 * wide, wide, width, (0, 3, 0, 3), total, 0,
+                    taps, WEIGHT_GRADIENT, 0, total, source, 6 * length, length, width,
+                    here, target, taps * wide, wide, width, (0, taps, 0, taps), total, 0,
                 )  # fmt: skip
         for o in range(outputs):
             for c in range(begin, end):
-                for t in range(9):
-                    dweight[(o * channels + c) * 9 + t] = taps[((c - begin) * 9 + t) * wide + o]
+                for t in range(taps * taps):
+                    source = ((c - begin) * taps * taps + t) * wide + o
+                    dweight[(o * channels + c) * taps * taps + t] = here[source]
 
 
 @part
-def _transform(kind, size, x, shape, tiles, begin, end, padding, seen):
+def _transform(taps, kind, size, x, shape, tiles, begin, end, padding, seen):
     """Transforms the size×size pixels under the tiles begin … end − 1, which may lie partly outside the
     image.
     """
     height, breadth, channels = shape
-    down, across = tiles
+    side, (down, across) = 7 - taps, tiles
     width = VECTOR_BYTES // seen.itemsize
     deep = -(-channels // width) * width
     row = breadth * channels
     for tile in range(begin, end):
         image, place = tile // (down * across), tile % (down * across)
-        top, left = place // across * 4 - padding[0], place % across * 4 - padding[1]
+        top, left = place // across * side - padding[0], place % across * side - padding[1]
         window = (
             min(max(-top, 0), size), max(min(height - top, size), 0),
             min(max(-left, 0), size), max(min(breadth - left, size), 0),
@@ -285,25 +299,14 @@ def _transform(kind, size, x, shape, tiles, begin, end, padding, seen):
             target = (tile - begin) * 36 * deep + c
             _check(len(x), start + c, row, channels, lanes, window)
             _check(len(seen), target, 6 * deep, deep, width, (0, 6, 0, 6))
-            if kind == INPUT:
-                if inside:
-                    transform_tile(
-                        INPUT, 0, x, start + c, row, channels, lanes,
-                        seen, target, 6 * deep, deep, width, window, seen, 0,
-                    )  # fmt: skip
-                else:
-                    transform_tile(
-                        INPUT, 1, x, start + c, row, channels, lanes,
-                        seen, target, 6 * deep, deep, width, window, seen, 0,
-                    )  # fmt: skip
-            elif inside:
+            if inside:
                 transform_tile(
-                    GRADIENT, 0, x, start + c, row, channels, lanes,
+                    taps, kind, 0, x, start + c, row, channels, lanes,
                     seen, target, 6 * deep, deep, width, window, seen, 0,
                 )  # fmt: skip
             else:
                 transform_tile(
-                    GRADIENT, 1, x, start + c, row, channels, lanes,
+                    taps, kind, 1, x, start + c, row, channels, lanes,
                     seen, target, 6 * deep, deep, width, window, seen, 0,
                 )  # fmt: skip
 
