@@ -100,7 +100,8 @@ LINE_DIRECTIVES = re.compile(r"\.(version|target|address_size|loc|file)\b")
 SIZES = {"pred": 1, **{f"{kind}{bits}": bits // 8 for kind in "bus" for bits in (8, 16, 32, 64)}}
 SIZES |= {"f16": 2, "f32": 4, "f64": 8}
 VARIABLE = re.compile(
-    r"(?:\.(?:visible|extern|weak|common)\s+)*\.(?P<space>global|const|shared|local|param)\s+(?:\.align\s+(?P<align>\d+)\s+)?"
+    r"(?:\.(?:visible|extern|weak|common)\s+)*\.(?P<space>global|const|shared|local|param)\s+"
+    r"(?:\.align\s+(?P<align>\d+)\s+)?"
     rf"\.(?P<type>\w+)\s+(?P<name>{NAME})\s*(?P<array>\[\d*\])?\s*(?:=\s*(?P<value>.*))?$",
     re.S,
 )
@@ -154,7 +155,8 @@ def parse(text: str) -> Module:
 
 def _header(text: str) -> Function:
     match = re.match(
-        rf"(?:\.\w+\s+)*\.(entry|func)\s*(?:\((?P<ret>[^)]*)\))?\s*(?P<name>{NAME})\s*(?:\((?P<par>[^)]*)\))?(?P<rest>.*)",
+        rf"(?:\.\w+\s+)*\.(entry|func)\s*(?:\((?P<ret>[^)]*)\))?\s*(?P<name>{NAME})\s*"
+        r"(?:\((?P<par>[^)]*)\))?(?P<rest>.*)",
         text,
         re.S,
     )

@@ -1,0 +1,69 @@
+"""Python functions through Numba and NVIDIA's compiler to PTX, without a GPU; also with a line changed."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import textwrap
+import types as python_types
+from collections.abc import Callable, Sequence
+from functools import cache
+
+NEEDED = 'pip install "numba-cuda[cu13]"'
+
+
+@cache
+def missing() -> str:
+    """Why nothing can be compiled here, or nothing: for the reason of a skipped test."""
+    if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
+        return "Numba's simulator is on, which has no compiler: run without NUMBA_ENABLE_CUDASIM"
+    if importlib.util.find_spec("numba_cuda") is None:
+        return f"numba-cuda is not installed: {NEEDED}"
+    try:
+        compiled(_nothing, ())
+    except Exception as error:  # whichever library is absent, the loader has its own class for it
+        return f"NVVM cannot be used ({type(error).__name__}: {str(error).splitlines()[0]}): {NEEDED}"
+    return ""
+
+
+def _nothing():
+    pass
+
+
+def compiled(
+    function: Callable,
+    signature: Sequence[str],
+    cc: tuple[int, int] = (9, 0),
+    bounds: tuple[int, int] | None = None,
+) -> str:
+    """A kernel's PTX for a compute capability; bounds: threads of a block, blocks of a multiprocessor."""
+    from numba import cuda
+    from numba.core import sigutils
+
+    types, _ = sigutils.normalize_signature(f"void({', '.join(signature)})")
+    text, _ = cuda.compile(
+        function, types, device=False, abi="numba", cc=cc, output="ptx", lineinfo=True, launch_bounds=bounds
+    )
+    return text.decode() if isinstance(text, bytes) else text
+
+
+def edited(function: Callable, old: str, new: str, count: int = 1, which: int = 0) -> Callable:
+    """The function with `old` replaced by `new` in its source, where `old` must stand `count` times.
+
+    which: the number of the place that is changed. The lines keep their numbers, so that a message points at
+    the true file. What the function closes over becomes global.
+    """
+    source, first = inspect.getsourcelines(function)
+    text = textwrap.dedent("".join(source))
+    if text.count(old) != count or new.count("\n") != old.count("\n"):
+        raise LookupError(f"{function.__name__} holds {text.count(old)} times {old!r}: adapt the mistake")
+    parts = text.split(old)
+    text = old.join(parts[: which + 1]) + new + old.join(parts[which + 1 :])
+    closed = inspect.getclosurevars(function).nonlocals
+    scope = {**function.__globals__, **closed}
+    code = compile("\n" * (first - 1) + text, inspect.getsourcefile(function) or "?", "exec")
+    exec(code, scope)
+    changed = scope[function.__name__]
+    assert isinstance(changed, python_types.FunctionType)
+    return changed
