@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from minitorch_seg.errors import DTypeError
 from minitorch_seg.kernels.cuda.array import CudaArray, contiguous, empty, empty_map, pixels
 from minitorch_seg.kernels.cuda.driver import Kernel, launch
@@ -50,6 +48,8 @@ def given(part: CudaArray | None, stand_in: CudaArray) -> tuple[CudaArray, int]:
     return (stand_in, 0) if part is None else (row(part), 1)
 
 
-def itemsize(dtype: str) -> int:
-    """Bytes of a number."""
-    return np.dtype(dtype).itemsize
+def same_order(gradient: CudaArray, *changed: CudaArray) -> list[CudaArray]:
+    """A gradient and what an optimiser changes in place, as rows: these are C-contiguous, so the gradient is
+    brought into that order.
+    """
+    return [contiguous(gradient).reshape(-1), *(a.reshape(-1) for a in changed)]
