@@ -84,8 +84,8 @@ def rnn_gradient(
     else:
         carry, has_carry = dh0, 0
         for t in reversed(range(steps)):
-            arrays = tuple(a.reshape(-1) for a in (given_grad[t], carry, states[t], delta[t]))
-            run(step_gradient(dtype), delta[t].size, *arrays, delta[t].size, has_carry, is_tanh)
+            parts = [a.reshape(-1) for a in (given_grad[t], carry, states[t], delta[t])]
+            run(step_gradient(dtype), delta[t].size, *parts, delta[t].size, has_carry, is_tanh)
             carry, has_carry = matmul(delta[t], weights), 1
         dh0 = carry
     before = cat([h0.reshape(1, *h0.shape), h[:-1]], 0) if steps else h
