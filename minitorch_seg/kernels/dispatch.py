@@ -25,8 +25,6 @@ from minitorch_seg.errors import UserError
 CHOICES = ("auto", "cpu", "reference")
 ALGORITHMS = ("auto", "direct", "winograd", "plain", "reference")
 CONVOLUTIONS = ("conv2d", "conv_transpose2d")
-FEWEST = 2048  # numbers of a parameter whose update is worth a kernel
-REAL = (np.dtype("float32"), np.dtype("float64"))  # in the machine's byte order
 _chosen = "auto"
 _algorithm = "auto"
 
@@ -105,19 +103,13 @@ def get(operator: str) -> Any:
     return _told(room, operator, reason)
 
 
-def fused(rule: str, gradient: np.ndarray, *changed: np.ndarray | None) -> Any:
-    """kernels/fast/RULE.py, an optimiser's update rule in one pass, or None: then the formula in optim/ runs.
-
-    None without Numba or that file, where other kernels were chosen, for few numbers (NumPy is as fast), and
-    where the arrays to be changed are not rows without gaps of float32 or float64, or their shapes differ.
+def fused(rule: str) -> Any:
+    """kernels/fast/RULE.py, an optimiser's update of all parameters in one pass, or None: then the formula in
+    optim/ runs.  None without Numba or that file, and where other kernels were chosen.
     """
-    if gradient.size < FEWEST or gradient.dtype not in REAL:
+    if _chosen != "auto" or rule not in _files("fast") or _numba_problem():
         return None
-    arrays = [a for a in changed if a is not None]
-    fits = all(a.flags.carray and a.shape == gradient.shape and a.dtype == gradient.dtype for a in arrays)
-    if not fits or _chosen != "auto" or rule not in _files("fast") or _numba_problem():
-        return None
-    return _told("fast", rule, "one pass over the memory is faster than one for each operation")
+    return _told("fast", rule, "one pass over all parameters is faster than one for each operation")
 
 
 def why(operator: str) -> str:

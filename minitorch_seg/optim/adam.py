@@ -20,11 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_seg.kernels import dispatch
-from minitorch_seg.optim.optimizer import Optimizer, check_betas, check_options
+from minitorch_seg.optim.optimizer import Elementwise, check_betas, check_options
 
 
-class Adam(Optimizer):
+class Adam(Elementwise):
     """Adam (Kingma and Ba, 2015).
 
     Args:
@@ -44,6 +43,8 @@ class Adam(Optimizer):
     >>> round(w.item(), 6)
     0.9
     """
+
+    rule = "adam"
 
     def __init__(
         self,
@@ -73,30 +74,31 @@ class Adam(Optimizer):
             },
         )
 
-    def update(
-        self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]
-    ) -> None:
+    def prepare(
+        self, parameter: np.ndarray, state: dict[str, Any], group: dict[str, Any]
+    ) -> tuple[tuple[np.ndarray | None, ...], tuple[float, ...]]:
         if not state:
             state.update(step=0, exp_avg=np.zeros_like(parameter), exp_avg_sq=np.zeros_like(parameter))
             if group["amsgrad"]:
                 state["max_exp_avg_sq"] = np.zeros_like(parameter)
-        lr, (beta1, beta2), eps, decay = (group[k] for k in ("lr", "betas", "eps", "weight_decay"))
-        m, v = state["exp_avg"], state["exp_avg_sq"]
-        largest = state["max_exp_avg_sq"] if group["amsgrad"] else None
+        lr, (beta1, beta2), eps, decay = group["lr"], group["betas"], group["eps"], group["weight_decay"]
         state["step"] += 1
         size, root = lr / (1 - beta1 ** state["step"]), math.sqrt(1 - beta2 ** state["step"])
         shrink, decay = (1 - lr * decay, 0) if group["decoupled_weight_decay"] else (1, decay)
+        largest = state["max_exp_avg_sq"] if group["amsgrad"] else None
+        numbers = shrink, decay, 1 - beta1, beta2, 1 - beta2, eps, size, root
+        return (state["exp_avg"], state["exp_avg_sq"], largest), numbers
 
-        if kernel := dispatch.fused("adam", gradient, parameter, m, v, largest):  # the same in one pass
-            numbers = shrink, decay, 1 - beta1, beta2, 1 - beta2, eps, size, root
-            return kernel.adam(parameter, gradient, m, v, largest, *numbers)
-
+    @staticmethod
+    def formula(arrays: tuple[Any, ...], numbers: tuple[float, ...]) -> None:
+        parameter, gradient, m, v, largest = arrays
+        shrink, decay, new1, beta2, new2, eps, size, root = numbers  # new1 = 1 − β₁, new2 = 1 − β₂
         parameter *= shrink
         if decay:
             gradient = gradient + decay * parameter
-        m += (1 - beta1) * (gradient - m)
+        m += new1 * (gradient - m)
         v *= beta2
-        v += (1 - beta2) * gradient * gradient
+        v += new2 * gradient * gradient
         if largest is not None:
             v = np.maximum(largest, v, out=largest)
         parameter -= size * m / (np.sqrt(v) / root + eps)

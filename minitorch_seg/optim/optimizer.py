@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minitorch_seg.autograd import Tensor, enable_grad
 from minitorch_seg.errors import ShapeError
+from minitorch_seg.kernels import dispatch
+
+Move = tuple[np.ndarray, np.ndarray, dict[str, Any], dict[str, Any]]  # parameter, gradient, state, group
 
 
 class Optimizer:
@@ -73,22 +76,27 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        number = 0
+        moves, number = [], 0
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
                     gradient = -p.grad.data if group.get("maximize") else p.grad.data
-                    self.update(
-                        p.data, np.asarray(gradient, p.dtype), self.state.setdefault(number, {}), group
-                    )
+                    state = self.state.setdefault(number, {})
+                    moves.append((p.data, np.asarray(gradient, p.data.dtype), state, group))
                     p.bump_version()
                 number += 1
+        self.update_all(moves)
         return loss
 
     def update(
         self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
         raise NotImplementedError(f"{type(self).__name__} defines no update rule")
+
+    def update_all(self, moves: list[Move]) -> None:
+        """The update of every parameter that has a gradient."""
+        for move in moves:
+            self.update(*move)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything to go on from: state by the parameter's number, and the groups' options."""
@@ -136,6 +144,40 @@ class Optimizer:
             int(i): {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in s.items()}
             for i, s in state_dict["state"].items()
         }
+
+
+class Elementwise(Optimizer):
+    """Base class of rules that treat every number alike: a formula in NumPy, which anyone can read, and a
+    kernel in kernels/fast that does the same for all parameters in one pass.
+    """
+
+    rule: ClassVar[str]  #: the kernel's name
+
+    def prepare(
+        self, parameter: np.ndarray, state: dict[str, Any], group: dict[str, Any]
+    ) -> tuple[tuple[np.ndarray | None, ...], tuple[float, ...]]:
+        """(the state's arrays, the numbers of this step); at the first step the state is made."""
+        raise NotImplementedError(f"{type(self).__name__} prepares no step")
+
+    @staticmethod
+    def formula(arrays: tuple[Any, ...], numbers: tuple[float, ...]) -> None:
+        """Changes arrays = (parameter, gradient, *those of `prepare`) in place, but for the gradient."""
+        raise NotImplementedError("a rule has a formula")
+
+    def update(
+        self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]
+    ) -> None:
+        self.update_all([(parameter, gradient, state, group)])
+
+    def update_all(self, moves: list[Move]) -> None:
+        jobs = []
+        for parameter, gradient, state, group in moves:
+            arrays, numbers = self.prepare(parameter, state, group)
+            jobs.append(((parameter, gradient, *arrays), numbers))
+        if kernel := dispatch.fused(self.rule):
+            jobs = getattr(kernel, self.rule)(self, jobs)  # those that it could not do
+        for arrays, numbers in jobs:
+            self.formula(arrays, numbers)
 
 
 def check_options(name: str, **options: float) -> None:

@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_seg.kernels import dispatch
-from minitorch_seg.optim.optimizer import Optimizer, check_options
+from minitorch_seg.optim.optimizer import Elementwise, check_options
 
 
-class RMSprop(Optimizer):
+class RMSprop(Elementwise):
     """RMSprop, as in PyTorch.
 
     Args:
@@ -40,6 +39,8 @@ class RMSprop(Optimizer):
     >>> round(w.item(), 4)
     0.9
     """
+
+    rule = "rmsprop"
 
     def __init__(
         self,
@@ -67,31 +68,31 @@ class RMSprop(Optimizer):
             },
         )
 
-    def update(
-        self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]
-    ) -> None:
+    def prepare(
+        self, parameter: np.ndarray, state: dict[str, Any], group: dict[str, Any]
+    ) -> tuple[tuple[np.ndarray | None, ...], tuple[float, ...]]:
         if not state:
             state["square_avg"] = np.zeros_like(parameter)
             if group["centered"]:
                 state["grad_avg"] = np.zeros_like(parameter)
             if group["momentum"]:
                 state["momentum_buffer"] = np.zeros_like(parameter)
-        names = ("lr", "weight_decay", "alpha", "eps", "momentum")
-        lr, decay, alpha, eps, momentum = (group[name] for name in names)
-        v = state["square_avg"]
+        alpha, momentum = group["alpha"], group["momentum"]
         mean = state["grad_avg"] if group["centered"] else None
         buffer = state["momentum_buffer"] if momentum else None
+        numbers = group["lr"], group["weight_decay"], alpha, 1 - alpha, group["eps"], momentum
+        return (state["square_avg"], mean, buffer), numbers
 
-        if kernel := dispatch.fused("rmsprop", gradient, parameter, v, mean, buffer):  # the same in one pass
-            numbers = lr, decay, alpha, 1 - alpha, eps, momentum
-            return kernel.rmsprop(parameter, gradient, v, mean, buffer, *numbers)
-
+    @staticmethod
+    def formula(arrays: tuple[Any, ...], numbers: tuple[float, ...]) -> None:
+        parameter, gradient, v, mean, buffer = arrays
+        lr, decay, alpha, new, eps, momentum = numbers  # new = 1 − α
         if decay:
             gradient = gradient + decay * parameter
         v *= alpha
-        v += (1 - alpha) * gradient * gradient
+        v += new * gradient * gradient
         if mean is not None:
-            mean += (1 - alpha) * (gradient - mean)
+            mean += new * (gradient - mean)
             v = v - mean * mean
         step = gradient / (np.sqrt(v) + eps)
         if buffer is not None:

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_seg.kernels import dispatch
-from minitorch_seg.optim.optimizer import Optimizer, check_options
+from minitorch_seg.optim.optimizer import Elementwise, check_options
 
 
-class SGD(Optimizer):
+class SGD(Elementwise):
     """Stochastic gradient descent.
 
     Args:
@@ -37,6 +36,8 @@ class SGD(Optimizer):
     >>> round(w.item(), 6)
     0.8
     """
+
+    rule = "sgd"
 
     def __init__(
         self,
@@ -64,24 +65,23 @@ class SGD(Optimizer):
             },
         )
 
-    def update(
-        self, parameter: np.ndarray, gradient: np.ndarray, state: dict[str, Any], group: dict[str, Any]
-    ) -> None:
-        lr, decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
-        velocity, kept, added = None, momentum, 1 - group["dampening"]
-        if momentum:
-            if "momentum_buffer" not in state:
-                state["momentum_buffer"], kept, added = np.zeros_like(parameter), 0, 1
-            velocity = state["momentum_buffer"]
+    def prepare(
+        self, parameter: np.ndarray, state: dict[str, Any], group: dict[str, Any]
+    ) -> tuple[tuple[np.ndarray | None, ...], tuple[float, ...]]:
+        momentum, kept, added = group["momentum"], group["momentum"], 1 - group["dampening"]
+        if momentum and "momentum_buffer" not in state:
+            state["momentum_buffer"], kept, added = np.zeros_like(parameter), 0, 1
+        numbers = group["nesterov"], group["lr"], group["weight_decay"], momentum, kept, added
+        return (state["momentum_buffer"] if momentum else None,), numbers
 
-        if kernel := dispatch.fused("sgd", gradient, parameter, velocity):  # the same in one pass
-            numbers = lr, decay, momentum, kept, added
-            return kernel.sgd(parameter, gradient, velocity, group["nesterov"], *numbers)
-
+    @staticmethod
+    def formula(arrays: tuple[Any, ...], numbers: tuple[float, ...]) -> None:
+        parameter, gradient, velocity = arrays
+        nesterov, lr, decay, momentum, kept, added = numbers
         if decay:
             gradient = gradient + decay * parameter
         if velocity is not None:
             velocity *= kept
             velocity += added * gradient
-            gradient = gradient + momentum * velocity if group["nesterov"] else velocity
+            gradient = gradient + momentum * velocity if nesterov else velocity
         parameter -= lr * gradient

@@ -1,46 +1,50 @@
-"""Adam's step in one pass over the numbers of a parameter; `optim/adam.py` has the formula."""
+"""Adam's step in one pass over the numbers of all parameters; `optim/adam.py` has the formula."""
+
+from typing import Any
 
 import numpy as np
 
-from minitorch_seg.kernels.jit import kernel
-from minitorch_seg.kernels.layout import contiguous
-from minitorch_seg.kernels.parallel import parallel_for
-
-CHUNK = 16384  # numbers
+from minitorch_seg.kernels.fast.rows import CHUNK, Job, in_one_pass
+from minitorch_seg.kernels.jit import kernel, row_at
 
 
-def adam(
-    parameter: np.ndarray,
-    gradient: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
-    largest: np.ndarray | None,
-    *numbers: float,
-) -> None:
-    """Changes parameter, m, v and largest (None without amsgrad) in place; `dispatch.fused` checked them.
+def adam(owner: Any, jobs: list[Job]) -> list[Job]:
+    """Changes the parameter, m, v and largest (None without amsgrad) of every job in place; gives back the
+    jobs that are left to the formula.
 
-    numbers: shrink, λ, 1 − β₁, β₂, 1 − β₂, ε, size, root.  The parameter is multiplied by shrink, then λ
-    times it is added to the gradient; size = η / (1 − β₁ᵗ), root = √(1 − β₂ᵗ).
+    A job's arrays: parameter, gradient, m, v, largest.  Its numbers: shrink, λ, 1 − β₁, β₂, 1 − β₂, ε, size,
+    root.  The parameter is multiplied by shrink, then λ times it is added to the gradient;
+    size = η / (1 − β₁ᵗ), root = √(1 − β₂ᵗ).
     """
-    changed = [a.reshape(-1) for a in (parameter, m, v, v if largest is None else largest)]
-    scalars = np.array(numbers, parameter.dtype)
-    chunks = -(-parameter.size // CHUNK)
-    parallel_for(_adam, chunks, contiguous(gradient).reshape(-1), *changed, scalars, largest is not None)
+    return in_one_pass(_adam, owner, jobs)
 
 
 @kernel
-def _adam(first, last, gradient, parameter, m, v, largest, scalars, amsgrad):
-    shrink, decay, new1, beta2, new2, eps, size, root = scalars
-    begin, end = first * CHUNK, min(last * CHUNK, len(parameter))
-    given, theta, mean = gradient[begin:end], parameter[begin:end], m[begin:end]
-    square, most = v[begin:end], largest[begin:end]
-    for i in range(len(theta)):
-        theta[i] *= shrink
-        g = given[i] + decay * theta[i] if decay != 0 else given[i]
-        mean[i] += new1 * (g - mean[i])
-        square[i] = beta2 * square[i] + new2 * g * g
-        spread = square[i]
-        if amsgrad:
-            spread = most[i] if spread <= most[i] else spread  # NaN <= x is false: NaN stays
-            most[i] = spread
-        theta[i] -= size * mean[i] / (np.sqrt(spread) / root + eps)
+def _adam(first, last, places, starts, scalars):
+    at, end, i = first * CHUNK, min(last * CHUNK, starts[-1]), 0
+    while at < end:
+        while starts[i + 1] <= at:
+            i += 1
+        begin, count = (at - starts[i]) * scalars.itemsize, min(end, starts[i + 1]) - at
+        theta, given = (
+            row_at(places[i, 0] + begin, count, scalars),
+            row_at(places[i, 1] + begin, count, scalars),
+        )
+        mean, square = (
+            row_at(places[i, 2] + begin, count, scalars),
+            row_at(places[i, 3] + begin, count, scalars),
+        )
+        amsgrad = places[i, 4] != 0
+        most = row_at(places[i, 4] + begin, count, scalars) if amsgrad else square
+        shrink, decay, new1, beta2, new2, eps, size, root = scalars[i]
+        for k in range(count):
+            theta[k] *= shrink
+            g = given[k] + decay * theta[k] if decay != 0 else given[k]
+            mean[k] += new1 * (g - mean[k])
+            square[k] = beta2 * square[k] + new2 * g * g
+            spread = square[k]
+            if amsgrad:
+                spread = most[k] if spread <= most[k] else spread  # NaN <= x is false: NaN stays
+                most[k] = spread
+            theta[k] -= size * mean[k] / (np.sqrt(spread) / root + eps)
+        at += count

@@ -1,50 +1,48 @@
-"""The step of RMSprop in one pass over the numbers of a parameter; `optim/rmsprop.py` has the formula."""
+"""The step of RMSprop in one pass over the numbers of all parameters; `optim/rmsprop.py` has the formula."""
+
+from typing import Any
 
 import numpy as np
 
-from minitorch_seg.kernels.jit import kernel
-from minitorch_seg.kernels.layout import contiguous
-from minitorch_seg.kernels.parallel import parallel_for
-
-CHUNK = 16384  # numbers
+from minitorch_seg.kernels.fast.rows import CHUNK, Job, in_one_pass
+from minitorch_seg.kernels.jit import kernel, row_at
 
 
-def rmsprop(
-    parameter: np.ndarray,
-    gradient: np.ndarray,
-    v: np.ndarray,
-    mean: np.ndarray | None,
-    buffer: np.ndarray | None,
-    *numbers: float,
-) -> None:
-    """Changes parameter, v, mean (None unless centered) and buffer (None without momentum) in place;
-    `dispatch.fused` checked them.
+def rmsprop(owner: Any, jobs: list[Job]) -> list[Job]:
+    """Changes the parameter, v, mean (None unless centered) and buffer (None without momentum) of every job
+    in place; gives back the jobs that are left to the formula.
 
-    numbers: η, λ, α, 1 − α, ε, μ.
+    A job's arrays: parameter, gradient, v, mean, buffer.  Its numbers: η, λ, α, 1 − α, ε, μ.
     """
-    given = (parameter, v, v if mean is None else mean, v if buffer is None else buffer)
-    changed = [a.reshape(-1) for a in given]
-    scalars = np.array(numbers, parameter.dtype)
-    chunks = -(-parameter.size // CHUNK)
-    row = contiguous(gradient).reshape(-1)
-    parallel_for(_rmsprop, chunks, row, *changed, scalars, mean is not None, buffer is not None)
+    return in_one_pass(_rmsprop, owner, jobs)
 
 
 @kernel
-def _rmsprop(first, last, gradient, parameter, v, mean, buffer, scalars, centered, momentum):
-    lr, decay, alpha, new, eps, kept = scalars
-    begin, end = first * CHUNK, min(last * CHUNK, len(parameter))
-    given, theta, square = gradient[begin:end], parameter[begin:end], v[begin:end]
-    middle, speed = mean[begin:end], buffer[begin:end]
-    for i in range(len(theta)):
-        g = given[i] + decay * theta[i] if decay != 0 else given[i]
-        square[i] = alpha * square[i] + new * g * g
-        spread = square[i]
-        if centered:
-            middle[i] += new * (g - middle[i])
-            spread -= middle[i] * middle[i]
-        step = g / (np.sqrt(spread) + eps)
-        if momentum:
-            speed[i] = kept * speed[i] + step
-            step = speed[i]
-        theta[i] -= lr * step
+def _rmsprop(first, last, places, starts, scalars):
+    at, end, i = first * CHUNK, min(last * CHUNK, starts[-1]), 0
+    while at < end:
+        while starts[i + 1] <= at:
+            i += 1
+        begin, count = (at - starts[i]) * scalars.itemsize, min(end, starts[i + 1]) - at
+        theta, given = (
+            row_at(places[i, 0] + begin, count, scalars),
+            row_at(places[i, 1] + begin, count, scalars),
+        )
+        square = row_at(places[i, 2] + begin, count, scalars)
+        centered, momentum = places[i, 3] != 0, places[i, 4] != 0
+        middle = row_at(places[i, 3] + begin, count, scalars) if centered else square
+        speed = row_at(places[i, 4] + begin, count, scalars) if momentum else square
+        lr, decay, alpha, new, eps, kept = scalars[i]
+        for k in range(count):
+            g = given[k] + decay * theta[k] if decay != 0 else given[k]
+            square[k] = alpha * square[k] + new * g * g
+            spread = square[k]
+            if centered:
+                middle[k] += new * (g - middle[k])
+                spread -= middle[k] * middle[k]
+            step = g / (np.sqrt(spread) + eps)
+            if momentum:
+                speed[k] = kept * speed[k] + step
+                step = speed[k]
+            theta[k] -= lr * step
+        at += count

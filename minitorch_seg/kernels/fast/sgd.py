@@ -1,36 +1,39 @@
-"""The step of SGD in one pass over the numbers of a parameter; `optim/sgd.py` has the formula."""
+"""The step of SGD in one pass over the numbers of all parameters; `optim/sgd.py` has the formula."""
 
-import numpy as np
+from typing import Any
 
-from minitorch_seg.kernels.jit import kernel
-from minitorch_seg.kernels.layout import contiguous
-from minitorch_seg.kernels.parallel import parallel_for
-
-CHUNK = 16384  # numbers
+from minitorch_seg.kernels.fast.rows import CHUNK, Job, in_one_pass
+from minitorch_seg.kernels.jit import kernel, row_at
 
 
-def sgd(
-    parameter: np.ndarray, gradient: np.ndarray, velocity: np.ndarray | None, nesterov: bool, *numbers: float
-) -> None:
-    """Changes parameter and velocity (None without momentum) in place; `dispatch.fused` checked them.
+def sgd(owner: Any, jobs: list[Job]) -> list[Job]:
+    """Changes the parameter and velocity (None without momentum) of every job in place; gives back the jobs
+    that are left to the formula.
 
-    numbers: η, λ, μ, kept, added.  The new velocity is kept times the old one and added times the gradient.
+    A job's arrays: parameter, gradient, velocity.  Its numbers: 1 with Nesterov's momentum or else
+    0, η, λ, μ, kept, added.  The new velocity is kept times the old one and added times the gradient.
     """
-    changed = [a.reshape(-1) for a in (parameter, parameter if velocity is None else velocity)]
-    scalars = np.array(numbers, parameter.dtype)
-    chunks = -(-parameter.size // CHUNK)
-    row = contiguous(gradient).reshape(-1)
-    parallel_for(_sgd, chunks, row, *changed, scalars, velocity is not None, nesterov)
+    return in_one_pass(_sgd, owner, jobs)
 
 
 @kernel
-def _sgd(first, last, gradient, parameter, velocity, scalars, momentum, nesterov):
-    lr, decay, look, kept, added = scalars
-    begin, end = first * CHUNK, min(last * CHUNK, len(parameter))
-    given, theta, speed = gradient[begin:end], parameter[begin:end], velocity[begin:end]
-    for i in range(len(theta)):
-        g = given[i] + decay * theta[i] if decay != 0 else given[i]
-        if momentum:
-            speed[i] = kept * speed[i] + added * g
-            g = g + look * speed[i] if nesterov else speed[i]
-        theta[i] -= lr * g
+def _sgd(first, last, places, starts, scalars):
+    at, end, i = first * CHUNK, min(last * CHUNK, starts[-1]), 0
+    while at < end:
+        while starts[i + 1] <= at:
+            i += 1
+        begin, count = (at - starts[i]) * scalars.itemsize, min(end, starts[i + 1]) - at
+        theta, given = (
+            row_at(places[i, 0] + begin, count, scalars),
+            row_at(places[i, 1] + begin, count, scalars),
+        )
+        momentum = places[i, 2] != 0
+        speed = row_at(places[i, 2] + begin, count, scalars) if momentum else theta
+        nesterov, lr, decay, look, kept, added = scalars[i]
+        for k in range(count):
+            g = given[k] + decay * theta[k] if decay != 0 else given[k]
+            if momentum:
+                speed[k] = kept * speed[k] + added * g
+                g = g + look * speed[k] if nesterov != 0 else speed[k]
+            theta[k] -= lr * g
+        at += count
