@@ -24,6 +24,7 @@ from minitorch_seg.autograd import Tensor, default_generator, no_grad
 from minitorch_seg.errors import UserError, nearest_name
 from minitorch_seg.io import to_array
 from minitorch_seg.metrics import ConfusionMatrix, predicted_classes
+from minitorch_seg.nn.utils import clip_grad_norm_
 from minitorch_seg.train.batches import as_loader
 from minitorch_seg.train.history import History
 from minitorch_seg.train.losses import build_loss
@@ -62,6 +63,8 @@ class Trainer:
         metrics: names out of `metrics.NAMES`, counted over all pixels of an epoch.
         scheduler: a learning-rate schedule; `step()` is called after each optimiser step.
         ignore_index: target value that neither the loss nor the metrics count.
+        clip_norm: gradients are shortened together to this norm before a step (nn.utils.clip_grad_norm_);
+            recurrent networks, whose gradients may explode, want about 1.  None leaves them as they are.
 
     >>> import minitorch_seg as ms
     >>> _ = ms.manual_seed(0)
@@ -84,7 +87,10 @@ class Trainer:
         *,
         scheduler: Any = None,
         ignore_index: int | None = None,
+        clip_norm: float | None = None,
     ) -> None:
+        if clip_norm is not None and not clip_norm > 0:
+            raise UserError(f"clip_norm must be above 0, not {clip_norm}")
         for name in metrics:
             if name not in scores.NAMES:
                 raise UserError(f"there is no metric {name!r}{nearest_name(name, scores.NAMES)}")
@@ -94,7 +100,7 @@ class Trainer:
             optimizer = OPTIMIZERS[optimizer](model.parameters(), lr=0.001)
         self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
         self.loss = build_loss(loss, ignore_index)
-        self.metrics, self.ignore_index = tuple(metrics), ignore_index
+        self.metrics, self.ignore_index, self.clip_norm = tuple(metrics), ignore_index, clip_norm
         self.history = History()
         self.epoch = self.step = 0
         self.epochs = 0
@@ -235,6 +241,8 @@ class Trainer:
                     "or look for broken images with minitorch-seg check"
                 )
             loss.backward()
+            if self.clip_norm is not None:
+                clip_grad_norm_(self.model.parameters(), self.clip_norm)
             self.optimizer.step()
             if self.scheduler is not None:
                 self.scheduler.step()

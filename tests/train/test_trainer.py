@@ -46,6 +46,26 @@ def test_it_learns_from_arrays_and_returns_a_history():
     assert history.history["loss"][-1] < history.history["loss"][0] / 2
 
 
+@pytest.mark.parametrize("clip_norm", [None, 1e-3])
+def test_clipped_gradients_bound_the_first_step(clip_norm):
+    """With plain gradient descent a step is learning rate times gradient: its length is the clipped norm."""
+    images, masks = blobs(4)
+    ms.manual_seed(0)
+    model = ms.nn.Conv2d(1, 2, 3, padding=1)
+    before = [p.data.copy() for p in model.parameters()]
+    optimizer = ms.optim.SGD(model.parameters(), lr=1.0)
+    trainer = Trainer(model, "cross_entropy", optimizer, clip_norm=clip_norm)
+    trainer.fit(floats(images), masks, batch_size=4, progress=False)
+    steps = [p.data - b for p, b in zip(model.parameters(), before, strict=True)]
+    length = np.sqrt(sum((step.astype(float) ** 2).sum() for step in steps))
+    assert length == pytest.approx(1e-3, rel=2e-3) if clip_norm else length > 0.01
+
+
+def test_a_clip_norm_of_zero_is_refused():
+    with pytest.raises(UserError, match="clip_norm must be above 0"):
+        Trainer(ms.nn.Linear(1, 1), clip_norm=0)
+
+
 def test_documented_arguments_of_the_keras_example():
     """fit(x_train, y_train, batch_size=32, epochs=10, validation_data=(x_test, y_test)), one logit an
     answer."""
