@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from minitorch_seg.errors import UserError, nearest_name
+from minitorch_seg.models.fcn import FCN
+from minitorch_seg.models.segnet import SegNet
 from minitorch_seg.models.unet import UNet
 from minitorch_seg.nn import Module
 
-NAMES: dict[str, Callable[..., Module]] = {"unet": UNet}
+NAMES: dict[str, Callable[..., Module]] = {
+    "unet": UNet,
+    # fcn32s, fcn16s, fcn8s as in the paper, and the same without the s
+    **{f"fcn{n}{s}": partial(FCN, stride=n) for s in ("s", "") for n in (32, 16, 8)},
+    "segnet": SegNet,
+}
 
 
 def build(name: str, in_channels: int, num_classes: int, **options: Any) -> Module:
@@ -23,4 +31,4 @@ def build(name: str, in_channels: int, num_classes: int, **options: Any) -> Modu
     return NAMES[name](in_channels, num_classes, **options)
 
 
-__all__ = ["NAMES", "UNet", "build"]
+__all__ = ["FCN", "NAMES", "SegNet", "UNet", "build"]
