@@ -8,7 +8,11 @@ from typing import Any
 
 from minitorch_seg.errors import UserError, nearest_name
 from minitorch_seg.models.fcn import FCN
+from minitorch_seg.models.receptive_field import gradient_by_distance, gradient_map, seen
+from minitorch_seg.models.renet import ReNet, Sweep
+from minitorch_seg.models.reseg import ReSeg
 from minitorch_seg.models.segnet import SegNet
+from minitorch_seg.models.sequence_rnn import SequenceRNN
 from minitorch_seg.models.unet import UNet
 from minitorch_seg.nn import Module
 
@@ -17,6 +21,8 @@ NAMES: dict[str, Callable[..., Module]] = {
     # fcn32s, fcn16s, fcn8s as in the paper, and the same without the s
     **{f"fcn{n}{s}": partial(FCN, stride=n) for s in ("s", "") for n in (32, 16, 8)},
     "segnet": SegNet,
+    "reseg": ReSeg,
+    "sequence_rnn": SequenceRNN,
 }
 
 
@@ -31,4 +37,17 @@ def build(name: str, in_channels: int, num_classes: int, **options: Any) -> Modu
     return NAMES[name](in_channels, num_classes, **options)
 
 
-__all__ = ["FCN", "NAMES", "SegNet", "UNet", "build"]
+__all__ = [
+    "FCN",
+    "NAMES",
+    "ReNet",
+    "ReSeg",
+    "SegNet",
+    "SequenceRNN",
+    "Sweep",
+    "UNet",
+    "build",
+    "gradient_by_distance",
+    "gradient_map",
+    "seen",
+]

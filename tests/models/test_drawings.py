@@ -37,12 +37,13 @@ def made(y):
         ("unet", lambda: ms.models.UNet(1, 3, base_channels=5), 6),
         ("fcn", lambda: ms.models.FCN(1, 3, base_channels=5), 9),
         ("segnet", lambda: ms.models.SegNet(1, 3, base_channels=5, depth=3), 8),
+        ("reseg", lambda: ms.models.ReSeg(1, 3, base_channels=5, hidden=7), 6),
     ],
 )
 def test_every_shape_of_the_drawing_is_made(module, build, count):
     x = ms.zeros(2, 1, 64, 128)
     x.requires_grad = True
-    shapes = drawn(module, N=2, C=1, H=64, W=128, B=5, K=3)
+    shapes = drawn(module, N=2, C=1, H=64, W=128, B=5, K=3, U=7, Z=9)
     assert len(shapes) == count
     missing = shapes - made(build()(x))
     assert not missing
