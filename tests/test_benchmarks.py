@@ -81,3 +81,13 @@ def test_a_mistake_in_another_library_is_found(monkeypatch):
     case = cases.convolution(3, 4, 7, batch=1)
     ours, scipy = measure.measure(case, [libraries.Ours(), library], 0.0)
     assert "failed" not in ours and "wrong result" in scipy["failed"]
+
+
+def test_the_gpu_benchmark_says_what_is_missing(capsys):
+    from benchmarks import gpu
+    from minitorch_seg.kernels import cuda
+
+    if not cuda.problem():
+        pytest.skip("there is a GPU: tests/gpu runs it")
+    assert gpu.main([]) == 2
+    assert "needs an NVIDIA GPU" in capsys.readouterr().err
