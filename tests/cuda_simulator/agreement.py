@@ -1,16 +1,8 @@
 """What the tests of the CUDA kernels share: the same call on the device and by the reference kernel."""
 
 import importlib
-import os
 
 import numpy as np
-import pytest
-
-if os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
-    pytest.skip(
-        "Numba's simulator: run `NUMBA_ENABLE_CUDASIM=1 pytest tests/cuda_simulator` by itself",
-        allow_module_level=True,
-    )
 
 from minitorch_seg.kernels.cuda.array import CudaArray, to_device
 from minitorch_seg.kernels.layout import empty_map

@@ -80,6 +80,13 @@ def test_empty_batches():
     agree("conv_transpose2d", "conv_transpose2d", grad, weight, None, (4, 4), *options)
 
 
+def test_no_channels_leave_the_bias():
+    rng = np.random.default_rng(9)
+    x, bias = np.zeros((1, 0, 3, 3), "float32"), normal(rng, 2)
+    y = agree("conv2d", "conv2d", x, np.zeros((2, 0, 2, 2), "float32"), bias, (1, 1), (0, 0), (1, 1), 1)
+    assert (y == bias[:, None, None]).all()
+
+
 def test_nan_and_infinity_reach_what_sees_them_and_nothing_else():
     rng = np.random.default_rng(7)
     x, weight = normal(rng, 1, 2, 6, 6), _weight(rng, (2, 2, 3, 3))

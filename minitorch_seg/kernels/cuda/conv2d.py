@@ -36,7 +36,7 @@ BLOCKS = 512  # that the weight's gradient is cut into, about
 SHORTEST = 8  # stretches of 8 pixels that a part has at least
 TILES = {
     "float32": (Tile(64, 8, 4, 2, 8), Tile(64, 16, 4, 4, 8), Tile(64, 32, 8, 4, 6), Tile(64, 64, 8, 4, 4)),
-    "float64": (Tile(64, 8, 4, 2, 8), Tile(64, 16, 4, 4, 6), Tile(64, 32, 4, 4, 4), Tile(64, 64, 4, 4, 2)),
+    "float64": (Tile(64, 8, 4, 2, 5), Tile(64, 16, 4, 4, 5), Tile(64, 32, 4, 4, 4), Tile(64, 64, 4, 4, 2)),
 }
 
 

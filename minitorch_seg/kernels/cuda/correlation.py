@@ -79,6 +79,8 @@ def correlate(
     if count == 0 or all_outs == 0:
         return
     packed = _packed(weight, rows, columns, channels, outs, groups)
+    if channels == 0:  # nothing to add: the bias alone
+        channels, taps = 1, 0
     sizes = (
         has_bias, count, rows.outputs, columns.outputs, height, width, channels, all_channels, outs, all_outs,
         columns.taps, taps, rows.step, columns.step, rows.first, columns.first, rows.move, columns.move,

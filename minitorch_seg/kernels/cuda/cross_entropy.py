@@ -88,7 +88,7 @@ def _gradient(
 def forward(dtype: str, of: str) -> Kernel:
     """The losses; of logits, the softmax too.  Of log_softmax, `values` is not written."""
     number = getattr(types, dtype)
-    zero, one, nan = number(0), number(1), number(float("nan"))
+    zero, one, nan, lowest = number(0), number(1), number(float("nan")), number(float("-inf"))
     of_logits = of == "logits"
 
     def kernel(x, target, table, losses, weights, values, ignore_index, count, classes, inner, has_weight):
@@ -98,8 +98,8 @@ def forward(dtype: str, of: str) -> Kernel:
             first = outer * classes * inner + p - outer * inner
             shift = zero
             if of_logits:
-                largest = x[u32(first)]
-                for k in range(1, classes):
+                largest = lowest
+                for k in range(classes):
                     value = x[u32(first + k * inner)]
                     if value > largest or value != value:  # NaN wins, and stays
                         largest = value
