@@ -8,6 +8,7 @@ from typing import Any
 
 from minitorch_seg.errors import UserError, nearest_name
 from minitorch_seg.models.fcn import FCN
+from minitorch_seg.models.patch_cnn import PatchCNN
 from minitorch_seg.models.receptive_field import gradient_by_distance, gradient_map, seen
 from minitorch_seg.models.renet import ReNet, Sweep
 from minitorch_seg.models.reseg import ReSeg
@@ -21,6 +22,7 @@ NAMES: dict[str, Callable[..., Module]] = {
     # fcn32s, fcn16s, fcn8s as in the paper, and the same without the s
     **{f"fcn{n}{s}": partial(FCN, stride=n) for s in ("s", "") for n in (32, 16, 8)},
     "segnet": SegNet,
+    "patch_cnn": PatchCNN,
     "reseg": ReSeg,
     "sequence_rnn": SequenceRNN,
 }
@@ -40,6 +42,7 @@ def build(name: str, in_channels: int, num_classes: int, **options: Any) -> Modu
 __all__ = [
     "FCN",
     "NAMES",
+    "PatchCNN",
     "ReNet",
     "ReSeg",
     "SegNet",

@@ -105,7 +105,7 @@ class FCN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         size = x.shape[2:]
         x = to_multiple("FCN", x, self.in_channels, 32)
-        framed = x.shape[2:]
+        framed = x.shape[2], x.shape[3]
         maps = []
         for stage in self.stages:
             x = F.max_pool2d(stage(x), 2)
