@@ -21,6 +21,7 @@ _HOME = {
     "Splits": "dataset",
     "SegmentationFolder": "folder",
     "DataLoader": "loader",
+    "PatchLoader": "patches",
     "check_folder": "check",
     "Report": "check",
     "get": "install",
