@@ -19,6 +19,10 @@ class DataError(UserError, ValueError):
     """An image, a mask or a data folder that cannot be used as it is."""
 
 
+class DeviceError(UserError, ValueError):
+    """A device that is not there or cannot be used."""
+
+
 class ShapeError(MinitorchSegError, ValueError):
     """An argument of an operator whose shape (or size, stride, padding ...) does not fit."""
 

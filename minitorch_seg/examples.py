@@ -39,8 +39,9 @@ class Example:
     smooth: bool = True
 
 
-def examples() -> list[Example]:
-    """All examples, by the operator's name; some operators have several."""
+def examples(device: str = "cpu") -> list[Example]:
+    """All examples, by the operator's name; some operators have several.  `device`: where those tensors lie
+    that a call brings itself, as the targets of losses."""
     rng = np.random.default_rng(20)
 
     def normal(*size: int) -> np.ndarray:
@@ -48,6 +49,9 @@ def examples() -> list[Example]:
 
     def positive(*size: int) -> np.ndarray:
         return rng.uniform(0.5, 2.0, size)
+
+    def constant(array: np.ndarray) -> Tensor:
+        return Tensor(array).to(device)
 
     found: list[Example] = []
 
@@ -69,8 +73,8 @@ def examples() -> list[Example]:
     add("log", exponential.log, positive(4))
     add("log1p", exponential.log1p, positive(4))
     add("sqrt", exponential.sqrt, positive(4))
-    add("where", lambda a, b: selection.where(Tensor(classes[0] > 0), a, b), normal(3, 4), normal(4))
-    add("masked_fill", lambda a: selection.masked_fill(a, Tensor(classes[0] > 0), 2.0), normal(3, 4))
+    add("where", lambda a, b: selection.where(constant(classes[0] > 0), a, b), normal(3, 4), normal(4))
+    add("masked_fill", lambda a: selection.masked_fill(a, constant(classes[0] > 0), 2.0), normal(3, 4))
     add("maximum", selection.maximum, normal(3, 4), normal(4), smooth=False)
     add("minimum", selection.minimum, normal(3, 4), normal(4), smooth=False)
     add("clamp", lambda a: selection.clamp(a, -0.5, 0.7), normal(3, 4), smooth=False)
@@ -96,7 +100,7 @@ def examples() -> list[Example]:
     add("flip", lambda a: shape.flip(a, 0, 2), normal(2, 3, 2))
     add("roll", lambda a: shape.roll(a, (1, -2), (0, 1)), normal(3, 4))
     add("getitem", lambda a: indexing.getitem(a, (slice(None, None, -1), [0, 2, 0])), normal(2, 3))
-    add("gather", lambda a: indexing.gather(a, 1, Tensor(np.array([[0, 0, 2], [1, 0, 1]]))), normal(2, 3))
+    add("gather", lambda a: indexing.gather(a, 1, constant(np.array([[0, 0, 2], [1, 0, 1]]))), normal(2, 3))
     add("index_select", lambda a: indexing.index_select(a, 1, np.array([2, 0, 2])), normal(2, 3))
     add("cat", lambda a, b: cat.cat([a, b], 1), normal(2, 3), normal(2, 2))
     add("stack", lambda a, b: cat.stack([a, b], 1), normal(2, 3), normal(2, 3))
@@ -130,7 +134,7 @@ def examples() -> list[Example]:
     add("convolve2d", lambda x, h: F.convolve2d(x, h, "same"), normal(4, 5), normal(3, 2))
     add("documented_convolution", F.documented_convolution, normal(3, 4), normal(3, 4), normal(2, 3))
     add("max_pool2d", lambda x: F.max_pool2d(x, 3, (2, 1), 1), image, smooth=False)
-    places = F.max_pool2d(Tensor(normal(2, 3, 5, 6)), 2, return_indices=True)[1]
+    places = F.max_pool2d(constant(normal(2, 3, 5, 6)), 2, return_indices=True)[1]
     add("max_unpool2d", lambda x: F.max_unpool2d(x, places, 2, output_size=(5, 6)), normal(2, 3, 2, 3))
     add("avg_pool2d", lambda x: F.avg_pool2d(x, (3, 2), (2, 1), 1, ceil_mode=True), image)
     add("avg_pool2d", lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), image)
@@ -155,7 +159,7 @@ def examples() -> list[Example]:
     )
     add(
         "batch_norm",
-        lambda x, w, b: F.batch_norm(x, Tensor(bias[:3]), Tensor(np.full(3, 1.7)), w, b),
+        lambda x, w, b: F.batch_norm(x, constant(bias[:3]), constant(np.full(3, 1.7)), w, b),
         normal(2, 3, 2, 3),
         positive(3),
         normal(3),
@@ -204,26 +208,26 @@ def examples() -> list[Example]:
     projected = (*gates[:1], (2, 3), (2, 5), (20, 4), (20, 3), (20,), (20,), (3, 5))
     add("lstm", F.lstm, *(0.5 * normal(*size) for size in projected))
     # losses
-    weight = Tensor(np.array([0.5, 2.0, 1.0]))
-    truth = Tensor(rng.uniform(0, 1, (3, 4)))
-    add("cross_entropy", lambda x: F.cross_entropy(x, Tensor(classes), weight), normal(1, 3, 3, 4))
+    weight = constant(np.array([0.5, 2.0, 1.0]))
+    truth = constant(rng.uniform(0, 1, (3, 4)))
+    add("cross_entropy", lambda x: F.cross_entropy(x, constant(classes), weight), normal(1, 3, 3, 4))
     add(
         "cross_entropy",
-        lambda x: F.cross_entropy(x, Tensor(classes), weight, label_smoothing=0.2),
+        lambda x: F.cross_entropy(x, constant(classes), weight, label_smoothing=0.2),
         normal(1, 3, 3, 4),
     )
-    add("nll_loss", lambda x: F.nll_loss(x, Tensor(classes), weight, reduction="sum"), normal(1, 3, 3, 4))
+    add("nll_loss", lambda x: F.nll_loss(x, constant(classes), weight, reduction="sum"), normal(1, 3, 3, 4))
     add("binary_cross_entropy", lambda x: F.binary_cross_entropy(x, truth), rng.uniform(0.1, 0.9, (3, 4)))
     add(
         "binary_cross_entropy_with_logits",
-        lambda x: F.binary_cross_entropy_with_logits(x, truth, pos_weight=Tensor(np.array(3.0))),
+        lambda x: F.binary_cross_entropy_with_logits(x, truth, pos_weight=constant(np.array(3.0))),
         normal(3, 4),
     )
-    add("dice_loss", lambda x: F.dice_loss(x, Tensor(classes)), normal(1, 3, 3, 4))
-    add("jaccard_loss", lambda x: F.jaccard_loss(x, Tensor(classes)), normal(1, 3, 3, 4))
-    add("tversky_loss", lambda x: F.tversky_loss(x, Tensor(classes), 0.3, 0.7), normal(1, 3, 3, 4))
-    add("focal_loss", lambda x: F.focal_loss(x, Tensor(classes), 2.0, weight), normal(1, 3, 3, 4))
-    add("lovasz_softmax", lambda x: F.lovasz_softmax(x, Tensor(classes)), normal(1, 3, 3, 4), smooth=False)
+    add("dice_loss", lambda x: F.dice_loss(x, constant(classes)), normal(1, 3, 3, 4))
+    add("jaccard_loss", lambda x: F.jaccard_loss(x, constant(classes)), normal(1, 3, 3, 4))
+    add("tversky_loss", lambda x: F.tversky_loss(x, constant(classes), 0.3, 0.7), normal(1, 3, 3, 4))
+    add("focal_loss", lambda x: F.focal_loss(x, constant(classes), 2.0, weight), normal(1, 3, 3, 4))
+    add("lovasz_softmax", lambda x: F.lovasz_softmax(x, constant(classes)), normal(1, 3, 3, 4), smooth=False)
     add("l1_loss", F.l1_loss, normal(3, 4), normal(3, 4), smooth=False)
     add(
         "smooth_l1_loss",

@@ -125,8 +125,8 @@ def write_png(path: str | os.PathLike[str], pixels: np.ndarray, palette: np.ndar
 
 
 def to_array(value: Any) -> np.ndarray:
-    """The array behind a Tensor (ours or PyTorch's), an array or a number."""
-    return np.asarray(value.detach().numpy() if hasattr(value, "detach") else value)
+    """The array behind a Tensor (ours or PyTorch's), an array or a number; from a GPU a copy."""
+    return np.asarray(value.detach().cpu().numpy() if hasattr(value, "detach") else value)
 
 
 def save_state_dict(

@@ -14,7 +14,7 @@ from tests.helpers import close, draw, theirs
 #: Arguments of PyTorch that no signature of ours has.  Where one of them stands before others, these can be
 #: given by name only, so that no call of ours means something else in PyTorch.
 LEFT_OUT = {
-    "device",  # there is the CPU only; a module is moved to another dtype by .to()
+    "device",  # of modules, which .to() moves
     "dtype",
     "size_average",  # deprecated since PyTorch 1.0: reduction says it all
     "reduce",

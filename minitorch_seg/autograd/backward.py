@@ -133,7 +133,9 @@ def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any] | None) -> list[t
                     "with .sum() or .mean()"
                 )
             gradient = np.ones_like(tensor.data)
-        gradient = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient))
+        gradient = (
+            gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient, like=tensor.data))
+        )
         gradient = gradient.to(tensor.dtype)
         if gradient.shape != tensor.shape:
             raise ShapeError(

@@ -87,6 +87,8 @@ def to_array(value: Any, dtype: Any = None, copy: bool = False) -> np.ndarray:
     """`value` as an array in this machine's byte order; Python floats become float32 unless `dtype` says
     otherwise."""
     dtype = dtype if dtype is None else as_dtype(dtype)
+    if hasattr(value, "to_host"):  # an array on a GPU
+        return value.astype(value.dtype if dtype is None else dtype, copy=copy)
     if dtype is None and not hasattr(value, "dtype"):
         array = np.asarray(value)
         if array.dtype == np.float64:

@@ -80,7 +80,7 @@ class Node:
         """Keep arguments, results or other arrays for the backward pass, with their version of now."""
         if self.record:
             for item in tensors:
-                kept = item if item is None or isinstance(item, Tensor) else Tensor(np.asarray(item))
+                kept = item if item is None or isinstance(item, Tensor) else Tensor(item)
                 self._saved.append((kept, 0 if kept is None else kept.version, None))
                 self._given.append(item)
 
@@ -90,7 +90,7 @@ class Node:
 
     def wrap(self, output: Any, number: int, sources: list[Tensor]) -> Tensor:
         """Result `number` of forward as a tensor of the graph; `sources` are the tensors it was given."""
-        result = output if isinstance(output, Tensor) else Tensor(np.asarray(output))
+        result = output if isinstance(output, Tensor) else Tensor(output)
         is_argument = result is output and any(result is source for source in sources)
         if is_argument:
             result = result.detach()
@@ -148,7 +148,7 @@ class Node:
 
         A node that saved nothing can be passed again.
         """
-        arrays = [name for name, value in vars(self).items() if isinstance(value, np.ndarray)]
+        arrays = [name for name, value in vars(self).items() if hasattr(value, "__array_function__")]
         for name in arrays:
             delattr(self, name)
         if self._saved or self._twin_arguments or arrays:
@@ -160,7 +160,9 @@ class Node:
         for number, (tensor, version) in enumerate(self._choices):
             self._check_unchanged(number, tensor, version)
         complete = [
-            Tensor(np.zeros(shape, dtype)) if grad is None else grad
+            Tensor(np.zeros(shape, dtype, like=next(g.data for g in grads if g is not None)))
+            if grad is None
+            else grad
             for grad, (shape, dtype) in zip(grads, self.outputs, strict=True)
         ]
         if self.function.twin is None:
@@ -206,7 +208,7 @@ class Node:
         meta = self.inputs[i]
         if grad is None or meta is None or self.edges[i] is None:
             return None
-        grad = grad if isinstance(grad, Tensor) else Tensor(np.asarray(grad))
+        grad = grad if isinstance(grad, Tensor) else Tensor(grad)
         shape, dtype = meta
         if grad.shape != shape:
             if not self.function.broadcasts:
@@ -271,6 +273,13 @@ class Function:
                     outputs = observed("forward", node, lambda: cls.forward(node, *args, **kwargs), args)
                 else:
                     outputs = cls.forward(node, *args, **kwargs)
+        except Exception:
+            if len({source.device for source in sources if source.ndim}) > 1:
+                raise TypeError(
+                    f"{cls.__name__}: some tensors lie on the GPU, others on the CPU: bring them together "
+                    "with .to('cuda') or .to('cpu')"
+                ) from None
+            raise
         finally:
             recording.enabled = enabled
         results = outputs if isinstance(outputs, tuple) else (outputs,)

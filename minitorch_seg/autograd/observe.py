@@ -96,8 +96,9 @@ def arrays_of(results: Any) -> list[np.ndarray]:
     """The arrays among what forward or backward is given or returns: arrays and tensors, anything else, or a
     tuple of them."""
     several = results if isinstance(results, tuple | list) else (results,)
-    arrays = [getattr(r, "data", None) if not isinstance(r, np.ndarray | np.generic) else r for r in several]
-    return [np.asarray(a) for a in arrays if isinstance(a, np.ndarray | np.generic)]
+    items = (np.asarray(r) if isinstance(r, np.generic) else r for r in several)
+    arrays = [r if hasattr(r, "__array_function__") else getattr(r, "data", None) for r in items]
+    return [a for a in arrays if a is not None and hasattr(a, "__array_function__")]
 
 
 def _line_of_the_user() -> str:

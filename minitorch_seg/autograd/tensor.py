@@ -1,9 +1,9 @@
 """Tensor: an array, its gradient, and its place in the recorded graph.  It knows no operator.
 
-`t.data` is always a NumPy array.  A tensor is either a *leaf* (made by the user; its gradient is kept in
-`t.grad`) or the result of a recorded operation (its gradient passes through and is not kept, unless
-`retain_grad()`).  Operators and methods such as `+`, `t.sum()` or `t.reshape()` are installed by
-`ops/tensor_methods.py`.
+`t.data` is always an array: NumPy's, or one on a GPU that answers NumPy's functions.  A tensor is either a
+*leaf* (made by the user; its gradient is kept in `t.grad`) or the result of a recorded operation (its
+gradient passes through and is not kept, unless `retain_grad()`).  Operators and methods such as `+`,
+`t.sum()` or `t.reshape()` are installed by `ops/tensor_methods.py`.
 """
 
 from __future__ import annotations
@@ -152,7 +152,8 @@ class Tensor:
 
     @property
     def device(self) -> str:
-        return "cpu"
+        """ "cpu", or "cuda" where the numbers lie on a GPU."""
+        return self.data.device
 
     @property
     def version(self) -> int:
@@ -252,7 +253,7 @@ class Tensor:
             if create_graph:
                 self.grad = grad.clone() if self.grad is None else self.grad + grad
             elif self.grad is None:
-                self.grad = Tensor(np.array(grad.data, order="K"))
+                self.grad = Tensor(np.copy(grad.data))
             elif self.grad.grad_fn is not None:
                 self.grad = Tensor(self.grad.data + grad.data)
             else:
@@ -278,7 +279,10 @@ class Tensor:
 
     # -- out of the graph, into Python and NumPy --------------------------------------------------------
     def numpy(self) -> np.ndarray:
-        """The array itself (shared memory).  Refused while a gradient is required: detach() first."""
+        """The array itself (shared memory).  Refused while a gradient is required: detach() first; and on a
+        GPU: cpu() first."""
+        if self.device != "cpu":
+            raise TypeError("numpy() of a tensor on the GPU would copy it: say so with t.cpu().numpy()")
         if self._requires_grad:
             raise RuntimeError(
                 "numpy() of a tensor that requires a gradient would cut the graph: use t.detach().numpy()"
@@ -357,7 +361,7 @@ class Tensor:
         if self._node is not None:
             raise RuntimeError("only leaf tensors can be deep-copied: detach() first")
         copied = type(self).__new__(type(self))
-        Tensor.__init__(copied, np.array(self.data, order="K"), self._requires_grad)
+        Tensor.__init__(copied, np.copy(self.data), self._requires_grad)
         return copied
 
 
@@ -369,22 +373,16 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: st
         dtype: a NumPy dtype or its name; default: an array's own, and for Python numbers bool, int64 or
             float32.
         requires_grad: record operations on it.
-        device: "cpu".
+        device: "cpu", or "cuda" for a GPU.
 
     >>> tensor([[1, 2], [3, 4]]).dtype
     dtype('int64')
     >>> tensor([0.5, 1.5])
     tensor([0.5, 1.5])
     """
-    check_device(device)
     if isinstance(data, Tensor):
         data = data.data
-    return Tensor(to_array(data, dtype, copy=True), requires_grad)
-
-
-def check_device(device: str) -> None:
-    if device != "cpu":
-        raise ValueError(f"device {device!r} is not available in this version: use device='cpu'")
+    return Tensor(to_array(data, dtype, copy=True)).to(device=device).requires_grad_(requires_grad)
 
 
 def as_tensors(name: str, result: Any) -> tuple[Tensor, ...]:

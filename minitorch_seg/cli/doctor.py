@@ -12,6 +12,7 @@ import click
 LIBRARIES = (
     "numpy",
     "numba",
+    "numba-cuda",
     "scipy",
     "scikit-image",
     "matplotlib",
@@ -31,13 +32,14 @@ def command(warm: bool) -> None:
     """Report versions, threads, cache and data; --warm compiles the kernels."""
     import minitorch_seg as ms
     from minitorch_seg.data import status
-    from minitorch_seg.kernels import dispatch
+    from minitorch_seg.kernels import devices, dispatch
 
     click.echo(f"minitorch_seg {ms.__version__}, Python {platform.python_version()}, {platform.platform()}")
     click.echo(f"processors {os.cpu_count()}, threads {ms.get_num_threads()}")
     for name in LIBRARIES:
         click.echo(f"  {name:14}{_version(name)}")
     click.echo(f"kernels: {dispatch.why('conv2d')}")
+    click.echo(f"cuda: {'; '.join(devices.describe())}")
     click.echo(f"compiled kernels are kept in {_cache()}")
     for entry in status():
         click.echo(f"  {entry.name:14}{entry.where or 'not here; to get it: ' + entry.how_to_get}")

@@ -25,6 +25,7 @@ from minitorch_seg.errors import UserError
 CHOICES = ("auto", "cpu", "reference")
 ALGORITHMS = ("auto", "direct", "winograd", "plain", "reference")
 CONVOLUTIONS = ("conv2d", "conv_transpose2d")
+REAL = (np.dtype("float32"), np.dtype("float64"))
 _chosen = "auto"
 _algorithm = "auto"
 
@@ -97,16 +98,29 @@ def conv_algorithm() -> str:
     return _algorithm
 
 
-def get(operator: str) -> Any:
-    """The module that computes `operator`, for instance `get("conv2d").conv2d(...)`."""
+def get(operator: str, array: Any = None) -> Any:
+    """The module that computes `operator`, for instance `get("conv2d", x).conv2d(x, ...)`; the array decides
+    by where it lies.
+    """
+    if array is not None and not isinstance(array, np.ndarray):
+        room = "cuda" if operator in _files("cuda") else "reference"  # NumPy's functions run there as well
+        return _told(room, operator, "the array lies on the GPU")
     room, reason = _room(operator)
     return _told(room, operator, reason)
 
 
-def fused(rule: str) -> Any:
-    """kernels/fast/RULE.py, an optimiser's update of all parameters in one pass, or None: then the formula in
-    optim/ runs.  None without Numba or that file, and where other kernels were chosen.
+def fused(rule: str, *arrays: Any) -> Any:
+    """kernels/fast/RULE.py, an optimiser's update of all parameters in one pass; for `arrays` on a GPU
+    kernels/cuda/RULE.py, the update of one; or None: then the formula in optim/ runs.
+
+    None without Numba or that file, where other kernels were chosen, and on a GPU where the arrays are not
+    rows without gaps of float32 or of float64, or their shapes differ.
     """
+    if arrays:
+        first, *others = [a for a in arrays if a is not None]
+        on_gpu = rule in _files("cuda") and not isinstance(first, np.ndarray) and first.dtype in REAL
+        same = all(a.shape == first.shape and a.dtype == first.dtype and a.flags.carray for a in others)
+        return _told("cuda", rule, "the array lies on the GPU") if on_gpu and same else None
     if _chosen != "auto" or rule not in _files("fast") or _numba_problem():
         return None
     return _told("fast", rule, "one pass over all parameters is faster than one for each operation")
@@ -199,7 +213,7 @@ class _Told:
         function = getattr(self._module, name)
 
         def told(*arguments: Any, **options: Any) -> Any:
-            arrays = [a for a in arguments if isinstance(a, np.ndarray)]
+            arrays = [a for a in arguments if hasattr(a, "__array_function__")]
             dtype = str(arrays[0].dtype) if arrays else ""
             call = Call(name, self._file, tuple(a.shape for a in arrays), dtype, self._reason)
             self._calls.append(call)

@@ -10,7 +10,7 @@ at its door, with `as_map`.
     ((2, 3, 4, 5), True)
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,15 +42,17 @@ def _count(array: np.ndarray) -> None:
         _conversions = Conversions(_conversions.copies + 1, _conversions.bytes + array.nbytes)
 
 
-def empty_map(shape: tuple[int, int, int, int], dtype: np.typing.DTypeLike) -> np.ndarray:
-    """An uninitialised map of logical shape (N, C, H, W), channels-last in memory."""
+def empty_map(shape: tuple[int, ...], dtype: np.typing.DTypeLike, like: Any = None) -> np.ndarray:
+    """An uninitialised map of logical shape (N, C, H, W), channels-last in memory; where `like` lies."""
     n, c, h, w = shape
+    if like is not None and not isinstance(like, np.ndarray):
+        return np.empty((n, h, w, c), dtype, like=like).transpose(0, 3, 1, 2)
     return buffers.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
 
 
 def empty_map_like(x: np.ndarray, dtype: np.typing.DTypeLike | None = None) -> np.ndarray:
     """An uninitialised map with the shape of `x` (and its dtype unless another one is given)."""
-    return empty_map(x.shape, x.dtype if dtype is None else dtype)
+    return empty_map(x.shape, x.dtype if dtype is None else dtype, x)
 
 
 def is_map(x: np.ndarray) -> bool:
@@ -68,8 +70,8 @@ def as_map(x: np.ndarray) -> np.ndarray:
     """
     if is_map(x):
         return x
-    copy = empty_map(x.shape, x.dtype.newbyteorder("="))
-    if x.ndim == 4 and x.shape[1] < FEW:
+    copy = empty_map(x.shape, x.dtype.newbyteorder("="), x)
+    if x.ndim == 4 and x.shape[1] < FEW and isinstance(x, np.ndarray):
         for c in range(x.shape[1]):
             copy[:, c] = x[:, c]
     else:

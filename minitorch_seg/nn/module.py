@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.autograd.tensor import check_device
 from minitorch_seg.errors import ShapeError
+from minitorch_seg.kernels import devices
 
 
 class Parameter(Tensor):
@@ -187,14 +187,15 @@ class Module:
             p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.grad.data))
 
     def to(self, target: Any) -> Module:
-        """Convert parameters and buffers: to("float64") those of a float type; to("cpu") changes nothing."""
-        if isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda"):
-            check_device(target)
-            return self
-        dtype = np.dtype(target)
+        """Convert parameters and buffers, in place: to("float64") those of a float type; to("cuda") moves
+        all."""
         for t in [*self.parameters(), *self.buffers()]:
-            if t.dtype.kind == "f":
-                t.data = np.asarray(t.data, dtype)
+            before = t.data
+            if devices.is_device(target):
+                t.data = devices.move(t.data, target)
+            elif t.dtype.kind == "f":
+                t.data = t.data.astype(np.dtype(target), copy=False)
+            if t.data is not before:
                 t.grad = None
                 t.bump_version()
         return self
@@ -259,8 +260,6 @@ class Module:
 
 
 def _as_array(value: Any) -> np.ndarray:
-    if isinstance(value, Tensor):
-        return value.data
-    if hasattr(value, "detach"):  # a PyTorch tensor
+    if hasattr(value, "detach"):  # a tensor, also PyTorch's
         value = value.detach().cpu().numpy()
     return np.asarray(value)

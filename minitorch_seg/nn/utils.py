@@ -39,12 +39,12 @@ def clip_grad_norm_(
     """
     parameters = [parameters] if isinstance(parameters, Tensor) else parameters
     grads = [p.grad for p in parameters if p.grad is not None]
-    norms = [np.linalg.norm(np.ravel(g.data, "K").astype(np.float64), float(norm_type)) for g in grads]
+    norms = [float(np.linalg.norm(np.ravel(g.data, "K").astype(np.float64), float(norm_type))) for g in grads]
     norm = float(np.linalg.norm(norms, float(norm_type))) if norms else 0.0
     if error_if_nonfinite and not math.isfinite(norm):
         raise ValueError(f"clip_grad_norm_: the norm of the gradients is {norm}")
     if not norm <= max_norm:
         for g in grads:
-            g.data *= np.asarray(max_norm / (norm + 1e-6), g.dtype)
+            g.data *= g.dtype.type(max_norm / (norm + 1e-6))
             g.bump_version()
     return norm

@@ -142,12 +142,12 @@ def class_indices(operator: str, target: Any, classes: int, ignore_index: int) -
         raise TypeError(f"{operator}: target is {target.dtype}, expected integer class indices: use .long()")
     indices = as_tensor(target, np.int64)
     array = indices.data
-    if array.size and array.view(np.uint64).max() < classes:  # the usual case, in little time: −1 is large
+    if isinstance(array, np.ndarray) and array.size and array.view(np.uint64).max() < classes:  # −1 is large
         return indices
     wrong = (array != ignore_index) & ((array < 0) | (array >= classes))
     if wrong.any():
         raise ShapeError(
-            f"{operator}: target holds {int(array[wrong].flat[0])}, "
+            f"{operator}: target holds {array[wrong].tolist()[0]}, "
             f"expected 0 … {classes - 1} (the input has {classes} channels) or ignore_index={ignore_index}"
         )
     return indices

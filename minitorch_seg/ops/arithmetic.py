@@ -229,7 +229,7 @@ def floor_divide(input: Any, other: Any) -> Tensor:
     tensor([ 3, -4])
     """
     a, b = _division("floor_divide", input, other)
-    return Tensor(np.asarray(np.floor_divide(a.data, b.data)))
+    return Tensor(np.floor_divide(a.data, b.data))
 
 
 def remainder(input: Any, other: Any) -> Tensor:

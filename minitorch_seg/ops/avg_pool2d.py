@@ -36,7 +36,7 @@ class AvgPool2d(Function):
     @staticmethod
     def forward(ctx, x, divisor, kernel_size, stride, padding):
         ctx.input_size, ctx.divisor, ctx.options = x.shape[2:], divisor, (kernel_size, stride, padding)
-        return dispatch.get("avg_pool2d").avg_pool2d(x.data, divisor, *ctx.options)
+        return dispatch.get("avg_pool2d", x.data).avg_pool2d(x.data, divisor, *ctx.options)
 
     @staticmethod
     def backward(ctx, grad):
@@ -55,7 +55,7 @@ class AvgPool2dGradient(Function):
     @staticmethod
     def forward(ctx, grad, input_size, divisor, kernel_size, stride, padding):
         ctx.arguments = divisor, kernel_size, stride, padding
-        return dispatch.get("avg_pool2d").avg_pool2d_gradient(
+        return dispatch.get("avg_pool2d", grad.data).avg_pool2d_gradient(
             grad.data, input_size, divisor, kernel_size, stride, padding
         )
 
@@ -120,20 +120,20 @@ def avg_pool2d(
             _covered(*axis, count_include_pad)
             for axis in zip(x.shape[2:], size, kernel, steps, frame, strict=True)
         )
-        divisor = np.asarray(rows[:, None] * columns, x.dtype)
+        divisor = np.asarray(rows[:, None] * columns, x.dtype, like=x.data)
     else:
-        divisor = np.full(size, divisor_override, x.dtype)
+        divisor = np.full(size, divisor_override, x.dtype, like=x.data)
     kernel, frame = zip(*map(met_taps, x.shape[2:], size, kernel, steps, frame, (1, 1)), strict=True)
     y = AvgPool2d.apply(x, divisor, kernel, steps, frame)
     return y.squeeze(0) if single else y
 
 
-def _averaging_matrix(inputs: int, outputs: int, dtype: np.dtype) -> Tensor:
-    matrix = np.zeros((outputs, inputs), dtype)
+def _averaging_matrix(inputs: int, outputs: int, like: np.ndarray) -> Tensor:
+    matrix = np.zeros((outputs, inputs), like.dtype)
     for i in range(outputs):
         start, end = i * inputs // outputs, -(-(i + 1) * inputs // outputs)
         matrix[i, start:end] = 1 / (end - start)
-    return Tensor(matrix)
+    return Tensor(np.asarray(matrix, like=like))
 
 
 def _average(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -172,5 +172,5 @@ def adaptive_avg_pool2d(input: Any, output_size: int | tuple[int | None, int | N
     if wanted == (1, 1):
         y = x.mean((2, 3), keepdim=True)
     else:
-        y = _average(x, *(_averaging_matrix(n, o, x.dtype) for n, o in zip(x.shape[2:], wanted, strict=True)))
+        y = _average(x, *(_averaging_matrix(n, o, x.data) for n, o in zip(x.shape[2:], wanted, strict=True)))
     return y.squeeze(0) if single else y

@@ -77,9 +77,9 @@ class BatchNorm(Function):
 
     @staticmethod
     def forward(ctx, x, weight, bias, eps, rectified, statistics):
-        kernel = dispatch.get("batch_norm")
+        kernel = dispatch.get("batch_norm", x.data)
         mean, variance = kernel.channel_moments(x.data) if statistics is None else statistics
-        inv_std = np.asarray(1 / np.sqrt(variance + eps), x.dtype)
+        inv_std = (1 / np.sqrt(variance + eps)).astype(x.dtype, copy=False)
         y = kernel.normalize(x.data, mean, inv_std, *_arrays(weight, bias), rectified)
         ctx.options = rectified, statistics is not None
         ctx.save_for_backward(x, weight, bias, mean, inv_std)
@@ -89,7 +89,7 @@ class BatchNorm(Function):
     @staticmethod
     def backward(ctx, grad, _mean, _variance):
         x, weight, bias, mean, inv_std = ctx.saved_tensors
-        dx, dweight, dbias = dispatch.get("batch_norm").batch_norm_gradient(
+        dx, dweight, dbias = dispatch.get("batch_norm", grad).batch_norm_gradient(
             grad, *_arrays(x, mean, inv_std, weight, bias), *ctx.options
         )
         return dx, dweight, dbias, None, None, None
@@ -185,7 +185,7 @@ def _batch_norm(
             "use a larger batch or image, or eval()"
         )
     if not training and running_mean is not None and running_var is not None:
-        statistics = np.array(running_mean.data), np.array(running_var.data)
+        statistics = np.copy(running_mean.data), np.copy(running_var.data)
     maps = x if x.ndim == 4 else x.reshape(*shape, *[1] * (4 - x.ndim))
     y, mean, variance = BatchNorm.apply(maps, weight, bias, eps, rectified, statistics)
     if training and count:

@@ -14,18 +14,31 @@ import numpy as np
 from minitorch_seg.autograd import Function, Tensor, result_type
 from minitorch_seg.autograd.dtypes import as_dtype, to_array
 from minitorch_seg.errors import DTypeError
-from minitorch_seg.kernels import dispatch
+from minitorch_seg.kernels import devices, dispatch
 
 
 class Cast(Function):
     @staticmethod
     def forward(ctx, x, dtype):
         ctx.dtype = x.dtype
-        return np.asarray(x.data, dtype=dtype)
+        return x.data.astype(dtype, copy=False)
 
     @staticmethod
     def backward(ctx, grad):
         return cast(grad, ctx.dtype), None
+
+
+class Move(Function):
+    """y = x on another device; its gradient comes back."""
+
+    @staticmethod
+    def forward(ctx, x, device):
+        ctx.device = x.device
+        return devices.move(x.data, device)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return Move.apply(grad, ctx.device), None
 
 
 class Clone(Function):
@@ -33,7 +46,7 @@ class Clone(Function):
 
     @staticmethod
     def forward(ctx, x):
-        return dispatch.get("copy").copy(x.data)
+        return dispatch.get("copy", x.data).copy(x.data)
 
     @staticmethod
     def backward(ctx, grad):

@@ -26,7 +26,7 @@ class Cat(Function):
     @staticmethod
     def forward(ctx, dim, *tensors):
         ctx.dim, ctx.sizes = dim, [t.shape[dim] for t in tensors]
-        return dispatch.get("cat").cat([t.data for t in tensors], dim)
+        return dispatch.get("cat", tensors[0].data).cat([t.data for t in tensors], dim)
 
     @staticmethod
     def backward(ctx, grad):

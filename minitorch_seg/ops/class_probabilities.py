@@ -22,7 +22,7 @@ from minitorch_seg.ops.softmax import softmax
 
 def one_hot_map(target: np.ndarray, classes: int, dtype: np.dtype) -> np.ndarray:
     """(N, H, W) class indices as a map (N, classes, H, W) of 0 and 1; zero everywhere for other values."""
-    y = layout.empty_map((target.shape[0], classes, *target.shape[1:]), dtype)
+    y = layout.empty_map((target.shape[0], classes, *target.shape[1:]), dtype, target)
     for k in range(classes):
         y[:, k] = np.equal(target, k)
     return y
@@ -51,11 +51,11 @@ def class_probabilities(
     indices = class_indices(operator, truth, 2 if binary else x.shape[1], ignore_index).data
     if binary:
         p = sigmoid(x) if from_logits else x
-        t = np.expand_dims(np.asarray((indices == 1) & (indices != ignore_index), x.dtype), 1)
+        t = np.expand_dims(((indices == 1) & (indices != ignore_index)).astype(x.dtype), 1)
     else:
         p = softmax(x, 1) if from_logits else x
         t = one_hot_map(np.where(indices == ignore_index, -1, indices), x.shape[1], x.dtype)
     ignored = indices == ignore_index
     if ignored.any():
-        p = p * Tensor(np.asarray(~np.expand_dims(ignored, 1), x.dtype))
+        p = p * Tensor((~np.expand_dims(ignored, 1)).astype(x.dtype))
     return p, Tensor(t)

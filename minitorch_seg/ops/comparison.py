@@ -27,7 +27,7 @@ def _compare(name: str, ufunc: Callable, sign: str, example: str) -> Callable[[A
             broadcastable(name, *tensors)
             a, b = (t.data for t in tensors)
         with explained_sizes(name):
-            return Tensor(np.asarray(ufunc(a, b)))
+            return Tensor(ufunc(a, b))
 
     compare.__name__ = compare.__qualname__ = name
     compare.__doc__ = f"""True where input {sign} other, elementwise.
@@ -56,7 +56,7 @@ def _logic(name: str, ufunc: Callable, words: str, example: str) -> Callable[[An
     def combine(input: Any, other: Any) -> Tensor:
         a, b = promote(input, other)
         broadcastable(name, a, b)
-        return Tensor(np.asarray(ufunc(a.data, b.data)))  # NaN is not 0, so it counts as true
+        return Tensor(ufunc(a.data, b.data))  # NaN is not 0, so it counts as true
 
     combine.__name__ = combine.__qualname__ = name
     combine.__doc__ = f"""True where {words}, elementwise; a number is true where it is not 0.
@@ -85,7 +85,7 @@ def _bits(sign: str, ufunc: Callable) -> Callable[[Any, Any], Tensor]:
         broadcastable(sign, a, b)
         if a.dtype.kind == "f":
             raise TypeError(f"{sign}: floats have no bits: compare first, as in (a > 0) {sign} (b > 0)")
-        return Tensor(np.asarray(ufunc(a.data, b.data)))
+        return Tensor(ufunc(a.data, b.data))
 
     return combine
 
@@ -104,14 +104,14 @@ def logical_not(input: Any) -> Tensor:
     >>> ms.logical_not(ms.tensor([0.0, 3.0]))
     tensor([ True, False])
     """
-    return Tensor(np.asarray(as_tensor(input).data == 0))
+    return Tensor(as_tensor(input).data == 0)
 
 
 def bitwise_not(input: Tensor) -> Tensor:
     """Behind the sign ~: not, for bools; the complement of integers, bit by bit."""
     if input.dtype.kind == "f":
         raise TypeError("~: floats have no bits: compare first, as in ~(a > 0)")
-    return Tensor(np.asarray(np.invert(input.data)))
+    return Tensor(np.invert(input.data))
 
 
 def isnan(input: Any) -> Tensor:
@@ -123,7 +123,7 @@ def isnan(input: Any) -> Tensor:
     >>> ms.isnan(ms.tensor([1.0, float("nan")]))
     tensor([False,  True])
     """
-    return Tensor(np.asarray(np.isnan(as_tensor(input).data)))
+    return Tensor(np.isnan(as_tensor(input).data))
 
 
 def isfinite(input: Any) -> Tensor:
@@ -135,7 +135,7 @@ def isfinite(input: Any) -> Tensor:
     >>> ms.isfinite(ms.tensor([1.0, float("inf"), float("nan")]))
     tensor([ True, False, False])
     """
-    return Tensor(np.asarray(np.isfinite(as_tensor(input).data)))
+    return Tensor(np.isfinite(as_tensor(input).data))
 
 
 @typed
@@ -151,7 +151,7 @@ def any(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool =
     tensor([False,  True])
     """
     dims = normalize_dims("any", dim, input.ndim)
-    return Tensor(np.asarray(np.any(input.data, axis=dims, keepdims=keepdim)))
+    return Tensor(np.any(input.data, axis=dims, keepdims=keepdim))
 
 
 @typed
@@ -167,4 +167,4 @@ def all(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool =
     tensor([False,  True])
     """
     dims = normalize_dims("all", dim, input.ndim)
-    return Tensor(np.asarray(np.all(input.data, axis=dims, keepdims=keepdim)))
+    return Tensor(np.all(input.data, axis=dims, keepdims=keepdim))

@@ -47,7 +47,7 @@ class Conv2d(Function):
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
         ctx.input_size, ctx.kernel_size = x.shape[2:], weight.shape[2:]
         ctx.options = stride, padding, dilation, groups
-        return dispatch.get("conv2d").conv2d(
+        return dispatch.get("conv2d", x.data).conv2d(
             x.data, weight.data, None if bias is None else bias.data, stride, padding, dilation, groups
         )
 
@@ -78,7 +78,7 @@ class Conv2dWeightGradient(Function):
     def forward(ctx, x, grad, kernel_size, stride, padding, dilation, groups):
         ctx.save_for_backward(x, grad)
         ctx.options = stride, padding, dilation, groups
-        return dispatch.get("conv2d").conv2d_weight_gradient(
+        return dispatch.get("conv2d", x.data).conv2d_weight_gradient(
             x.data, grad.data, kernel_size, stride, padding, dilation, groups
         )
 

@@ -42,7 +42,7 @@ class ConvTranspose2d(Function):
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
         ctx.input_size, ctx.kernel_size = x.shape[2:], weight.shape[2:]
         ctx.options = stride, padding, dilation, groups
-        return dispatch.get("conv_transpose2d").conv_transpose2d(
+        return dispatch.get("conv_transpose2d", x.data).conv_transpose2d(
             x.data,
             weight.data,
             None if bias is None else bias.data,

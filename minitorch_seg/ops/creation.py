@@ -24,7 +24,9 @@ def _empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 @explained_sizes("zeros, ones, full")
-def full(size: Any, fill_value: float, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def full(
+    size: Any, fill_value: float, dtype: Any = None, requires_grad: bool = False, device: str = "cpu"
+) -> Tensor:
     """A tensor of `size` filled with one number.
 
     Args:
@@ -36,10 +38,10 @@ def full(size: Any, fill_value: float, dtype: Any = None, requires_grad: bool = 
     """
     array = _empty(sizes_of((size,)), dtype or python_number_dtype(fill_value))
     array[...] = fitting("full", fill_value, array.dtype)
-    return Tensor(array, requires_grad)
+    return Tensor(array).to(device=device).requires_grad_(requires_grad)
 
 
-def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, device: str = "cpu") -> Tensor:
     """Zeros of the given sizes; float32 unless dtype says otherwise.
 
     Raises: TypeError for sizes that are no ints.
@@ -47,10 +49,10 @@ def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     >>> zeros(2, 3).shape, zeros((2, 3), dtype="int64").dtype
     ((2, 3), dtype('int64'))
     """
-    return full(sizes_of(size), 0, dtype or DEFAULT_FLOAT, requires_grad)
+    return full(sizes_of(size), 0, dtype or DEFAULT_FLOAT, requires_grad, device)
 
 
-def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(*size: Any, dtype: Any = None, requires_grad: bool = False, device: str = "cpu") -> Tensor:
     """Ones of the given sizes; float32 unless dtype says otherwise.
 
     Raises: TypeError for sizes that are no ints.
@@ -58,7 +60,7 @@ def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     >>> ones(3)
     tensor([1., 1., 1.])
     """
-    return full(sizes_of(size), 1, dtype or DEFAULT_FLOAT, requires_grad)
+    return full(sizes_of(size), 1, dtype or DEFAULT_FLOAT, requires_grad, device)
 
 
 @explained_sizes("full_like")
@@ -95,7 +97,12 @@ def ones_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> 
 @explained_sizes("arange")
 @typed
 def arange(
-    start: float, end: float | None = None, step: float = 1, dtype: Any = None, requires_grad: bool = False
+    start: float,
+    end: float | None = None,
+    step: float = 1,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: str = "cpu",
 ) -> Tensor:
     """start, start + step, … below end; int64 for ints, float32 for floats.
 
@@ -114,22 +121,30 @@ def arange(
             f"arange: steps of {step} do not lead from {bounds[0]} to {bounds[1]} in {wanted}: "
             "change one of them"
         )
-    return Tensor(np.arange(*bounds).astype(wanted), requires_grad)  # the steps are those of float64 or int64
+    # the steps are those of float64 or int64
+    return Tensor(np.arange(*bounds).astype(wanted)).to(device=device).requires_grad_(requires_grad)
 
 
 @explained_sizes("eye")
-def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = False, device: str = "cpu"
+) -> Tensor:
     """The n×m matrix with ones on the diagonal (m = n unless given), float32.
 
     >>> eye(2).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    return Tensor(np.eye(n, m, dtype=as_dtype(dtype or DEFAULT_FLOAT)), requires_grad)
+    matrix = Tensor(np.eye(n, m, dtype=as_dtype(dtype or DEFAULT_FLOAT)))
+    return matrix.to(device=device).requires_grad_(requires_grad)
 
 
 @explained_sizes("rand")
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: str = "cpu",
 ) -> Tensor:
     """Uniform numbers in [0, 1), from `generator` or the one that ms.manual_seed seeds; float32.
 
@@ -137,29 +152,38 @@ def rand(
     >>> 0 <= x.min().item() and x.max().item() < 1
     True
     """
-    return _random("uniform", sizes_of(size), generator, dtype, requires_grad)
+    return _random("uniform", sizes_of(size), generator, dtype, requires_grad, device)
 
 
 @explained_sizes("randn")
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: str = "cpu",
 ) -> Tensor:
     """Normal numbers of mean 0 and variance 1; generator and dtype as for rand.
 
     >>> bool((randn(3, generator=Generator(0)) == randn(3, generator=Generator(0))).all())
     True
     """
-    return _random("normal", sizes_of(size), generator, dtype, requires_grad)
+    return _random("normal", sizes_of(size), generator, dtype, requires_grad, device)
 
 
 def _random(
-    kind: str, shape: tuple[int, ...], generator: Generator | None, dtype: Any, requires_grad: bool
+    kind: str,
+    shape: tuple[int, ...],
+    generator: Generator | None,
+    dtype: Any,
+    requires_grad: bool,
+    device: str,
 ) -> Tensor:
     array = _empty(shape, dtype or DEFAULT_FLOAT)
     if array.dtype.kind != "f":
         raise DTypeError(f"{kind} random numbers are floats, not {array.dtype}: use dtype='float32'")
     array[...] = getattr(generator or default_generator, kind)(shape, dtype=array.dtype)
-    return Tensor(array, requires_grad)
+    return Tensor(array).to(device=device).requires_grad_(requires_grad)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:

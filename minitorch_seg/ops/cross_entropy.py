@@ -48,7 +48,7 @@ def cross_entropy_composed(
     kept = target.data != ignore_index
     classes = np.where(kept, target.data, 0)
     loss = -gather(log_p, 1, Tensor(np.expand_dims(classes, 1))).squeeze(1)
-    weights = np.ones(loss.shape, x.dtype) if weight is None else weight.data[classes]
+    weights = np.ones(loss.shape, x.dtype, like=x.data) if weight is None else weight.data[classes]
     total = Tensor(_total(np.where(kept, weights, np.zeros((), x.dtype))))
     return _reduce(where(Tensor(kept), loss * Tensor(weights), 0.0), total.data, reduction), total
 
@@ -62,7 +62,7 @@ class CrossEntropy(Function):
 
     @staticmethod
     def forward(ctx, x, target, weight, ignore_index, operator, reduction):
-        losses, weights, p = getattr(dispatch.get("cross_entropy"), operator)(
+        losses, weights, p = getattr(dispatch.get("cross_entropy", x.data), operator)(
             x.data, target.data, None if weight is None else weight.data, ignore_index
         )
         ctx.target, ctx.ignore_index, ctx.operator = target, ignore_index, operator
@@ -71,14 +71,16 @@ class CrossEntropy(Function):
         ctx.mark_non_differentiable(total)
         ctx.scale = 1 / total if reduction == "mean" else 1  # every pixel ignored: 0·∞ = NaN, as in PyTorch
         return (
-            losses if reduction == "none" else np.asarray(np.sum(losses) * ctx.scale, losses.dtype)
+            losses
+            if reduction == "none"
+            else np.asarray(np.sum(losses) * ctx.scale, losses.dtype, like=losses)
         ), total
 
     @staticmethod
     def backward(ctx, grad, _grad_of_total):
         p, weight = ctx.saved_tensors
-        grad = np.broadcast_to(np.asarray(grad * ctx.scale, grad.dtype), ctx.target.shape)
-        dx = getattr(dispatch.get("cross_entropy"), f"{ctx.operator}_gradient")(
+        grad = np.broadcast_to(np.asarray(grad * ctx.scale, grad.dtype, like=grad), ctx.target.shape)
+        dx = getattr(dispatch.get("cross_entropy", grad), f"{ctx.operator}_gradient")(
             grad, p.data, ctx.target.data, None if weight is None else weight.data, ctx.ignore_index
         )
         return dx, None, None, None, None, None
@@ -110,7 +112,7 @@ def _check_target(operator: str, x: Tensor, target: Any, ignore_index: int) -> T
 
 
 def _total(weights: np.ndarray) -> np.ndarray:
-    return np.asarray(np.sum(weights), np.float64)
+    return np.asarray(np.sum(weights), np.float64, like=weights)
 
 
 def _reduce(losses: Tensor, total: np.ndarray, reduction: str) -> Tensor:

@@ -26,9 +26,9 @@ def _check_probability(operator: str, p: float) -> None:
         raise ValueError(f"{operator}: p is a probability between 0 and 1, found {p}")
 
 
-def _mask(shape: tuple[int, ...], p: float, dtype: np.dtype, generator: Generator | None) -> np.ndarray:
+def _mask(shape: tuple[int, ...], p: float, like: np.ndarray, generator: Generator | None) -> np.ndarray:
     kept = (generator or default_generator).uniform(shape) >= p
-    return np.asarray(kept / (1 - p) if p < 1 else kept * 0, dtype)
+    return np.asarray(kept / (1 - p) if p < 1 else kept * 0, like.dtype, like=like)
 
 
 @typed
@@ -59,9 +59,9 @@ def dropout(
         return x
     if x.ndim == 4:  # the mask is drawn in the map's own memory order
         n, c, h, w = x.shape
-        mask = np.transpose(_mask((n, h, w, c), p, x.dtype, generator), (0, 3, 1, 2))
+        mask = np.transpose(_mask((n, h, w, c), p, x.data, generator), (0, 3, 1, 2))
     else:
-        mask = _mask(x.shape, p, x.dtype, generator)
+        mask = _mask(x.shape, p, x.data, generator)
     return x * Tensor(mask)
 
 
@@ -91,4 +91,4 @@ def dropout2d(
         raise ShapeError(f"dropout2d: input has shape {x.shape}, expected (N, C, H, W) or (C, H, W)")
     if not training or p == 0:
         return x
-    return x * Tensor(_mask((*x.shape[:-2], 1, 1), p, x.dtype, generator))
+    return x * Tensor(_mask((*x.shape[:-2], 1, 1), p, x.data, generator))

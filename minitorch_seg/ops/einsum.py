@@ -35,7 +35,7 @@ class Einsum(Function):
         ctx.letters, ctx.output = letters, output
         ctx.save_for_backward(*operands)
         y = np.einsum(",".join(letters) + "->" + output, *(o.data for o in operands), optimize=True)
-        return np.array(y) if len(operands) == 1 else y  # of one operand it can be a view
+        return np.copy(y) if len(operands) == 1 else y  # of one operand it can be a view
 
     @staticmethod
     def backward(ctx, grad):

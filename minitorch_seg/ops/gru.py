@@ -73,7 +73,7 @@ def _check(
     initial = []
     for name, state in states.items():
         shape = batch, hidden if name == "c0" else size
-        start = Tensor(np.zeros(shape, x.dtype)) if state is None else as_tensor(state)
+        start = Tensor(np.zeros(shape, x.dtype, like=x.data)) if state is None else as_tensor(state)
         if start.shape != shape:
             raise ShapeError(f"{operator}: {name} has shape {start.shape}, expected {shape} (N, H)")
         initial.append(start)
@@ -121,7 +121,7 @@ def gru(
         n = tanh(u_n + r * v_n)
         h = n + z * (h - n)
         states.append(h)
-    return stack(states) if states else Tensor(np.zeros((0, *h.shape), x.dtype))
+    return stack(states) if states else Tensor(np.zeros((0, *h.shape), x.dtype, like=x.data))
 
 
 @typed
@@ -169,4 +169,4 @@ def lstm(
         h = sigmoid(o) * tanh(c)
         h = h if W_hr is None else linear(h, W_hr)
         states.append(h)
-    return (stack(states) if states else Tensor(np.zeros((0, *h.shape), x.dtype))), c
+    return (stack(states) if states else Tensor(np.zeros((0, *h.shape), x.dtype, like=x.data))), c

@@ -36,7 +36,7 @@ def _one_index(index: Any) -> Any:
 def _repeats(index: Any) -> bool:
     """Could an element be taken twice?  Only through an array of integers."""
     parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(i, np.ndarray) and i.dtype.kind in "iu" for i in parts)
+    return any(hasattr(i, "dtype") and i.dtype.kind in "iu" for i in parts)
 
 
 class GetItem(Function):
@@ -58,7 +58,7 @@ class PutItem(Function):
     @staticmethod
     def forward(ctx, x, index, shape, is_map):
         ctx.index = index
-        y = layout.empty_map(shape, x.dtype) if is_map else np.empty(shape, x.dtype)
+        y = (layout.empty_map if is_map else np.empty)(shape, x.dtype, like=x.data)
         y[...] = 0
         if _repeats(index):
             np.add.at(y, index, x.data)

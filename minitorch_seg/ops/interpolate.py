@@ -36,7 +36,7 @@ class InterpolateNearest(Function):
     @staticmethod
     def forward(ctx, x, size, scale):
         ctx.input_size, ctx.size, ctx.scale = x.shape[2:], size, scale
-        return dispatch.get("interpolate").interpolate_nearest(x.data, size, scale)
+        return dispatch.get("interpolate", x.data).interpolate_nearest(x.data, size, scale)
 
     @staticmethod
     def backward(ctx, grad):
@@ -47,7 +47,9 @@ class InterpolateNearestGradient(Function):
     @staticmethod
     def forward(ctx, grad, input_size, size, scale):
         ctx.size, ctx.scale = size, scale
-        return dispatch.get("interpolate").interpolate_nearest_gradient(grad.data, input_size, scale)
+        return dispatch.get("interpolate", grad.data).interpolate_nearest_gradient(
+            grad.data, input_size, scale
+        )
 
     @staticmethod
     def backward(ctx, v):
@@ -58,7 +60,7 @@ class InterpolateBilinear(Function):
     @staticmethod
     def forward(ctx, x, size, align_corners, scale):
         ctx.input_size, ctx.arguments = x.shape[2:], (size, align_corners, scale)
-        return dispatch.get("interpolate").interpolate_bilinear(x.data, size, align_corners, scale)
+        return dispatch.get("interpolate", x.data).interpolate_bilinear(x.data, size, align_corners, scale)
 
     @staticmethod
     def backward(ctx, grad):
@@ -69,7 +71,7 @@ class InterpolateBilinearGradient(Function):
     @staticmethod
     def forward(ctx, grad, input_size, size, align_corners, scale):
         ctx.arguments = size, align_corners, scale
-        return dispatch.get("interpolate").interpolate_bilinear_gradient(
+        return dispatch.get("interpolate", grad.data).interpolate_bilinear_gradient(
             grad.data, input_size, align_corners, scale
         )
 

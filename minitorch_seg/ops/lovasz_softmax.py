@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Tensor
+from minitorch_seg.ops.cast import as_tensor
 from minitorch_seg.ops.cat import stack
 from minitorch_seg.ops.class_probabilities import class_probabilities
 from minitorch_seg.ops.typed import typed
@@ -58,7 +59,7 @@ def lovasz_softmax(
     if classes not in ("present", "all"):
         raise ValueError(f"lovasz_softmax: classes {classes!r} is unknown: use 'present' or 'all'")
     p, t = class_probabilities("lovasz_softmax", input, target, ignore_index, from_logits)
-    truth = np.asarray(target.data if isinstance(target, Tensor) else target)
+    truth = as_tensor(target).data
     kept = np.reshape(truth, t.data[:, 0].shape) != ignore_index
     if per_image and p.shape[0]:
         images = range(p.shape[0])
@@ -84,4 +85,4 @@ def _weights(member: np.ndarray) -> np.ndarray:
     positives = np.sum(member)
     union = positives + np.cumsum(1 - member)
     jaccard = 1 - (positives - np.cumsum(member)) / union
-    return np.asarray(np.diff(jaccard, prepend=0.0), member.dtype)
+    return np.diff(jaccard, prepend=0.0).astype(member.dtype, copy=False)

@@ -33,7 +33,7 @@ class MatMul(Function):
     @staticmethod
     def forward(ctx, a, b):
         ctx.save_for_backward(a, b)
-        return dispatch.get("matmul").matmul(a.data, b.data)
+        return dispatch.get("matmul", a.data).matmul(a.data, b.data)
 
     @staticmethod
     def backward(ctx, grad):

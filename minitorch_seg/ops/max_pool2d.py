@@ -40,7 +40,7 @@ class MaxPool2d(Function):
 
     @staticmethod
     def forward(ctx, x, kernel_size, stride, padding, dilation, output_size):
-        y, ctx.taps = dispatch.get("max_pool2d").max_pool2d(
+        y, ctx.taps = dispatch.get("max_pool2d", x.data).max_pool2d(
             x.data, kernel_size, stride, padding, dilation, output_size
         )
         ctx.options = x.shape[2:], kernel_size, stride, padding, dilation
@@ -58,7 +58,7 @@ class MaxPool2dGradient(Function):
     @staticmethod
     def forward(ctx, grad, taps, *options):
         ctx.taps, ctx.options = taps, options
-        return dispatch.get("max_pool2d").max_pool2d_gradient(grad.data, taps, *options)
+        return dispatch.get("max_pool2d", grad.data).max_pool2d_gradient(grad.data, taps, *options)
 
     @staticmethod
     def backward(ctx, v):
@@ -74,7 +74,7 @@ class MaxPool2dPick(Function):
         n, c = v.shape[:2]
         places = np.maximum(winner_places(taps, *options), 0)
         flat = np.take_along_axis(np.reshape(v.data, (n, c, -1)), np.reshape(places, (n, c, -1)), axis=2)
-        y = layout.empty_map(taps.shape, v.dtype)
+        y = layout.empty_map(taps.shape, v.dtype, v.data)
         y[...] = np.where(taps >= 0, np.reshape(flat, taps.shape), 0)
         return y
 
@@ -92,7 +92,7 @@ def winner_places(
     dilation: Pair,
 ) -> np.ndarray:
     """Where each winner stands in the input: row·W + column, int64; −1 where a window had no winner."""
-    y, x = np.ogrid[: taps.shape[2], : taps.shape[3]]
+    y, x = np.arange(taps.shape[2], like=taps)[:, None], np.arange(taps.shape[3], like=taps)
     ky, kx = np.divmod(taps, taps.dtype.type(kernel_size[1]))
     row = y * stride[0] - padding[0] + ky.astype(np.int64) * dilation[0]
     column = x * stride[1] - padding[1] + kx.astype(np.int64) * dilation[1]

@@ -31,10 +31,10 @@ class MaxUnpool2d(Function):
     def forward(ctx, x, indices, size):
         ctx.indices = indices.data
         n, c, h, w = x.shape
-        flat = np.zeros((n, c, size[0] * size[1]), x.dtype)
+        flat = np.zeros((n, c, size[0] * size[1]), x.dtype, like=x.data)
         places = np.reshape(indices.data, (n, c, h * w))
         np.put_along_axis(flat, places, np.reshape(x.data, (n, c, h * w)), axis=2)
-        y = layout.empty_map((n, c, *size), x.dtype)
+        y = layout.empty_map((n, c, *size), x.dtype, x.data)
         y[...] = np.reshape(flat, y.shape)
         return y
 

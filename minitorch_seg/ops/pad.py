@@ -32,7 +32,7 @@ class PadConstant(Function):
         ctx.widths = widths
         shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
         # np.pad would lose the channels-last order of maps
-        y = layout.empty_map(shape, x.dtype) if layout.is_map(x.data) else np.empty(shape, x.dtype)
+        y = (layout.empty_map if layout.is_map(x.data) else np.empty)(shape, x.dtype, like=x.data)
         y[...] = value
         inner, source = [], []
         for n, (a, b) in zip(x.shape, widths, strict=True):

@@ -46,7 +46,7 @@ class Sum(Function):
     def forward(ctx, x, dims, keepdim):
         ctx.shape, ctx.kept = x.shape, tuple(1 if d in dims else n for d, n in enumerate(x.shape))
         if dims == (0, 2, 3) and layout.is_map(x.data) and x.dtype in (np.float32, np.float64):
-            y = dispatch.get("channel_sum").channel_sum(x.data)
+            y = dispatch.get("channel_sum", x.data).channel_sum(x.data)
             return np.reshape(y, ctx.kept) if keepdim else y
         return np.sum(x.data, axis=dims, keepdims=keepdim, dtype=_sum_dtype(x))
 
@@ -160,7 +160,7 @@ class Amax(Function):
     def forward(ctx, x, dims, keepdim, pick):
         y = pick(x.data, axis=dims, keepdims=True)
         winners = np.equal(x.data, y)
-        ctx.share = np.asarray(winners / np.sum(winners, axis=dims, keepdims=True), x.dtype)
+        ctx.share = (winners / np.sum(winners, axis=dims, keepdims=True)).astype(x.dtype, copy=False)
         ctx.kept = y.shape
         return y if keepdim else np.reshape(y, [n for d, n in enumerate(y.shape) if d not in dims])
 
@@ -240,7 +240,7 @@ def _extremum(x: Tensor, dim: int | None, keepdim: bool, arg: Any, over_all: Any
     name = arg.__name__[3:]
     dim = normalize_dim(name, dim, x.ndim)
     if not x.ndim:
-        return Extremum(x, Tensor(np.zeros((), np.int64)))
+        return Extremum(x, Tensor(np.zeros((), np.int64, like=x.data)))
     _refuse_empty(name, x, (dim,))
     indices = Tensor(np.expand_dims(arg(x.data, axis=dim), dim))
     values = gather(x, dim, indices)
@@ -260,7 +260,7 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     tensor([1, 0])
     """
     x, dim = _arg_dim("argmax", input, dim)
-    if dim == 1 and x.ndim == 4:  # NumPy searches a strided axis slowly: compare the few classes in turn
+    if dim == 1 and x.ndim == 4 and x.device == "cpu":  # NumPy is slow there: compare the few classes
         best = np.zeros((x.shape[0], *x.shape[2:]), np.int64)
         top = np.array(x.data[:, 0])
         for c in range(1, x.shape[1]):
@@ -268,7 +268,7 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
             best[better] = c
             top = np.where(better, x.data[:, c], top)
         return Tensor(np.expand_dims(best, 1) if keepdim else best)
-    return Tensor(np.asarray(np.argmax(x.data, axis=dim, keepdims=keepdim)))
+    return Tensor(np.argmax(x.data, axis=dim, keepdims=keepdim))
 
 
 @typed
@@ -282,7 +282,7 @@ def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     tensor([0, 1])
     """
     x, dim = _arg_dim("argmin", input, dim)
-    return Tensor(np.asarray(np.argmin(x.data, axis=dim, keepdims=keepdim)))
+    return Tensor(np.argmin(x.data, axis=dim, keepdims=keepdim))
 
 
 def _arg_dim(operator: str, input: Any, dim: int | None) -> tuple[Tensor, int | None]:

@@ -71,7 +71,7 @@ class Recurrence(Function):
     @staticmethod
     def forward(ctx, x, h0, W_xh, W_hh, b_h, f):
         b = None if b_h is None else b_h.data
-        h = dispatch.get("rnn").rnn(x.data, h0.data, W_xh.data, W_hh.data, b, f)
+        h = dispatch.get("rnn", x.data).rnn(x.data, h0.data, W_xh.data, W_hh.data, b, f)
         ctx.f = f
         ctx.save_for_backward(x, h, h0, W_xh, W_hh)
         return h
@@ -79,7 +79,7 @@ class Recurrence(Function):
     @staticmethod
     def backward(ctx, grad):
         saved = (t.data for t in ctx.saved_tensors)
-        gradients = dispatch.get("rnn").rnn_gradient(grad, *saved, ctx.f, ctx.needs_input_grad[0])
+        gradients = dispatch.get("rnn", grad).rnn_gradient(grad, *saved, ctx.f, ctx.needs_input_grad[0])
         return *gradients, None
 
 
@@ -131,7 +131,7 @@ def rnn(
             raise ShapeError(
                 f"rnn: {name} has shape {t.shape}, expected {expected} for x {x.shape} and H = {hidden}"
             )
-    start = Tensor(np.zeros((batch, hidden), x.dtype)) if h0 is None else as_tensor(h0)
+    start = Tensor(np.zeros((batch, hidden), x.dtype, like=x.data)) if h0 is None else as_tensor(h0)
     if start.shape != (batch, hidden):
         raise ShapeError(f"rnn: h0 has shape {start.shape}, expected {(batch, hidden)} (N, H)")
     same_float_dtype("rnn", x=x, h0=start, W_xh=W_xh, W_hh=W_hh, b_h=b_h)

@@ -124,7 +124,7 @@ class Extreme(Function):
 
     @staticmethod
     def backward(ctx, grad):
-        share = Tensor(np.asarray(ctx.share, grad.dtype))
+        share = Tensor(ctx.share.astype(grad.dtype, copy=False))
         return grad * share, grad * (1 - share), None
 
 

@@ -213,7 +213,7 @@ class Flip(Function):
     @staticmethod
     def forward(ctx, x, dims):
         ctx.dims = dims
-        return np.array(np.flip(x.data, dims))  # a copy: as a view it would change when x is changed in place
+        return np.copy(np.flip(x.data, dims))  # a copy: as a view it would change when x is changed in place
 
     @staticmethod
     def backward(ctx, grad):

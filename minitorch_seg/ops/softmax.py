@@ -45,7 +45,7 @@ class Softmax(Function):
 
     @staticmethod
     def forward(ctx, x, dim):
-        y = dispatch.get("softmax").softmax(x.data, dim)
+        y = dispatch.get("softmax", x.data).softmax(x.data, dim)
         ctx.dim = dim
         ctx.save_for_backward(y)
         return y
@@ -53,7 +53,7 @@ class Softmax(Function):
     @staticmethod
     def backward(ctx, grad):
         (y,) = ctx.saved_tensors
-        return dispatch.get("softmax").softmax_gradient(grad, y.data, ctx.dim), None
+        return dispatch.get("softmax", grad).softmax_gradient(grad, y.data, ctx.dim), None
 
 
 class LogSoftmax(Function):
@@ -61,7 +61,7 @@ class LogSoftmax(Function):
 
     @staticmethod
     def forward(ctx, x, dim):
-        y = dispatch.get("softmax").log_softmax(x.data, dim)
+        y = dispatch.get("softmax", x.data).log_softmax(x.data, dim)
         ctx.dim = dim
         ctx.save_for_backward(y)
         return y
@@ -69,7 +69,7 @@ class LogSoftmax(Function):
     @staticmethod
     def backward(ctx, grad):
         (y,) = ctx.saved_tensors
-        return dispatch.get("softmax").log_softmax_gradient(grad, y.data, ctx.dim), None
+        return dispatch.get("softmax", grad).log_softmax_gradient(grad, y.data, ctx.dim), None
 
 
 def _checked(operator: str, input: Any, dim: int | None) -> tuple[Tensor, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Tensor, is_grad_enabled
-from minitorch_seg.autograd.tensor import check_device
+from minitorch_seg.kernels import devices
 from minitorch_seg.ops import (
     activation,
     arithmetic,
@@ -24,7 +24,7 @@ from minitorch_seg.ops import (
 )
 from minitorch_seg.ops import cat as joining
 from minitorch_seg.ops import matmul as matrix
-from minitorch_seg.ops.cast import Clone, cast, refuse_bool
+from minitorch_seg.ops.cast import Clone, Move, cast, refuse_bool
 
 #: Functions that become methods of the same name.
 METHODS: dict[Any, str] = {
@@ -99,14 +99,14 @@ def _min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 def _to(input: Tensor, *targets: Any, dtype: Any = None, device: str | None = None) -> Tensor:
-    """The tensor with another dtype or on another device: t.to("float64"), t.to("cpu"), t.to(other.dtype)."""
+    """With another dtype or on another device: t.to("float64"), t.to("cuda"), t.to(other.dtype)."""
     for target in targets:
-        if isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda"):
+        if devices.is_device(target):
             device = target
         else:
             dtype = target.dtype if isinstance(target, Tensor) else target
-    if device is not None:
-        check_device(device)
+    if device is not None and devices.checked(device) != input.device:
+        input = Move.apply(input, device)
     return input if dtype is None else cast(input, dtype)
 
 
@@ -158,6 +158,8 @@ def install() -> None:
         "max": _max,
         "min": _min,
         "to": _to,
+        "cpu": lambda self: _to(self, "cpu"),
+        "cuda": lambda self: _to(self, "cuda"),
         "clone": _clone,
         "where": _where,
         "contiguous": _contiguous,

@@ -42,9 +42,9 @@ class Unfold(Function):
     def forward(ctx, x, kernel_size, stride, padding, dilation, outputs):
         ctx.size, ctx.options = x.shape[2:], (kernel_size, stride, padding, dilation, outputs)
         (n, c, h, w), (p, q) = x.shape, padding
-        framed = np.zeros((n, c, h + 2 * p, w + 2 * q), x.dtype)
+        framed = np.zeros((n, c, h + 2 * p, w + 2 * q), x.dtype, like=x.data)
         framed[:, :, p : p + h, q : q + w] = x.data
-        y = np.empty((n, c, *kernel_size, *outputs), x.dtype)
+        y = np.empty((n, c, *kernel_size, *outputs), x.dtype, like=x.data)
         for i, j in np.ndindex(*kernel_size):
             y[:, :, i, j] = _tap(framed, (i, j), outputs, stride, dilation)
         return np.reshape(y, (n, c * kernel_size[0] * kernel_size[1], outputs[0] * outputs[1]))
@@ -61,11 +61,11 @@ class Fold(Function):
         (h, w), (p, q) = size, padding
         n, channels = x.shape[0], x.shape[1] // (kernel_size[0] * kernel_size[1])
         columns = np.reshape(x.data, (n, channels, *kernel_size, *outputs))
-        framed = np.zeros((n, channels, h + 2 * p, w + 2 * q), x.dtype)
+        framed = np.zeros((n, channels, h + 2 * p, w + 2 * q), x.dtype, like=x.data)
         for i, j in np.ndindex(*kernel_size):
             place = _tap(framed, (i, j), outputs, stride, dilation)
             place += columns[:, :, i, j]  # windows overlap: add
-        y = layout.empty_map((n, channels, h, w), x.dtype)
+        y = layout.empty_map((n, channels, h, w), x.dtype, x.data)
         y[...] = framed[:, :, p : p + h, q : q + w]
         return y
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from minitorch_seg.autograd import Tensor, enable_grad
 from minitorch_seg.errors import ShapeError
-from minitorch_seg.kernels import dispatch
+from minitorch_seg.kernels import devices, dispatch
 
 Move = tuple[np.ndarray, np.ndarray, dict[str, Any], dict[str, Any]]  # parameter, gradient, state, group
 
@@ -82,7 +82,7 @@ class Optimizer:
                 if p.grad is not None:
                     gradient = -p.grad.data if group.get("maximize") else p.grad.data
                     state = self.state.setdefault(number, {})
-                    moves.append((p.data, np.asarray(gradient, p.data.dtype), state, group))
+                    moves.append((p.data, np.asarray(gradient, p.data.dtype, like=p.data), state, group))
                     p.bump_version()
                 number += 1
         self.update_all(moves)
@@ -111,7 +111,7 @@ class Optimizer:
             )
             number += n
         state = {
-            i: {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in s.items()}
+            i: {k: np.array(devices.host(v)) if hasattr(v, "shape") else v for k, v in s.items()}
             for i, s in self.state.items()
         }
         return {"state": state, "param_groups": groups}
@@ -141,7 +141,10 @@ class Optimizer:
         for group, saved in zip(self.param_groups, groups, strict=True):
             group.update({k: v for k, v in saved.items() if k != "params"})
         self.state = {
-            int(i): {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in s.items()}
+            int(i): {
+                k: devices.move(np.array(v), params[int(i)].device) if isinstance(v, np.ndarray) else v
+                for k, v in s.items()
+            }
             for i, s in state_dict["state"].items()
         }
 
@@ -177,7 +180,10 @@ class Elementwise(Optimizer):
         if kernel := dispatch.fused(self.rule):
             jobs = getattr(kernel, self.rule)(self, jobs)  # those that it could not do
         for arrays, numbers in jobs:
-            self.formula(arrays, numbers)
+            if kernel := dispatch.fused(self.rule, *arrays):  # on a GPU
+                getattr(kernel, self.rule)(*arrays, *numbers)
+            else:
+                self.formula(arrays, numbers)
 
 
 def check_options(name: str, **options: float) -> None:

@@ -267,12 +267,12 @@ class Trainer:
         return lambda: self._measure(loader)
 
     def _fitting(self, value: Any) -> Any:
-        """Floats in the dtype of the model's weights; whole numbers as they are."""
-        dtypes = (parameter.dtype for parameter in self.model.parameters() if parameter.dtype.kind == "f")
-        wanted, array = next(dtypes, None), to_array(value)
-        if wanted is None or array.dtype.kind != "f" or array.dtype == wanted:
+        """Floats in the dtype of the model's weights, whole numbers as they are, where the weights lie."""
+        weights = next((p for p in self.model.parameters() if p.dtype.kind == "f"), None)
+        value = value if isinstance(value, Tensor) else Tensor(to_array(value))
+        if weights is None:
             return value
-        return Tensor(array.astype(wanted))
+        return value.to(weights.dtype if value.dtype.kind == "f" else value.dtype, device=weights.device)
 
     def _measure(self, loader: Any) -> dict[str, float]:
         self.model.eval()

@@ -124,8 +124,8 @@ def test_conversion():
         "float64"
     } and net.norm.num_batches_tracked.dtype == np.int64
     assert net.float().norm.running_mean.dtype == np.float32 and net.to("cpu") is net
-    with pytest.raises(ValueError, match="cuda"):
-        net.to("cuda")
+    with pytest.raises(ValueError, match="there is no device 'cuda:3'"):
+        net.to("cuda:3")
 
 
 def test_copy_and_pickle():

@@ -2,19 +2,13 @@
 
 `driver.py` is the door to numba.cuda, `memory.py` hands out device memory, `array.py` is the array;
 `elementwise.py`, `reduce.py`, `index.py` and `functions.py` answer NumPy's functions for it, and each other
-file computes an operator, as the file of the same name in `reference/` does.  Nothing here is imported before
-the first array is moved.
-
-    move(array, "cuda")      the device's copy of a NumPy array
-    move(array, "cpu")       and back
-    problem()                why there is no GPU to use, or nothing
+file computes an operator, as the file of the same name in `reference/` does.  `kernels/devices.py` imports
+them when the first array is moved.
 """
 
 from typing import Any
 
 import numpy as np
-
-from minitorch_seg.errors import UserError
 
 INSTALL = 'pip install "minitorch_seg[cuda]"'
 
@@ -30,23 +24,13 @@ def problem() -> str:
 
 def describe() -> list[str]:
     """What `minitorch-seg doctor` says about the device."""
-    why = problem()
-    if why:
-        return [f"not available: {why}"]
     from minitorch_seg.kernels.cuda import driver
 
     return driver.describe()
 
 
-def move(array: Any, device: str) -> Any:
-    """`array` on `device`: itself where it lies there already, else a copy."""
-    if device == "cpu":
-        return array if isinstance(array, np.ndarray) else array.to_host()
-    if not isinstance(array, np.ndarray):
-        return array
-    why = problem()
-    if why:
-        raise UserError(f"device 'cuda' cannot be used: {why}")
+def move(array: np.ndarray) -> Any:
+    """The device's copy of a NumPy array."""
     from minitorch_seg.kernels.cuda.array import to_device
 
     return to_device(array)

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.errors import DTypeError
-from minitorch_seg.kernels.cuda.array import CudaArray, Shape, empty, empty_ordered
+from minitorch_seg.kernels.cuda.array import CudaArray, Shape, empty, empty_ordered, to_device
 from minitorch_seg.kernels.cuda.driver import Kernel, cuda, launch, spread, types
 from minitorch_seg.kernels.cuda.formulas import COMPUTED, TESTS, formulas
 
 THREADS, SIMULATED, RESIDENT = (256,), (4,), 4
-STORED = ("float32", "float64", "int64", "int32", "uint8", "bool")
+STORED = ("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
 STRIDED = ("add", "subtract", "multiply", "divide", "where")
 AXES = 4
 
@@ -117,7 +117,8 @@ def variants() -> Iterator[Kernel]:
         yield filling(source)
         yield mapping("copy", (source,), source, True)
         for target in STORED:
-            yield mapping("copy", (source,), target, False)
+            if source == target or source in COMPUTED or target in COMPUTED:
+                yield mapping("copy", (source,), target, False)
     for dtype in COMPUTED:
         for name in formulas(dtype):
             inputs = _inputs(name, dtype)
@@ -171,14 +172,17 @@ def convert(x: CudaArray, dtype: Any) -> CudaArray:
 
 
 def copy_into(target: CudaArray, source: Any) -> None:
-    """target[...] = source, with broadcasting and conversion."""
-    if not isinstance(source, CudaArray):
-        source = constant(source, target.dtype)
+    """target[...] = source, with broadcasting and conversion; also from the host."""
+    if not isinstance(source, CudaArray):  # also an array of the host: copying is how they meet
+        source = to_device(source) if np.ndim(source) else constant(source, target.dtype)
     target_type, source_type = typed(target.dtype), typed(source.dtype)
     source = broadcast(source, target.shape)
     shape, steps = collapse(target.shape, [target.strides, source.strides])
     if overlapping(target, source):
         source = source.copy()
+        shape, steps = collapse(target.shape, [target.strides, source.strides])
+    if source_type not in COMPUTED and target_type not in (source_type, *COMPUTED):
+        source, source_type = convert(source, "int64"), "int64"
         shape, steps = collapse(target.shape, [target.strides, source.strides])
     if len(shape) > 1 and source_type != target_type:  # in two steps: the strided copy does not convert
         dense = empty_ordered(source)

@@ -24,9 +24,11 @@ def ufunc(function: np.ufunc, method: str, inputs: Sequence[Any], options: dict[
         return index.add_at(*inputs)
     name = function.__name__ if method == "__call__" else f"{function.__name__}.{method}"
     out = options.pop("out", None)
-    options = {k: v for k, v in options.items() if not (k == "where" and v is True)}
+    options = {k: v for k, v in options.items() if k != "casting" and not (k == "where" and v is True)}
     if method != "__call__" or options:
         return _missing(name, options)
+    if function is np.divmod:
+        return np.floor_divide(*inputs), np.remainder(*inputs)
     return _map(function, inputs, None if out is None else out[0])
 
 

@@ -100,8 +100,12 @@ def copy(a: CudaArray) -> CudaArray:
 
 @listed
 def copyto(dst: CudaArray, src: Any, casting: str = "same_kind") -> None:
-    refuse_host("copyto", src)
     copy_into(dst, src)
+
+
+@listed
+def array2string(a: CudaArray, **options: Any) -> str:
+    return np.array2string(a.to_host(), **options)
 
 
 # -- shapes -------------------------------------------------------------------------------------------------

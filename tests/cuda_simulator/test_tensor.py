@@ -1,0 +1,162 @@
+"""Tensors, modules and optimisers on the device: moving, refusing, saving."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import minitorch_seg as ms
+from minitorch_seg import functional as F
+from minitorch_seg.kernels import devices
+
+
+def test_moving_there_and_back():
+    x = ms.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    y = x.to("cuda")
+    assert y.device == "cuda" and y.dtype == np.float32 and y.to("cuda:0") is y
+    (y * y).sum().backward()
+    assert x.grad.device == "cpu" and x.grad.tolist() == [[2.0, 4.0], [6.0, 8.0]]
+    assert y.cpu().device == "cpu" and y.detach().cpu().numpy().tolist() == x.tolist()
+    assert x.cuda().to("float64", device="cpu").dtype == np.float64
+
+
+def test_creation():
+    for made in (
+        ms.tensor([1, 2], device="cuda"),
+        ms.zeros(2, 3, device="cuda"),
+        ms.ones(1, 2, 3, 4, device="cuda"),
+        ms.full((2,), 7, device="cuda"),
+        ms.arange(3, device="cuda"),
+        ms.eye(2, device="cuda"),
+        ms.zeros_like(ms.ones(2, device="cuda")),
+        ms.full_like(ms.ones(2, device="cuda"), 3),
+    ):
+        assert made.device == "cuda" and made.is_leaf
+    assert ms.tensor([1.0], device="cuda", requires_grad=True).requires_grad
+    assert ms.eye(2, device="cuda").tolist() == [[1.0, 0.0], [0.0, 1.0]]
+
+
+def test_a_generator_gives_the_same_numbers_on_both_devices():
+    for make in (ms.rand, ms.randn):
+        on_cpu = make(2, 3, generator=ms.Generator(5))
+        on_gpu = make(2, 3, generator=ms.Generator(5), device="cuda")
+        np.testing.assert_array_equal(on_gpu.cpu().numpy(), on_cpu.numpy())
+    x = ms.ones(4, 5)
+    dropped = [F.dropout(x.to(d), 0.4, generator=ms.Generator(1)).cpu().numpy() for d in ("cpu", "cuda")]
+    np.testing.assert_array_equal(*dropped)
+
+
+def test_looking_copies():
+    x = ms.tensor([1.5, -2.0], device="cuda")
+    assert str(x) == "tensor([ 1.5, -2. ])" and x.tolist() == [1.5, -2.0]
+    assert x[0].item() == 1.5 and float(x[1]) == -2.0 and bool(x[0] > 0) and f"{x[0]:.2f}" == "1.50"
+    assert len(x) == 2 and [t.item() for t in x] == [1.5, -2.0] and int(ms.tensor(3, device="cuda")) == 3
+
+
+def test_numpy_is_refused():
+    x = ms.tensor([1.0], device="cuda")
+    for call in (x.numpy, lambda: np.asarray(x), lambda: np.from_dlpack(x)):
+        with pytest.raises((TypeError, RuntimeError, AttributeError), match=r"cpu\(\)|dlpack"):
+            call()
+
+
+MIXED = {
+    "add": lambda a, b: a + b,
+    "matmul": lambda a, b: a @ b,
+    "cat": lambda a, b: ms.cat([a, b]),
+    "where": lambda a, b: ms.where(a > 0, a, b),
+    "conv2d": lambda a, b: F.conv2d(a.reshape(1, 1, 2, 2), b.reshape(1, 1, 2, 2)),
+    "mse_loss": lambda a, b: F.mse_loss(a, b),
+    "linear": lambda a, b: F.linear(a, b),
+}
+
+
+@pytest.mark.parametrize("call", MIXED.values(), ids=MIXED)
+def test_mixing_devices_says_how_to_fix_it(call):
+    a = ms.tensor([[1.0, 2.0], [3.0, 4.0]])
+    for pair in ((a, a.to("cuda")), (a.to("cuda"), a)):
+        with pytest.raises(TypeError, match=r"\.to\('cuda'\) or .*\.to\('cpu'\)"):
+            call(*pair)
+
+
+def test_numbers_and_zero_dimensional_tensors_mix():
+    x = ms.tensor([1.0, 2.0], device="cuda", requires_grad=True)
+    y = (x * ms.tensor(3.0) + 1) / np.float32(2)
+    y.sum().backward()
+    assert y.tolist() == [2.0, 3.5] and x.grad.tolist() == [1.5, 1.5]
+
+
+def test_in_place():
+    x = ms.tensor([[1.0, 2.0], [3.0, 4.0]], device="cuda")
+    x += 1
+    x *= ms.tensor([1.0, 10.0], device="cuda")
+    x[0] = ms.tensor([7.0, 8.0])
+    x[1, 0] = 9
+    assert x.tolist() == [[7.0, 8.0], [9.0, 50.0]] and x.version == 4
+    y = x.clone()
+    y[:] = 0
+    assert x.tolist() != y.tolist()
+
+
+def test_copies_and_pickles():
+    x = ms.tensor([1.0, 2.0], device="cuda", requires_grad=True)
+    for other in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        assert other.device == "cuda" and other.requires_grad and other.tolist() == x.tolist()
+
+
+def test_a_module_moves_in_place():
+    model = ms.nn.Sequential(ms.nn.Linear(2, 3), ms.nn.BatchNorm1d(3))
+    weight = model[0].weight
+    before = weight.detach().numpy().copy()
+    assert model.to("cuda") is model and weight is model[0].weight
+    assert {t.device for t in (*model.parameters(), *model.buffers())} == {"cuda"}
+    state = model.state_dict()
+    np.testing.assert_array_equal(state["0.weight"].cpu().numpy(), before)
+    other = ms.nn.Sequential(ms.nn.Linear(2, 3), ms.nn.BatchNorm1d(3))
+    other.load_state_dict(state)
+    np.testing.assert_array_equal(other[0].weight.detach().numpy(), before)
+    model.load_state_dict({k: 2 * v.cpu().numpy() for k, v in state.items()})
+    np.testing.assert_array_equal(weight.detach().cpu().numpy(), 2 * before)
+    assert model.to("cpu")[0].weight.device == "cpu"
+
+
+OPTIMIZERS = {
+    "sgd": lambda p: ms.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "adam": lambda p: ms.optim.Adam(p, lr=0.1, amsgrad=True),
+    "adamw": lambda p: ms.optim.AdamW(p, lr=0.1),
+    "rmsprop": lambda p: ms.optim.RMSprop(p, lr=0.1, momentum=0.9, centered=True),
+}
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_optimisers_step_as_on_the_cpu_and_go_on_from_their_state(make):
+    weights, states = [], []
+    for device in ("cpu", "cuda"):
+        w = ms.tensor([[1.0, -2.0], [0.5, 3.0]], device=device, requires_grad=True)
+        optimizer = make([w])
+        for step in range(4):
+            if step == 2:  # a checkpoint
+                state = optimizer.state_dict()
+                assert all(not hasattr(v, "to_host") for s in state["state"].values() for v in s.values())
+                states.append(state)
+                optimizer = make([w])
+                optimizer.load_state_dict(state)
+            optimizer.zero_grad()
+            (w * w * w).sum().backward()
+            optimizer.step()
+        weights.append(w.detach().cpu().numpy())
+    np.testing.assert_allclose(weights[1], weights[0], rtol=1e-5)
+    for name, value in states[0]["state"][0].items():
+        np.testing.assert_allclose(states[1]["state"][0][name], value, rtol=1e-5)
+
+
+def test_gradients_are_clipped():
+    w = ms.tensor([3.0, 4.0], device="cuda", requires_grad=True)
+    (w * w).sum().backward()
+    assert ms.nn.utils.clip_grad_norm_([w], 1.0) == pytest.approx(10.0)
+    np.testing.assert_allclose(w.grad.cpu().numpy(), [0.6, 0.8], rtol=1e-5)
+
+
+def test_what_is_said_of_the_device():
+    assert "simulator" in devices.describe()[0] and devices.problem() == ""

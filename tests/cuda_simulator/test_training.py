@@ -1,0 +1,55 @@
+"""A U-Net's training step on the device gives the weights that the CPU's step gives; and the Trainer."""
+
+import numpy as np
+
+import minitorch_seg as ms
+from minitorch_seg import functional as F
+
+
+def trained(device, steps):
+    ms.manual_seed(0)
+    model = ms.models.UNet(1, 3, base_channels=2, depth=2).to(device)
+    optimizer = ms.optim.AdamW(model.parameters(), lr=0.01)
+    x = ms.randn(1, 1, 16, 16).to(device)
+    target = (ms.rand(1, 16, 16) * 3).long().to(device)
+    losses = []
+    for _ in range(steps):
+        logits = model(x)
+        loss = F.cross_entropy(logits, target) + F.dice_loss(logits, target)
+        optimizer.zero_grad()
+        loss.backward()
+        gradients = {name: p.grad.cpu().numpy() for name, p in model.named_parameters()}
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, gradients, {name: t.cpu().numpy() for name, t in model.state_dict().items()}
+
+
+def test_a_step_of_a_unet_is_that_of_the_cpu():
+    (loss, gradients, state), (loss_gpu, gradients_gpu, state_gpu) = trained("cpu", 1), trained("cuda", 1)
+    np.testing.assert_allclose(loss_gpu, loss, rtol=1e-5)
+    for name, gradient in gradients.items():
+        np.testing.assert_allclose(gradients_gpu[name], gradient, atol=1e-5, err_msg=name)
+    for name, value in state.items():
+        if value.dtype.kind == "f" and "running" in name:
+            np.testing.assert_allclose(state_gpu[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_the_trainer_moves_batches_to_the_model():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4, 2))
+    y = (x[:, 0] > x[:, 1]).astype(np.int64)
+    results = []
+    for device in ("cpu", "cuda"):
+        ms.manual_seed(0)
+        model = ms.nn.Linear(2, 2).to(device)
+        trainer = ms.Trainer(
+            model, "cross_entropy", ms.optim.Adam(model.parameters(), lr=0.1), metrics=["accuracy"]
+        )
+        history = trainer.fit(
+            x, y, batch_size=2, epochs=2, validation_data=(x, y), keep_best="val_loss", progress=False
+        )
+        results.append((history.history["val_loss"], trainer.predict(x)))
+        trainer.load_state_dict(trainer.state_dict())
+        assert next(iter(model.parameters())).device == device
+    np.testing.assert_allclose(results[1][0], results[0][0], rtol=1e-4)
+    np.testing.assert_allclose(results[1][1], results[0][1], rtol=1e-4)
