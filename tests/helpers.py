@@ -150,6 +150,17 @@ def differentiable(specs: Sequence[Any], call: Callable[..., Any], order: int = 
     assert report.compared > 0
 
 
+def gradients_agree(specs: Sequence[Any], call: Callable[..., Any]) -> None:
+    """The gradient by a kernel is the one in operators, which is there to be differentiated again."""
+    tensors = [ms.Tensor(a, True) for a in draw(specs)]
+    for y in as_list(call(OURS, *tensors)):
+        u = np.random.default_rng(6).standard_normal(y.shape)
+        for f, s in zip(
+            *(ms.grad(y, tensors, u, retain_graph=True, create_graph=c) for c in (False, True)), strict=True
+        ):
+            close(f.data, s.data, "the kernel's gradient against the operators'")
+
+
 def same_in_every_layout(specs: Sequence[Any], call: Callable[..., Any], dtype: str = "float64") -> None:
     """Values and gradients do not depend on how the arguments lie in memory."""
 

@@ -182,6 +182,10 @@ def other_operators(shrink: int = 1) -> list[Case]:
             for channels, side in ((32, 96), (64, 24))
         ),
         one("relu", "", wide, lambda lib, x: lib.F.relu(x)),
+        *(
+            one(name, "", maps(32, 64), lambda lib, x, name=name: getattr(lib.F, name)(x))
+            for name in ("leaky_relu", "elu", "sigmoid", "softplus", "silu", "gelu")
+        ),
         one("softmax", "", maps(21, 96), lambda lib, x: lib.F.softmax(x, 1)),
         *(
             one(

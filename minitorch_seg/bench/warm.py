@@ -36,6 +36,8 @@ def compile_all(dtype: str) -> None:
     large = ms.zeros(1, 4, 128, 128, dtype=dtype).data  # smaller maps are left to NumPy
     dispatch.get("add").add(as_map(large), as_map(large))
     dispatch.get("copy").copy(as_map(large))
+    for activation in (F.leaky_relu, F.elu, F.sigmoid, F.tanh, F.softplus, F.silu, F.gelu):
+        activation(ms.Tensor(large, True)).sum().backward()
     x = ms.zeros(1, 3, 16, 16, dtype=dtype)
     for optimizer in (ms.optim.SGD, ms.optim.Adam, ms.optim.RMSprop):
         model = ms.models.UNet(3, 2, base_channels=8, depth=1).to(dtype)

@@ -41,12 +41,17 @@ def part(function: Callable) -> Callable:
     return numba.njit(inline="always")(function)
 
 
-def kernel(function: Callable) -> Callable:
+def kernel(function: Callable, fast_math: set[str] = FAST_MATH) -> Callable:
     """Compiles `function` on its first call.  With NUMBA_DISABLE_JIT=1 it stays plain Python."""
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=FAST_MATH)(function)
+    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=fast_math)(function)
     if not config.DISABLE_JIT:
         cache.keep(dispatcher)
     return dispatcher
+
+
+def kernel_in_order(function: Callable) -> Callable:
+    """The same, but sums are computed as they are written: for numbers whose rounding is meant."""
+    return kernel(function, FAST_MATH - {"reassoc", "arcp", "afn"})
 
 
 @intrinsic

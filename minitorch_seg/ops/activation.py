@@ -7,7 +7,7 @@
     tanh        y = tanh x                           dL/dx = g (1 − y²)
     softplus    y = log(1 + e^{βx}) / β              dL/dx = g sigmoid(βx)
     logsigmoid  y = −softplus(−x), with β = 1        dL/dx = g sigmoid(−x)
-    silu        y = x s, s = sigmoid(x)              dL/dx = g s (1 + x (1 − s))
+    silu        y = x s, s = sigmoid(x)              dL/dx = g s (1 + x (1 − s)),  1 − s = sigmoid(−x)
     gelu        y = x Φ(x)                           dL/dx = g (Φ(x) + x φ(x))
 
 Φ is the distribution function of the normal distribution and φ = Φ' its density; a is `negative_slope` for
@@ -30,10 +30,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from minitorch_seg.autograd import Function, Tensor
+from minitorch_seg.autograd import Function, Tensor, is_grad_enabled
 from minitorch_seg.kernels import dispatch
+from minitorch_seg.kernels.reference.activation import normal_cdf
 from minitorch_seg.ops.cast import as_tensor, float_tensor, refuse_bool, to_float
 from minitorch_seg.ops.selection import where
 from minitorch_seg.ops.typed import typed
@@ -42,7 +41,7 @@ from minitorch_seg.ops.typed import typed
 class Relu(Function):
     @staticmethod
     def forward(ctx, x):
-        y = dispatch.get("relu").relu(x.data)
+        y = dispatch.get("relu", x.data).relu(x.data)
         ctx.save_for_backward(y)
         return y
 
@@ -58,7 +57,7 @@ class ReluGradient(Function):
     @staticmethod
     def forward(ctx, grad, y):
         ctx.save_for_backward(y)
-        return dispatch.get("relu").relu_gradient(grad.data, y.data)
+        return dispatch.get("relu", y.data).relu_gradient(grad.data, y.data)
 
     @staticmethod
     def backward(ctx, v):
@@ -66,72 +65,75 @@ class ReluGradient(Function):
         return ReluGradient.apply(v, y), None
 
 
-class Sigmoid(Function):
+class Activation(Function):
+    """y = f(x) and dL/dx, one kernel each: kernels/reference/activation.py has both formulas under the name
+    of the class.  The gradient of a gradient needs dL/dx in operators: `gradient`, of y for Sigmoid and Tanh,
+    of x for the others.
+    """
+
     @staticmethod
-    def forward(ctx, x):
-        y = 1 / (1 + np.exp(-x.data))
-        ctx.save_for_backward(y)
+    def forward(ctx, x, *options):
+        ctx.options = options
+        y = dispatch.get("activation", x.data).activation(ctx.name, x.data, *options)
+        ctx.save_for_backward(y if ctx.name in ("Sigmoid", "Tanh") else x)
         return y
 
     @staticmethod
     def backward(ctx, grad):
-        (y,) = ctx.saved_tensors
+        (seen,) = ctx.saved_tensors
+        if is_grad_enabled():
+            dx = ctx.function.gradient(grad, seen, *ctx.options)
+        else:
+            kernel = dispatch.get("activation", grad.data)
+            dx = kernel.activation_gradient(ctx.name, grad.data, seen.data, *ctx.options)
+        return dx, *[None] * len(ctx.options)
+
+
+class Sigmoid(Activation):
+    @staticmethod
+    def gradient(grad, y):
         return grad * y * (1 - y)
 
 
-class Tanh(Function):
+class Tanh(Activation):
     @staticmethod
-    def forward(ctx, x):
-        y = np.tanh(x.data)
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    def backward(ctx, grad):
-        (y,) = ctx.saved_tensors
+    def gradient(grad, y):
         return grad * (1 - y * y)
 
 
-class Softplus(Function):
-    """log(1 + eˣ): the case β = 1, from which `softplus` makes every other."""
-
+class LeakyRelu(Activation):
     @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return np.maximum(x.data, 0) + np.log1p(np.exp(-np.absolute(x.data)))
-
-    @staticmethod
-    def backward(ctx, grad):
-        (x,) = ctx.saved_tensors
-        return grad * sigmoid(x)
+    def gradient(grad, x, slope):
+        return where(x > 0, grad, grad * slope)
 
 
-class Elu(Function):
+class Elu(Activation):
     """Both branches take e^min(x, 0): e^x of a large x, which is not chosen, would overflow."""
 
     @staticmethod
-    def forward(ctx, x, alpha):
-        ctx.alpha = alpha
-        ctx.save_for_backward(x)
-        return np.where(x.data > 0, x.data, alpha * np.expm1(np.minimum(x.data, 0)))
+    def gradient(grad, x, alpha):
+        return where(x > 0, grad, grad * (alpha * x.clamp(max=0).exp()))
+
+
+class Softplus(Activation):
+    """log(1 + e^{βx})/β, and x itself where βx is larger than the threshold."""
 
     @staticmethod
-    def backward(ctx, grad):
-        (x,) = ctx.saved_tensors
-        return where(x > 0, grad, grad * (ctx.alpha * x.clamp(max=0).exp())), None
+    def gradient(grad, x, beta, threshold):
+        return where(x * beta > threshold, grad, grad * sigmoid(x * beta))
 
 
-class Gelu(Function):
-    """x Φ(x); its derivative Φ(x) + x φ(x) is written in operators, with φ(x) = e^{−x²/2} / √(2π)."""
+class Silu(Activation):
+    @staticmethod
+    def gradient(grad, x):
+        return grad * sigmoid(x) * (1 + x * sigmoid(-x))
+
+
+class Gelu(Activation):
+    """x Φ(x); its derivative Φ(x) + x φ(x), with φ(x) = e^{−x²/2} / √(2π)."""
 
     @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return np.multiply(x.data, _normal_cdf(x.data))
-
-    @staticmethod
-    def backward(ctx, grad):
-        (x,) = ctx.saved_tensors
+    def gradient(grad, x):
         return grad * (NormalCdf.apply(x) + x * _normal_density(x))
 
 
@@ -141,7 +143,7 @@ class NormalCdf(Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        return _normal_cdf(x.data)
+        return normal_cdf(x.data)
 
     @staticmethod
     def backward(ctx, grad):
@@ -151,12 +153,6 @@ class NormalCdf(Function):
 
 def _normal_density(x: Tensor) -> Tensor:
     return (x * x * -0.5).exp() * (1 / math.sqrt(2 * math.pi))
-
-
-def _normal_cdf(x: np.ndarray) -> np.ndarray:
-    from scipy.special import ndtr  # imported where it is used: SciPy is slow to import
-
-    return np.asarray(ndtr(x), x.dtype)
 
 
 def relu(input: Any) -> Tensor:
@@ -211,11 +207,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     >>> ms.functional.softplus(ms.tensor([0.0, 100.0]))
     tensor([  0.6931, 100.    ])
     """
-    x = float_tensor("softplus", input)
-    scaled = x * beta if beta != 1 else x
-    y = Softplus.apply(scaled)
-    y = y / beta if beta != 1 else y
-    return where(scaled > threshold, x, y)
+    return Softplus.apply(float_tensor("softplus", input), float(beta), float(threshold))
 
 
 def logsigmoid(input: Any) -> Tensor:
@@ -229,7 +221,7 @@ def logsigmoid(input: Any) -> Tensor:
     >>> ms.functional.logsigmoid(ms.tensor([-200.0, 0.0]))
     tensor([-200.    ,   -0.6931])
     """
-    return -Softplus.apply(-float_tensor("logsigmoid", input))
+    return -Softplus.apply(-float_tensor("logsigmoid", input), 1.0, math.inf)
 
 
 @typed
@@ -244,8 +236,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
     >>> ms.functional.leaky_relu(ms.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1,  2. ])
     """
-    x = float_tensor("leaky_relu", input)
-    return where(x > 0, x, x * negative_slope)
+    return LeakyRelu.apply(float_tensor("leaky_relu", input), float(negative_slope))
 
 
 @typed
@@ -274,8 +265,7 @@ def silu(input: Any) -> Tensor:
     >>> ms.functional.silu(ms.tensor([-100.0, 0.0, 100.0]))
     tensor([ -0.,   0., 100.])
     """
-    x = float_tensor("silu", input)
-    return x * sigmoid(x)
+    return Silu.apply(float_tensor("silu", input))
 
 
 @typed

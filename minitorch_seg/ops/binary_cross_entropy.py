@@ -21,6 +21,7 @@ Cox, "The regression analysis of binary sequences", 1958.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def binary_cross_entropy_with_logits(
     """
     x, t = as_tensor(input), as_tensor(target)
     _check("binary_cross_entropy_with_logits", x, t, reduction, weight=weight, pos_weight=pos_weight)
-    surprise = Softplus.apply(-x)  # the function softplus would cut e^x off below −20
+    surprise = Softplus.apply(-x, 1.0, math.inf)  # the function softplus would cut e^x off below −20
     if pos_weight is not None:
         surprise = surprise * ((pos_weight.expand(t.shape) - 1) * t + 1)
     loss = (1 - t) * x + surprise

@@ -129,6 +129,15 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         loss, pixel_weight, y = k.cross_entropy(x, target, inv_std, -100)
         return loss, pixel_weight, y, k.cross_entropy_gradient(loss, y, target, inv_std, -100)
 
+    def activation(k):
+        many = np.tile(x, (1, 1, 4, 4))  # fewer numbers would be left to NumPy
+        tanh = k.activation("Tanh", series.repeat(9))
+        return (
+            *(tanh, k.activation_gradient("Tanh", tanh[::-1], tanh)),
+            k.activation("Softplus", many, 1.5, 20.0),
+            k.activation_gradient("Softplus", many[::-1], many, 1.5, 20.0),
+        )
+
     def relu(k):
         y = k.relu(x)
         return y, k.relu(series), k.relu_gradient(x[::-1], y)
@@ -146,6 +155,7 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         return h, *k.rnn_gradient(given, series, h, h0, w_xh, w_hh, "tanh", True)
 
     return {
+        "activation": activation,
         "add": add,
         "avg_pool2d": avg_pool2d,
         "batch_norm": batch_norm,

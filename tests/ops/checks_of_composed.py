@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minitorch_seg as ms
-from tests.helpers import against_numpy, differentiable
+from tests.helpers import against_numpy, differentiable, gradients_agree
 from tests.ops.test_avg_pool2d import window_means
 from tests.ops.test_gru import GRU, LSTM, gru_loop, lstm_loop
 from tests.ops.test_lovasz_softmax import extension
@@ -120,9 +120,11 @@ def curve_values() -> None:
 
 
 def curve_gradients() -> None:
-    differentiable(
-        [(3, 4)], lambda L, x: (L.gelu(x), L.elu(x, 1.5), L.silu(x), L.softplus(x, 2.0), L.leaky_relu(x))
-    )
+    def call(L, x):
+        return L.gelu(x), L.elu(x, 1.5), L.silu(x), L.softplus(x, 2.0), L.leaky_relu(x)
+
+    differentiable([(3, 4)], call)
+    gradients_agree([(3, 4)], call)
 
 
 def true_probabilities(x: np.ndarray) -> np.ndarray:

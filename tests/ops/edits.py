@@ -8,8 +8,11 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import minitorch_seg as ms
 from minitorch_seg import functional
+from minitorch_seg.kernels.reference import activation as formulas
 from minitorch_seg.ops import activation, avg_pool2d, einsum, layer_norm, lovasz_softmax, unfold
 from tests.ops import checks_of_composed as checks
 from tests.ops.mistakes import Mistake
@@ -89,14 +92,20 @@ EDITS = [
     Mistake("lstm: the cell not bent", functional, "lstm",
             edited("sigmoid(o) * tanh(c)", "sigmoid(o) * c"), checks.gate_values),
     # activations
-    Mistake("gelu: the derivative without x φ", activation.Gelu, "backward",
+    Mistake("gelu: the derivative without x φ", activation.Gelu, "gradient",
             edited(" + x * _normal_density(x)", ""), checks.curve_gradients),
-    Mistake("elu: the derivative without α", activation.Elu, "backward",
-            edited("ctx.alpha * ", ""), checks.curve_gradients),
-    Mistake("softplus: not divided by β", functional, "softplus",
-            edited("y / beta if", "y if"), checks.curve_values),
-    Mistake("leaky_relu: the slope on the wrong side", functional, "leaky_relu",
-            edited("x > 0", "x < 0"), checks.curve_values),
+    Mistake("elu: the derivative without α", activation.Elu, "gradient",
+            edited("alpha * ", ""), checks.curve_gradients),
+    Mistake("elu's kernel: the derivative without α", formulas, "FORMULAS",
+            lambda right: right | {"Elu": (right["Elu"][0], lambda g, x, a: g * np.exp(np.minimum(x, 0)))},
+            checks.curve_gradients),
+    Mistake("silu's kernel: the derivative of the second factor lost", formulas, "FORMULAS",
+            lambda right: right | {"Silu": (right["Silu"][0], lambda g, x: g / (1 + np.exp(-x)))},
+            checks.curve_gradients),
+    Mistake("softplus: β and the threshold exchanged", functional, "softplus",
+            edited("float(beta), float(threshold)", "float(threshold), float(beta)"), checks.curve_values),
+    Mistake("leaky_relu: the slope lost", functional, "leaky_relu",
+            edited("float(negative_slope)", "0.01"), checks.curve_values),
     # losses
     Mistake("focal_loss: p for 1 − p", functional, "focal_loss",
             edited("1 - (-surprise).exp()", "(-surprise).exp()"), checks.focal_values),

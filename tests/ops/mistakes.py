@@ -366,10 +366,10 @@ MISTAKES = [
     Mistake("clamp: a gradient outside the limits", selection.Clamp, "backward",
             _backward(lambda ctx, g, r: (g[0], None, None)), checks.arithmetic_gradients),
     # activations
-    Mistake("tanh: 1 - y for 1 - y²", activation.Tanh, "backward",
-            _backward(lambda ctx, g, r: g[0] * (1 - ctx.saved_tensors[0])), checks.activation_gradients),
-    Mistake("sigmoid: y for y (1 - y)", activation.Sigmoid, "backward",
-            _backward(lambda ctx, g, r: g[0] * ctx.saved_tensors[0]), checks.activation_gradients),
+    Mistake("tanh: 1 - y for 1 - y²", activation.Tanh, "gradient",
+            lambda right: lambda g, y: g * (1 - y), checks.activation_gradients),
+    Mistake("sigmoid: y for y (1 - y)", activation.Sigmoid, "gradient",
+            lambda right: lambda g, y: g * y, checks.activation_gradients),
     Mistake("exp: x for y", exponential.Exp, "backward",
             _backward(lambda ctx, g, r: g[0] * ctx.saved_tensors[0].log()), checks.activation_gradients),
     # reductions

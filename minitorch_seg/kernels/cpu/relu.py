@@ -14,8 +14,8 @@ def relu(x: np.ndarray) -> np.ndarray:
     """max(x, 0) of an array with any number of dimensions; maps are channels-last."""
     if not _is_compiled(x):
         return reference.relu(x)
-    y, flat = _result(x)
-    parallel_for(_forward, -(-x.size // CHUNK), _flat(x), flat)
+    y, flat = empty_row_of(x)
+    parallel_for(_forward, -(-x.size // CHUNK), as_row(x), flat)
     return y
 
 
@@ -23,8 +23,8 @@ def relu_gradient(grad: np.ndarray, y: np.ndarray) -> np.ndarray:
     """grad where y > 0, else 0, from the result y of `relu`."""
     if not _is_compiled(grad):
         return reference.relu_gradient(grad, y)
-    dx, flat = _result(grad)
-    parallel_for(_backward, -(-grad.size // CHUNK), _flat(grad), _flat(y), flat)
+    dx, flat = empty_row_of(grad)
+    parallel_for(_backward, -(-grad.size // CHUNK), as_row(grad), as_row(y), flat)
     return dx
 
 
@@ -33,11 +33,12 @@ def _is_compiled(x: np.ndarray) -> bool:
     return x.dtype.str[1:] in ("f4", "f8")
 
 
-def _flat(x: np.ndarray) -> np.ndarray:
+def as_row(x: np.ndarray) -> np.ndarray:
+    """The numbers of an array in one row; those of a map in the order of memory."""
     return (pixels(x) if x.ndim == 4 else contiguous(x)).reshape(-1)
 
 
-def _result(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def empty_row_of(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An array for the result and the same memory as one row."""
     dtype = x.dtype.newbyteorder("=")
     if x.ndim == 4:
