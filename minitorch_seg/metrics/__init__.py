@@ -14,14 +14,18 @@ import numpy as np
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.io import to_array
 from minitorch_seg.metrics.confusion import ConfusionMatrix
+from minitorch_seg.metrics.matching import count_segments, match_segments, name_segments
 
 __all__ = [
     "NAMES",
     "ConfusionMatrix",
+    "count_segments",
     "dice",
     "iou",
+    "match_segments",
     "mean_dice",
     "mean_iou",
+    "name_segments",
     "pixel_accuracy",
     "predicted_classes",
 ]

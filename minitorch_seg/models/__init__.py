@@ -7,14 +7,26 @@ from functools import partial
 from typing import Any
 
 from minitorch_seg.errors import UserError, nearest_name
+from minitorch_seg.models.autoencoder import (
+    ConvAutoencoder,
+    Denoising,
+    Inpainting,
+    TiedAutoencoder,
+    VariationalAutoencoder,
+)
+from minitorch_seg.models.clustering import code_features, kmeans
 from minitorch_seg.models.fcn import FCN
+from minitorch_seg.models.kanezaki import cluster_image
 from minitorch_seg.models.patch_cnn import PatchCNN
 from minitorch_seg.models.receptive_field import gradient_by_distance, gradient_map, seen
 from minitorch_seg.models.renet import ReNet, Sweep
 from minitorch_seg.models.reseg import ReSeg
 from minitorch_seg.models.segnet import SegNet
 from minitorch_seg.models.sequence_rnn import SequenceRNN
+from minitorch_seg.models.soft_ncut import soft_ncut_loss
+from minitorch_seg.models.transfer import transfer
 from minitorch_seg.models.unet import UNet
+from minitorch_seg.models.wnet import WNet
 from minitorch_seg.nn import Module
 
 NAMES: dict[str, Callable[..., Module]] = {
@@ -25,7 +37,12 @@ NAMES: dict[str, Callable[..., Module]] = {
     "patch_cnn": PatchCNN,
     "reseg": ReSeg,
     "sequence_rnn": SequenceRNN,
+    "autoencoder": ConvAutoencoder,
+    "wnet": WNet,
 }
+
+#: Models that learn from images alone: `model.objective(logits, images)` is their loss.
+UNLABELLED = frozenset({"wnet"})
 
 
 def build(name: str, in_channels: int, num_classes: int, **options: Any) -> Module:
@@ -42,15 +59,27 @@ def build(name: str, in_channels: int, num_classes: int, **options: Any) -> Modu
 __all__ = [
     "FCN",
     "NAMES",
+    "UNLABELLED",
+    "ConvAutoencoder",
+    "Denoising",
+    "Inpainting",
     "PatchCNN",
     "ReNet",
     "ReSeg",
     "SegNet",
     "SequenceRNN",
     "Sweep",
+    "TiedAutoencoder",
     "UNet",
+    "VariationalAutoencoder",
+    "WNet",
     "build",
+    "cluster_image",
+    "code_features",
     "gradient_by_distance",
     "gradient_map",
+    "kmeans",
     "seen",
+    "soft_ncut_loss",
+    "transfer",
 ]

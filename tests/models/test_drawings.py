@@ -31,7 +31,7 @@ def made(y):
     return shapes
 
 
-SIZES = {"N": 2, "C": 1, "H": 64, "W": 128, "B": 5, "K": 3, "S": 23, "P": 10, "k": 4, "D": 7}
+SIZES = {"N": 2, "C": 1, "H": 64, "W": 128, "B": 5, "K": 3, "S": 23, "P": 10, "k": 4, "D": 7, "U": 7, "Z": 9}
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,8 @@ SIZES = {"N": 2, "C": 1, "H": 64, "W": 128, "B": 5, "K": 3, "S": 23, "P": 10, "k
         ("fcn", lambda: ms.models.FCN(1, 3, base_channels=5), (64, 128), 9),
         ("segnet", lambda: ms.models.SegNet(1, 3, base_channels=5, depth=3), (64, 128), 8),
         ("patch_cnn", lambda: ms.models.PatchCNN(1, 3, 23, base_channels=5, hidden=7), (23, 23), 7),
+        ("reseg", lambda: ms.models.ReSeg(1, 3, base_channels=5, hidden=7), (64, 128), 6),
+        ("autoencoder", lambda: ms.models.ConvAutoencoder(1, 3, 5, depth=2, code_channels=9), (64, 128), 6),
     ],
 )
 def test_every_shape_of_the_drawing_is_made(module, build, size, count):

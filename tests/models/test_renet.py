@@ -108,7 +108,9 @@ def test_truncated_gradients_stop_exactly_there(steps, both_ways):
         if both_ways:
             mirrored = width - 1 - t
             expected |= (width - 1 - place >= mirrored // steps * steps) & (place >= t)
-        np.testing.assert_array_equal(seen(sweep, (1, 1, width), (0, t), draws=1)[0], expected, err_msg=f"{t=}")
+        np.testing.assert_array_equal(
+            seen(sweep, (1, 1, width), (0, t), draws=1)[0], expected, err_msg=f"{t=}"
+        )
 
 
 @pytest.mark.parametrize("cell", CELLS)
