@@ -189,8 +189,10 @@ def test_direct_leaves_nan_and_infinity_where_they_belong(value):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_few_outputs_leave_nan_and_infinity_where_they_belong(value, monkeypatch):
+def test_few_outputs_leave_nan_and_infinity_where_they_belong(value, monkeypatch, request):
     """Vectors along the terms: their last one ends within a pixel that the tap does not see."""
+    direct._product.cache_clear()
+    request.addfinalizer(direct._product.cache_clear)
     monkeypatch.setattr(direct, "dots_pay", lambda *_: True)
     x, weight, bias, _ = arrays((1, 19, 12, 20), 2, (3, 3), SAME)
     clean = fast.conv2d(x, weight, bias, *SAME)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minitorch_seg.kernels.fast import panels, tile_ir, tile_twins, transforms, winograd
+from minitorch_seg.kernels.fast import depthwise, panels, tile_ir, tile_twins, transforms, winograd
 from minitorch_seg.kernels.jit import kernel
 
 DTYPES = ["float32", "float64"]
@@ -45,6 +45,20 @@ def dots(A, a_rows, starts, taps, terms, B, bias, C, c_rows, count, outputs):
     spare = count + panels.SPARE_ROWS
     reach = panels.bounds(a_rows, min(spare, len(a_rows))) + panels.bounds(c_rows, min(spare, len(c_rows)))
     panels.dot_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, count, outputs)
+
+
+@kernel
+def lanes(A, a_rows, start, taps, first, number, B, bias, C, c_rows, c, count, channels):
+    reach = panels.bounds(a_rows, count) + panels.bounds(c_rows, count)
+    depthwise._multiply_lanes(
+        A, a_rows, C, c_rows, reach, start, taps, first, number, B, bias, c, count, channels
+    )
+
+
+@kernel
+def outer_lanes(A, a_rows, a_steps, B, b_steps, count, C, channels):
+    reach = panels.bounds(a_rows, len(a_rows)) + panels.bounds(a_steps, count) + panels.bounds(b_steps, count)
+    depthwise._outer_lanes(A, 0, a_rows, a_steps, B, 0, b_steps, reach, count, C, channels)
 
 
 @kernel
@@ -88,6 +102,14 @@ def test_a_product_of_panels_is_a_matrix_product(outputs, dtype):
     assert (made[:, :, outputs:] == 99).all() and (C[:5] == 99).all()
 
 
+def pack_dots(matrix, taps):
+    """(taps · terms, outputs) -> the weight as `tile_twins.dot` says, flat."""
+    outputs, width, terms = matrix.shape[1], panels.lanes_of(matrix.dtype), len(matrix) // taps
+    whole = np.zeros((taps, -(-terms // width) * width, panels.DOTS), matrix.dtype)
+    whole[:, :terms, :outputs] = matrix.reshape(taps, terms, outputs)
+    return whole.reshape(taps, -1, width, panels.DOTS).transpose(0, 1, 3, 2).reshape(-1)
+
+
 @pytest.mark.parametrize("terms", [1, 15, 16, 45])
 @pytest.mark.parametrize("outputs", [1, 2, 3])
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -104,7 +126,7 @@ def test_dot_products_are_a_matrix_product(outputs, terms, dtype):
     bias = rng.standard_normal(2 + outputs).astype(dtype)
     c_rows = np.minimum(np.arange(count + panels.SPARE_ROWS), count - 1) * (outputs + 2)
     C = np.full(5 + count * (outputs + 2), 99, dtype)
-    B = np.append(np.zeros(1, dtype), panels.pack_dots(matrix, len(shifts)))
+    B = np.append(np.zeros(1, dtype), pack_dots(matrix, len(shifts)))
     dots(A, a_rows, (7, 1, 2, 5), np.array(shifts), terms, B, bias, C, c_rows, count, outputs)
     made = C[5:].reshape(count, outputs + 2)
     for i in range(count):
@@ -157,6 +179,75 @@ def test_a_dot_product_that_would_leave_its_arrays_is_refused(wrong):
     starts = 16, 0, 0, 16 - sizes["outputs"]
     with pytest.raises(IndexError, match="would leave"):
         dots(A, rows, starts, np.zeros(1, np.int64), 4, B, bias, C, rows, 1, sizes["outputs"])
+
+
+def refused(function, arguments, wrong):
+    """The call works; it is refused where arguments[wrong] is an array one number shorter, or one more."""
+    function(*arguments.values())
+    value = arguments[wrong]
+    bad = value[:-1] if isinstance(value, np.ndarray) else value + 1
+    with pytest.raises(IndexError, match="would leave"):
+        function(*{**arguments, wrong: bad}.values())
+
+
+@pytest.mark.parametrize(
+    "wrong", ["A", "B", "C", "a_rows", "a_steps", "outputs", "read", "products", "count"]
+)
+def test_outer_products_that_would_leave_their_arrays_are_refused(wrong):
+    outputs, rows = panels.lanes_of(np.dtype("float32")), 3
+    height = rows + panels.OUTER_SPARE
+    arguments = {
+        "A": np.zeros(20, "float32"), "a_rows": np.minimum(np.arange(height), 2), "rows": rows,
+        "a_steps": np.arange(0, 10, 2), "B": np.zeros(4 + outputs, "float32"), "b_steps": np.arange(5),
+        "first": 1, "count": 4, "C": np.zeros(height * outputs, "float32"), "starts": (9, 0, 0, 0, 0),
+        "outputs": outputs, "read": outputs, "products": 1,
+    }  # fmt: skip
+    refused(outer, arguments, wrong)
+
+
+@pytest.mark.parametrize("wrong", ["A", "taps", "B", "bias", "C", "a_rows", "c", "channels", "number"])
+def test_products_of_lanes_that_would_leave_their_arrays_are_refused(wrong):
+    wide = panels.lanes_of(np.dtype("float32"))
+    arguments = {
+        "A": np.zeros(8 + wide, "float32"), "a_rows": np.arange(5), "start": 1, "taps": np.array([0, 3]),
+        "first": 1, "number": 1, "B": np.zeros(2 * wide, "float32"), "bias": np.zeros(wide, "float32"),
+        "C": np.zeros(5 + wide, "float32"), "c_rows": np.arange(5), "c": 1, "count": 5, "channels": wide,
+    }  # fmt: skip
+    refused(lanes, arguments, wrong)
+
+
+@pytest.mark.parametrize("wrong", ["A", "a_rows", "a_steps", "B", "b_steps", "count", "C", "channels"])
+def test_outer_products_of_lanes_that_would_leave_their_arrays_are_refused(wrong):
+    wide = panels.lanes_of(np.dtype("float32"))
+    arguments = {
+        "A": np.zeros(14 + wide, "float32"), "a_rows": np.arange(depthwise.TAPS) + 2, "a_steps": np.arange(5),
+        "B": np.zeros(4 + wide, "float32"), "b_steps": np.arange(5), "count": 5,
+        "C": np.zeros(depthwise.TAPS * wide, "float32"), "channels": wide,
+    }  # fmt: skip
+    refused(outer_lanes, arguments, wrong)
+
+
+@pytest.mark.parametrize("number", [1, 4, 9])
+@pytest.mark.parametrize("channels", [1, 16, 21])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_product_of_lanes(channels, number, dtype):
+    """Taps 1 … number of a longer list, rows scattered in memory; nothing else is touched."""
+    rng = np.random.default_rng(5)
+    A, taps = rng.standard_normal(900).astype(dtype), rng.integers(0, 300, 11)
+    wide, width, count = panels.padded(channels, dtype), panels.lanes_of(np.dtype(dtype)), 7
+    weight = np.zeros((len(taps), wide), dtype)
+    weight[:, :channels] = rng.standard_normal((len(taps), channels))
+    bias = panels.fill_up(rng.standard_normal(channels).astype(dtype), wide)
+    B = weight.reshape(-1, wide // width, width).transpose(1, 0, 2).reshape(-1)
+    a_rows, c_rows = rng.integers(0, 500, count), np.arange(count)[::-1] * (channels + 2)
+    C = np.full(3 + count * (channels + 2), 99, dtype)
+    lanes(A, a_rows, 5, taps, 1, number, B, bias, C, c_rows, 3, count, channels)
+    made = C[3:].reshape(count, channels + 2)[::-1]
+    for p in range(count):
+        seen = np.array([A[5 + a_rows[p] + t :][:channels] for t in taps[1 : 1 + number]], "float64")
+        expected = bias[:channels] + (seen * weight[1 : 1 + number, :channels]).sum(axis=0)
+        np.testing.assert_allclose(made[p, :channels], expected, rtol=0, atol=1e-5)
+    assert (made[:, channels:] == 99).all() and (C[:3] == 99).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -5,7 +5,7 @@ transposed one a pass for each remainder of the output's row and column modulo t
 rectangle of places that all passes fill, so that the pixels under it are read once, and copied at most once.
 """
 
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,26 @@ from minitorch_seg.kernels.jit import part
 LONGEST, SHORTEST = 480, 24  # outputs of a block
 SCRATCH = 65536  # numbers in the pixels under a block, about: 256 KiB in float32
 
-Passes = tuple[tuple[Pass, ...], tuple[Pass, ...]]  # of rows and of columns
+
+@dataclass(frozen=True, eq=False)
+class Passes:
+    """The passes of rows and of columns.  Two are equal only if they are one object: so what is kept for them
+    is found quickly.
+    """
+
+    rows: tuple[Pass, ...]
+    columns: tuple[Pass, ...]
+
+    def gaps(self) -> list[tuple[slice, slice]]:
+        """Rows and columns of outputs that no tap reaches: between the stamps of a kernel smaller than the
+        stride.
+        """
+        return [
+            (slice(p.offset, None, p.out_stride), slice(q.offset, None, q.out_stride))
+            for p in self.rows
+            for q in self.columns
+            if not p.taps or not q.taps
+        ]
 
 
 class Axis(NamedTuple):
@@ -55,25 +74,18 @@ class Plan(NamedTuple):
     merged: int
 
 
-@lru_cache(maxsize=512)
-def plan(
-    row_passes: tuple[Pass, ...],
-    column_passes: tuple[Pass, ...],
-    shape: tuple[int, ...],
-    groups: int,
-    width: int,
-) -> Plan:
-    """The plan for images of `shape` (H, W, C) and maps `width` wide.  It is kept: a network asks for the
-    same few at every step.
+def plan(passes: Passes, shape: tuple[int, ...], groups: int, width: int, scratch: int = SCRATCH) -> Plan:
+    """The plan for images of `shape` (H, W, C) and maps `width` wide; about `scratch` numbers lie under a
+    block.
     """
     channels = shape[2]
-    row_passes = tuple(_ascending(p) for p in row_passes if p.taps)
-    column_passes = tuple(_ascending(p) for p in column_passes if p.taps)
+    row_passes = tuple(_ascending(p) for p in passes.rows if p.taps)
+    column_passes = tuple(_ascending(p) for p in passes.columns if p.taps)
     alike = groups == 1 and len({(p.shifts, p.outputs) for p in column_passes}) == 1
     merged = len(column_passes) if alike and len(column_passes) * column_passes[0].outputs == width else 1
     strides = row_passes[0].in_stride, column_passes[0].in_stride
     # A block of n rows and m columns lies on about n·m·strides pixels.
-    longest = max(min(LONGEST, SCRATCH // (channels * strides[0] * strides[1])), SHORTEST)
+    longest = max(min(LONGEST, scratch // (channels * strides[0] * strides[1])), SHORTEST)
     columns = _axis(column_passes, longest, merged)
     rows = _axis(row_passes, max(longest // columns.block, 1), 1)
     copied_width = (columns.block - 1) * columns.in_stride + columns.span
@@ -126,6 +138,17 @@ def place_of(chunk, rows, columns):
     across = -(-columns.places // columns.block)
     blocks = -(-rows.places // rows.block) * across
     return chunk // blocks, chunk % blocks // across * rows.block, chunk % across * columns.block
+
+
+@part
+def cuts(axis, size, begin, end):
+    """Cuts the places begin … end − 1 in three: those between the inner cuts see no pixel outside the image,
+    whose rows (or columns) are `size`.
+    """
+    first = -(axis.low // axis.in_stride)
+    last = (size - axis.low - axis.span) // axis.in_stride + 1
+    inner = min(max(first, begin), end)
+    return begin, inner, max(min(last, end), inner), end
 
 
 @part

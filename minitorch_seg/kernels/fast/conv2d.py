@@ -5,6 +5,7 @@ channels that see themselves alone, `cpu/conv2d.py` the plain loops.
 """
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,9 +34,15 @@ def choose(
     >>> choose(16, 16, (3, 3), (1, 1), (1, 1), 1)[0], choose(16, 16, (3, 3), (2, 2), (1, 1), 1)[0]
     ('winograd', 'direct')
     """
+    return _choose(dispatch.conv_algorithm(), channels, outputs, kernel, stride, dilation, groups)
+
+
+@lru_cache(maxsize=512)
+def _choose(
+    wanted: str, channels: int, outputs: int, kernel: Pair, stride: Pair, dilation: Pair, groups: int
+) -> tuple[str, str]:
     taps = kernel[0]
     fits = taps in FEWEST and (kernel[1], stride, dilation, groups) == (taps, (1, 1), (1, 1), 1)
-    wanted = dispatch.conv_algorithm()
     if wanted == "direct":
         return "direct", "it was chosen"
     if wanted == "winograd":
@@ -66,10 +73,10 @@ def conv2d(
     """x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O,) or None -> y (N, O, Ho, Wo)."""
     o, part, kh, kw = weight.shape
     algorithm = dispatch.taken(*choose(x.shape[1], o, (kh, kw), stride, dilation, groups))
-    size = window_counts(x.shape[2:], (kh, kw), stride, padding, dilation)
-    if algorithm == "plain" or 0 in (x.size, weight.size, *size):
+    way = _way(x.shape, (kh, kw), stride, padding, dilation)
+    if algorithm == "plain" or 0 in (x.size, weight.size, *way.size):
         return plain.conv2d(x, weight, bias, stride, padding, dilation, groups)
-    y = empty_map((x.shape[0], o, *size), x.dtype)
+    y = empty_map((x.shape[0], o, *way.size), x.dtype)
     source, result = pixels(x), y.transpose(0, 2, 3, 1)
     shift = None if bias is None else contiguous(bias)
     if algorithm == "winograd":
@@ -77,14 +84,14 @@ def conv2d(
         places = 0, kw, 1, kh * kw, kh * kw * part
         winograd.correlate(source, taps, places, shift, result, kw, padding)
         return y
-    if (kh, kw, *stride, *padding) == (1, 1, 1, 1, 0, 0):  # no pixel sees another: one long row
+    if way.flat:
         source, result = source.reshape(1, 1, -1, x.shape[1]), result.reshape(1, 1, -1, o)
-    passes = _passes(result.shape[1:3], (kh, kw), stride, padding, dilation)
+    taps = contiguous(weight).reshape(-1)
     if algorithm == "depthwise":
-        depthwise.correlate(source, weight.reshape(o, kh, kw).transpose(1, 2, 0), shift, result, passes)
+        depthwise.correlate(source, taps, shift, result, way.passes, kw)
         return y
-    parts = weight.reshape(groups, o // groups, part, kh, kw).transpose(0, 3, 4, 2, 1)
-    direct.correlate(source, parts, shift, result, passes)
+    strides = kh * kw, part * kh * kw, o // groups * part * kh * kw
+    direct.correlate(source, taps, strides, shift, result, way.passes, groups, kw)
     return y
 
 
@@ -105,20 +112,40 @@ def conv2d_weight_gradient(
     source, given = pixels(x), pixels(grad)
     if algorithm == "winograd":
         return winograd.weight_gradient(source, given, kernel_size[0], padding)
-    if (*kernel_size, *stride, *padding) == (1, 1, 1, 1, 0, 0):
+    way = _way(x.shape, kernel_size, stride, padding, dilation, grad.shape[2:])
+    if way.flat:
         source, given = source.reshape(1, 1, -1, c), given.reshape(1, 1, -1, o)
-    passes = _passes(given.shape[1:3], kernel_size, stride, padding, dilation)
+    taps = kernel_size[0] * kernel_size[1]
     if algorithm == "depthwise":
-        dweight = depthwise.weight_gradient(source, given, kernel_size, passes)
-        return np.ascontiguousarray(dweight.transpose(2, 0, 1)).reshape(o, 1, *kernel_size)
-    dweight = direct.weight_gradient(source, given, groups, kernel_size, passes)
-    return np.ascontiguousarray(dweight.transpose(0, 4, 3, 1, 2)).reshape(o, c // groups, *kernel_size)
+        dweight = depthwise.weight_gradient(source, given, taps, way.passes)
+    else:
+        dweight = direct.weight_gradient(source, given, groups, taps, way.passes)
+    return dweight.reshape(o, c // groups, *kernel_size)
+
+
+class _Way(NamedTuple):
+    """The output's size, whether all pixels are one long row (none sees another), and the passes."""
+
+    size: Pair
+    flat: bool
+    passes: Passes
 
 
 @lru_cache(maxsize=512)
-def _passes(size: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Passes:
+def _way(
+    shape: tuple[int, ...],
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    made: Pair | None = None,
+) -> _Way:
+    """For x of this shape, and for `made` outputs along both axes instead of all windows that fit."""
+    size = made or window_counts((shape[2], shape[3]), kernel, stride, padding, dilation)
+    flat = (*kernel, *stride, *padding) == (1, 1, 1, 1, 0, 0)
+    counts = (1, shape[0] * size[0] * size[1]) if flat else size
     rows, columns = (
         (Pass(tuple(range(k)), tuple(i * d - p for i in range(k)), s, 1, 0, n),)
-        for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
+        for n, k, s, p, d in zip(counts, kernel, stride, padding, dilation, strict=True)
     )
-    return rows, columns
+    return _Way(size, flat, Passes(rows, columns))

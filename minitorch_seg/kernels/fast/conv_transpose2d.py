@@ -38,20 +38,26 @@ def conv_transpose2d(
         turned, around = (size - 1, -kernel[0], -1, size * o, size), (most - padding[0], most - padding[1])
         winograd.correlate(source, taps, turned, shift, result, kernel[0], around)
         return y
-    if (*kernel, *stride, *padding) == (1, 1, 1, 1, 0, 0) and tuple(output_size) == x.shape[2:]:
+    flat, passes = _way(x.shape, tuple(output_size), (kernel[0], kernel[1]), stride, padding, dilation)
+    if flat:
         source, result = source.reshape(1, 1, -1, c), result.reshape(1, 1, -1, o)
-    passes = _passes(result.shape[1:3], (kernel[0], kernel[1]), stride, padding, dilation)
+    taps, size = contiguous(weight).reshape(-1), kernel[0] * kernel[1]
     if algorithm == "depthwise":
-        depthwise.correlate(source, weight.reshape(o, *kernel).transpose(1, 2, 0), shift, result, passes)
+        depthwise.correlate(source, taps, shift, result, passes, kernel[1])
         return y
-    parts = weight.reshape(groups, c // groups, part, *kernel).transpose(0, 3, 4, 1, 2)
-    direct.correlate(source, parts, shift, result, passes)
+    strides = part * size, size, c // groups * part * size
+    direct.correlate(source, taps, strides, shift, result, passes, groups, kernel[1])
     return y
 
 
 @lru_cache(maxsize=512)
-def _passes(size: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Passes:
+def _way(
+    shape: tuple[int, ...], size: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[bool, Passes]:
+    """Whether all pixels are one long row (none sees another), and the passes."""
+    flat = (*kernel, *stride, *padding) == (1, 1, 1, 1, 0, 0) and size == shape[2:]
+    made = (1, shape[0] * size[0] * size[1]) if flat else size
     rows, columns = (
-        tuple(transposed_passes(*axis)) for axis in zip(size, kernel, stride, padding, dilation, strict=True)
+        tuple(transposed_passes(*axis)) for axis in zip(made, kernel, stride, padding, dilation, strict=True)
     )
-    return rows, columns
+    return flat, Passes(rows, columns)

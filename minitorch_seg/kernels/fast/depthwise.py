@@ -4,29 +4,34 @@
 
 There is no matrix product in it.  A vector of channels of x is multiplied by a vector of weights, place by
 place, so each number of x is used once for each tap: memory sets the pace, not arithmetic.  So a few pixels
-get all their channels before the next ones, and what the next block needs is fetched meanwhile.  The tiles
-keep the sums of a few pixels (or taps) in registers; blocks, edges and passes are those of `direct.py`.
+get all their channels before the next ones.  The tiles keep the weights of nine taps (or the sums of their
+gradients) in registers and go from pixel to pixel.  Blocks and passes are those of `direct.py`; a block at an
+edge is cut, so that only the pixels at the edge are copied.
 """
+
+from functools import lru_cache
 
 import numpy as np
 
 from minitorch_seg.kernels.fast.blocks import (
     Passes,
     copy_size,
+    cuts,
     list_places,
-    next_block,
     place_of,
     plan,
     windows,
 )
-from minitorch_seg.kernels.fast.panels import ROWS_1, SPARE_ROWS, bounds, fetch, padded, share
-from minitorch_seg.kernels.fast.tile_ir import multiply_tile, outer_tile
+from minitorch_seg.kernels.fast.panels import SPARE_ROWS, bounds, padded
+from minitorch_seg.kernels.fast.tile_ir import lanes_tile, outer_tile
 from minitorch_seg.kernels.jit import VECTOR_BYTES, kernel, part
 from minitorch_seg.kernels.parallel import parallel_for
 
 SUMS = 32  # partial sums of a weight gradient, at most
-TAPS = 9  # taps of an outer tile: those of a 3×3 kernel
-RUN = 64  # pixels that an outer tile reads before the next channels: then they are still in the nearest cache
+TAPS = 9  # taps of a tile: those of a 3×3 kernel
+# A tile goes through so many pixels before the next channels: then these are still in the nearest cache.
+RUN, SHORTEST_RUN = 2048, 8  # numbers; pixels
+OUTER_RUN = 64  # pixels, where the weight's gradient is made
 
 
 def correlate(
@@ -35,87 +40,100 @@ def correlate(
     bias: np.ndarray | None,
     y: np.ndarray,
     passes: Passes,
+    across: int,
 ) -> None:
-    """Fills y (N, H, W, C) from x (N, h, w, C) and weight (kh, kw, C)."""
-    for rows in passes[0]:
-        for columns in passes[1]:
-            if not rows.taps or not columns.taps:  # between the stamps of a kernel smaller than the stride
-                gap = y[:, rows.offset :: rows.out_stride, columns.offset :: columns.out_stride]
-                gap[...] = 0 if bias is None else bias
-    if not all(any(p.taps for p in axis) for axis in passes):
-        return
-    channels = x.shape[3]
-    way = plan(*passes, x.shape[1:], channels, y.shape[2])
-    wide, width = padded(channels, x.dtype), VECTOR_BYTES // x.itemsize
-    packed, shift = [], np.zeros(wide, x.dtype)
-    for down, (across,) in way.used:
-        taps = np.zeros((len(down) * len(across), wide), x.dtype)
-        taps[:, :channels] = weight[down, :][:, across].reshape(-1, channels)
-        packed.append(taps.reshape(-1, wide // width, width).transpose(1, 0, 2).reshape(-1))
-    if bias is not None:
-        shift[:channels] = bias
-    maps = x.reshape(-1), np.concatenate(packed), shift, y.reshape(-1)
-    shapes = *x.shape[1:], *y.shape[1:3]
-    geometry = way.rows, way.columns, way.jobs, way.copied_taps, way.taps
-    parallel_for(_correlate, len(x) * way.blocks, *maps, shapes, *geometry)
+    """Fills y (N, H, W, C) from x (N, h, w, C) and a flat weight (C, kh, kw), kw = across."""
+    gaps, chunks, geometry = _products(passes, x.shape[1:], y.shape[1:], across)
+    for rows, columns in gaps:
+        y[:, rows, columns] = 0 if bias is None else bias
+    maps = x.reshape(-1), weight, weight[:0] if bias is None else bias, y.reshape(-1)
+    parallel_for(_correlate, len(x) * chunks, *maps, *geometry)
 
 
-def weight_gradient(x: np.ndarray, grad: np.ndarray, kernel: tuple[int, int], passes: Passes) -> np.ndarray:
-    """Σ over all outputs of grad times what each tap sees: (kh, kw, C)."""
-    channels = x.shape[3]
-    way = plan(*passes, x.shape[1:], channels, grad.shape[2])
-    wide, width, taps = padded(channels, x.dtype), VECTOR_BYTES // x.itemsize, len(way.taps)
-    filled = -(-taps // TAPS) * TAPS
-    spare = np.zeros(filled - taps, np.int64)
+@lru_cache(maxsize=512)
+def _products(passes: Passes, shape: tuple[int, ...], made: tuple[int, ...], across: int) -> tuple:
+    """For images (h, w, C) and maps (H, W, C): outputs that no tap reaches, chunks of an image, and arguments
+    of the kernel.
+    """
+    gaps = passes.gaps()
+    if not all(any(p.taps for p in axis) for axis in (passes.rows, passes.columns)):
+        return gaps, 0, ()
+    way = plan(passes, shape, shape[2], made[1])
+    used = [i * across + j for down, (several,) in way.used for i in down for j in several]
+    shapes = *shape, *made[:2]
+    geometry = shapes, way.rows, way.columns, way.jobs, np.array(used, np.int64), way.copied_taps, way.taps
+    return gaps, way.blocks, geometry
+
+
+def weight_gradient(x: np.ndarray, grad: np.ndarray, taps: int, passes: Passes) -> np.ndarray:
+    """Σ over all outputs of grad times what each tap sees: (C · taps), flat."""
+    size, geometry = _sums(passes, x.shape, grad.shape, x.dtype)
+    sums = np.empty(size, x.dtype)
+    parallel_for(_weight_gradient, len(sums), x.reshape(-1), grad.reshape(-1), sums, *geometry)
+    channels, width = x.shape[3], VECTOR_BYTES // x.itemsize
+    total = sums.sum(axis=0).reshape(-1, geometry[-1].size, width)[:, :taps]
+    return total.transpose(0, 2, 1).reshape(-1, taps)[:channels]
+
+
+@lru_cache(maxsize=512)
+def _sums(passes: Passes, shape: tuple[int, ...], given: tuple[int, ...], dtype: np.dtype) -> tuple:
+    """For maps (N, h, w, C) and (N, H, W, C): partial sums, numbers in one, and arguments of the kernel."""
+    way = plan(passes, shape[1:], shape[3], given[2])
+    spare = np.zeros(-len(way.taps) % TAPS, np.int64)
     a_rows = [np.concatenate([starts, spare]) for starts in (way.copied_taps, way.taps)]
-    units = len(x) * way.blocks
-    sums = np.empty((min(units, SUMS), filled * wide), x.dtype)
-    shapes = *x.shape[1:], *grad.shape[1:3], units
-    maps = x.reshape(-1), grad.reshape(-1), sums
-    parallel_for(_weight_gradient, len(sums), *maps, shapes, way.rows, way.columns, *a_rows)
-    total = sums.sum(axis=0).reshape(wide // width, filled, width)[:, :taps]
-    return total.transpose(1, 0, 2).reshape(*kernel, wide)[..., :channels]
+    units = shape[0] * way.blocks
+    shapes = *shape[1:], *given[1:3], units
+    size = min(units, SUMS), len(a_rows[0]) * padded(shape[3], dtype)
+    return size, (shapes, way.rows, way.columns, *a_rows)
 
 
 @kernel
-def _correlate(first, last, x, packed, bias, y, shapes, rows, columns, jobs, copied_taps, taps):
+def _correlate(first, last, x, weight, bias, y, shapes, rows, columns, jobs, used, copied_taps, taps):
     height, breadth, channels, out_height, out_breadth = shapes
+    width = VECTOR_BYTES // y.itemsize
+    wide = -(-channels // width) * width
+    packed, shift = np.zeros(len(used) * wide, y.dtype), np.zeros(wide, y.dtype)
+    for c in range(channels):
+        if len(bias) > 0:
+            shift[c] = bias[c]
+        for t in range(len(used)):
+            place = (c // width * len(used) + t) * width + c % width
+            packed[place] = weight[c * (len(weight) // channels) + used[t]]
     copy = np.empty(copy_size(rows, columns, channels), y.dtype)
     a_rows = np.empty(rows.block * columns.block + SPARE_ROWS, np.int64)
     c_rows = np.empty(len(a_rows), np.int64)
     copied_width = (columns.block - 1) * columns.in_stride + columns.span
-    listed = 0, 0, False
-    a_bounds = c_bounds = 0, 0
     for chunk in range(first, last):
-        image, top, left = place_of(chunk, rows, columns)
-        high, wide = min(rows.block, rows.places - top), min(columns.block, columns.places - left)
-        inside, start = windows(
-            x, (height, breadth, channels), image, top, left, high, wide, rows, columns, copy
-        )
-        shown = taps if inside else copied_taps
-        ahead = next_block(shapes, image, top, left, high, wide, rows, columns, channels)
-        for job in range(len(jobs)):
-            made_high, made_wide, row, column, tap, count, _ = jobs[job]
-            made_high, made_wide = min(high, made_high - top), min(wide, made_wide - left)
-            if made_high <= 0 or made_wide <= 0:
-                continue
-            if listed != (made_high, made_wide, inside):
-                listed = made_high, made_wide, inside
-                line = (breadth if inside else copied_width) * channels
-                a_bounds = list_places(
-                    a_rows, made_high, made_wide, rows.in_stride * line, columns.in_stride * channels
+        image, block_top, block_left = place_of(chunk, rows, columns)
+        across = cuts(columns, breadth, block_left, min(block_left + columns.block, columns.places))
+        down = cuts(rows, height, block_top, min(block_top + rows.block, rows.places))
+        for i in range(3):
+            for j in range(3):
+                top, left = down[i], across[j]
+                high, wide = down[i + 1] - top, across[j + 1] - left
+                if high == 0 or wide == 0:
+                    continue
+                inside, start = windows(
+                    x, (height, breadth, channels), image, top, left, high, wide, rows, columns, copy
                 )
-                line = rows.out_stride * out_breadth * channels
-                c_bounds = list_places(c_rows, made_high, made_wide, line, columns.out_stride * channels)
-            row, column = row + top * rows.out_stride, column + left * columns.out_stride
-            if job > 0:
-                ahead = 0, 0, 0, 0
-            _multiply_lanes(
-                x if inside else copy, a_rows, y, c_rows, a_bounds + c_bounds, start,
-                shown[tap : tap + count], packed, tap * len(bias), bias,
-                ((image * out_height + row) * out_breadth + column) * channels,
-                made_high * made_wide, channels, x, y, ahead,
-            )  # fmt: skip
+                for job in range(len(jobs)):
+                    made_high, made_wide, row, column, tap, count, _ = jobs[job]
+                    made_high, made_wide = min(high, made_high - top), min(wide, made_wide - left)
+                    if made_high <= 0 or made_wide <= 0:
+                        continue
+                    line = (breadth if inside else copied_width) * channels
+                    a_bounds = list_places(
+                        a_rows, made_high, made_wide, rows.in_stride * line, columns.in_stride * channels
+                    )
+                    line = rows.out_stride * out_breadth * channels
+                    c_bounds = list_places(c_rows, made_high, made_wide, line, columns.out_stride * channels)
+                    row, column = row + top * rows.out_stride, column + left * columns.out_stride
+                    _multiply_lanes(
+                        x if inside else copy, a_rows, y, c_rows, a_bounds + c_bounds, start,
+                        taps if inside else copied_taps, tap, count, packed, shift,
+                        ((image * out_height + row) * out_breadth + column) * channels,
+                        made_high * made_wide, channels,
+                    )  # fmt: skip
 
 
 @kernel
@@ -128,53 +146,74 @@ def _weight_gradient(first, last, x, grad, sums, shapes, rows, columns, copied_r
     for chunk in range(first, last):
         sums[chunk] = 0
         for unit in range(chunk * units // len(sums), (chunk + 1) * units // len(sums)):
-            image, top, left = place_of(unit, rows, columns)
-            high, wide = min(rows.block, rows.places - top), min(columns.block, columns.places - left)
-            inside, start = windows(
-                x, (height, breadth, channels), image, top, left, high, wide, rows, columns, copy
-            )
-            line = (breadth if inside else copied_width) * channels
-            a_bounds = list_places(a_steps, high, wide, rows.in_stride * line, columns.in_stride * channels)
-            b_bounds = list_places(b_steps, high, wide, out_breadth * channels, channels)
-            a_rows = image_rows if inside else copied_rows
-            _outer_lanes(
-                x if inside else copy, start, a_rows, a_steps, grad,
-                ((image * out_height + top) * out_breadth + left) * channels, b_steps,
-                bounds(a_rows, len(a_rows)) + a_bounds + b_bounds, high * wide, sums[chunk], channels,
-            )  # fmt: skip
+            image, block_top, block_left = place_of(unit, rows, columns)
+            across = cuts(columns, breadth, block_left, min(block_left + columns.block, columns.places))
+            down = cuts(rows, height, block_top, min(block_top + rows.block, rows.places))
+            for i in range(3):
+                for j in range(3):
+                    top, left = down[i], across[j]
+                    high, wide = down[i + 1] - top, across[j + 1] - left
+                    if high == 0 or wide == 0:
+                        continue
+                    inside, start = windows(
+                        x, (height, breadth, channels), image, top, left, high, wide, rows, columns, copy
+                    )
+                    line = (breadth if inside else copied_width) * channels
+                    a_bounds = list_places(
+                        a_steps, high, wide, rows.in_stride * line, columns.in_stride * channels
+                    )
+                    b_bounds = list_places(b_steps, high, wide, out_breadth * channels, channels)
+                    a_rows = image_rows if inside else copied_rows
+                    _outer_lanes(
+                        x if inside else copy, start, a_rows, a_steps, grad,
+                        ((image * out_height + top) * out_breadth + left) * channels, b_steps,
+                        bounds(a_rows, len(a_rows)) + a_bounds + b_bounds, high * wide, sums[chunk], channels,
+                    )  # fmt: skip
 
 
 @part
-def _multiply_lanes(A, a_rows, C, c_rows, reach, a, taps, B, b, bias, c, count, channels, X, Y, ahead):
-    """C[c + c_rows[i] + o] = bias[o] + Σ_t A[a + a_rows[i] + taps[t] + o] · weight[t, o]
+def _multiply_lanes(A, a_rows, C, c_rows, reach, a, taps, first, number, B, bias, c, count, channels):
+    """C[c + c_rows[p] + o] = bias[o] + Σ_t A[a + a_rows[p] + taps[t] + o] · weight[t, o]
 
-    for i < count and o < channels; the weight begins at B[b], vector by vector.  Rows, reach and what is
-    fetched as in `panels.multiply_panels`.
+    for p < count, o < channels and first <= t < first + number; B is the weight, vector of channels by vector
+    and tap by tap.  reach = bounds of both rows.
     """
     low_a, high_a, low_c, high_c = reach
     low_t, high_t = bounds(taps, len(taps))
     width = VECTOR_BYTES // C.itemsize
     if (
-        min(len(a_rows), len(c_rows)) < count + SPARE_ROWS
+        min(len(a_rows), len(c_rows)) < count
+        or first < 0
+        or first + number > len(taps)
         or a + low_a + low_t < 0
         or a + high_a + high_t + channels > len(A)
         or c + low_c < 0
         or c + high_c + channels > len(C)
-        or b < 0
-        or b + len(taps) * len(bias) > len(B)
+        or len(taps) * len(bias) > len(B)
         or len(bias) % width != 0
         or channels > len(bias)
     ):
         raise IndexError("a tile would leave its arrays")
-    x, x_length, y, y_length = ahead
-    x_each, y_each = share(X, x, x_length, count), share(Y, y, y_length, count)
-    for r in range(0, count, ROWS_1):
-        fetch(0, X, x + r * x_each, x + (r + ROWS_1) * x_each)
-        fetch(1, Y, y + r * y_each, y + (r + ROWS_1) * y_each)
+    run = max(RUN // channels, SHORTEST_RUN)
+    for r in range(0, count, run):
+        end = min(r + run, count)
         for o in range(0, channels, width):
-            lanes = min(channels - o, width)
-            at = b + len(taps) * o
-            multiply_tile(1, ROWS_1, 1, A, a_rows, a + o, taps, 1, B, at, bias, o, C, c_rows, c + o, r, lanes)
+            lanes, at, stop = min(channels - o, width), o * len(taps) + first * width, first + number
+            if number == TAPS:
+                lanes_tile(
+                    TAPS, 0, A, a_rows, a + o, taps, first, B, at, bias, o, C, c_rows, c + o, r, end, lanes
+                )
+                continue
+            lanes_tile(0, 0, A, a_rows, a + o, taps, first, B, at, bias, o, C, c_rows, c + o, r, end, lanes)
+            t = first
+            while t + 3 <= stop:
+                at = o * len(taps) + t * width
+                lanes_tile(3, 1, A, a_rows, a + o, taps, t, B, at, bias, o, C, c_rows, c + o, r, end, lanes)
+                t += 3
+            while t < stop:
+                at = o * len(taps) + t * width
+                lanes_tile(1, 1, A, a_rows, a + o, taps, t, B, at, bias, o, C, c_rows, c + o, r, end, lanes)
+                t += 1
 
 
 @part
@@ -196,8 +235,8 @@ def _outer_lanes(A, a, a_rows, a_steps, B, b, b_steps, reach, count, C, channels
         or -(-channels // width) * len(a_rows) * width > len(C)
     ):
         raise IndexError("a tile would leave its arrays")
-    for first in range(0, count, RUN):
-        run = min(RUN, count - first)
+    for first in range(0, count, OUTER_RUN):
+        run = min(OUTER_RUN, count - first)
         for o in range(0, channels, width):
             lanes = min(channels - o, width)
             for r in range(0, len(a_rows), TAPS):

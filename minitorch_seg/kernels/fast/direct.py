@@ -17,10 +17,15 @@ At the image's edges the pixels under a block of outputs are copied first, with 
 that no tap needs to ask whether it lies inside (`blocks.py`).
 """
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 
 from minitorch_seg.kernels import buffers
 from minitorch_seg.kernels.fast.blocks import (
+    LONGEST,
+    SCRATCH,
     Passes,
     copy_size,
     list_places,
@@ -30,99 +35,161 @@ from minitorch_seg.kernels.fast.blocks import (
     windows,
 )
 from minitorch_seg.kernels.fast.panels import (
+    DOTS,
     OUTER_2,
     OUTER_SPARE,
     SPARE_ROWS,
     bounds,
     dot_panels,
     dots_pay,
+    lanes_of,
     multiply_panels,
     outer_panels,
-    pack,
-    pack_dots,
     padded,
 )
+from minitorch_seg.kernels.fast.weights import STRIP, pack_dots, pack_panels, share, unpack_gradient
 from minitorch_seg.kernels.jit import kernel
 from minitorch_seg.kernels.parallel import parallel_for
 
 LIGHT = 256  # products for an output up to which memory sets the pace: then the next block is fetched ahead
 PARTIAL_SUMS = 2**18  # numbers in all partial sums of a weight gradient together, at most about
-SUMS = 8, 32  # how many partial sums: more only where they are small
+SUMS = 4, 32  # how many partial sums: more only where they are small
+LARGE = 2**18  # numbers from which a partial sum leaves the second cache: then blocks are longer
 # Outer products read about so many bytes of both maps, and at least so many pixels, before they return to the
 # first one with the next rows: then these are still in the nearest cache.
 RUN, SHORTEST_RUN = 49152, 48
 
 
+class _Product(NamedTuple):
+    """What `correlate` needs to know of a shape.
+
+    chunks: of an image.
+    gaps: outputs that no tap reaches.
+    dots: whether vectors go along the terms.
+    vectors: chunks of packing; numbers: in all packed matrices and the bias, which is `shift` long.
+    packing, geometry: arguments of the kernels.
+    """
+
+    chunks: int
+    gaps: list[tuple[slice, slice]]
+    dots: bool
+    vectors: int
+    numbers: int
+    shift: int
+    packing: tuple
+    geometry: tuple
+
+
 def correlate(
     x: np.ndarray,
     weight: np.ndarray,
+    strides: tuple[int, int, int],
     bias: np.ndarray | None,
     y: np.ndarray,
     passes: Passes,
+    groups: int,
+    across: int,
 ) -> None:
-    """Fills y (N, H, W, O) from x (N, h, w, C) and weight (groups, kh, kw, C/groups, O/groups)."""
-    groups, kh, kw, _, outputs = weight.shape
-    for rows in passes[0]:
-        for columns in passes[1]:
-            if not rows.taps or not columns.taps:  # between the stamps of a kernel smaller than the stride
-                gap = y[:, rows.offset :: rows.out_stride, columns.offset :: columns.out_stride]
-                gap[...] = 0 if bias is None else bias
-    if not all(any(p.taps for p in axis) for axis in passes):
+    """Fills y (N, H, W, O) from x (N, h, w, C) and a flat weight.  With (channel, output, group) = strides,
+    tap (i, j) of channel c, output o of group g is weight[c·channel + o·output + g·group + i·across + j].
+    """
+    way = _product(passes, x.shape[1:], y.shape[1:], groups, across, x.dtype)
+    for rows, columns in way.gaps:
+        y[:, rows, columns] = 0 if bias is None else bias
+    if way.chunks == 0:
         return
-    way = plan(*passes, x.shape[1:], groups, y.shape[2])
-    merged = way.merged
-    weight = np.ascontiguousarray(weight)
-    outputs *= merged
-    dots = all(dots_pay(outputs, count, terms, x.dtype) for count, terms in way.jobs[:, 5:].tolist())
-    packed, starts = [], [0]
-    for job, (down, several) in enumerate(way.used):
-        whole = (down, *several) == (tuple(range(kh)), tuple(range(kw)))
-        taps = [weight if whole else weight[:, down][:, :, across] for across in several]
-        matrices = taps[0] if merged == 1 else np.concatenate(taps, axis=4)
-        for matrix in matrices.reshape(groups, -1, outputs):
-            packed.append(pack_dots(matrix, way.jobs[job, 5]) if dots else pack(matrix))
-        starts.append(starts[-1] + groups * len(packed[-1]))
-    shift = np.zeros((groups, padded(outputs, y.dtype)), y.dtype)
-    if bias is not None:
-        shift[:, :outputs] = (bias if merged == 1 else np.tile(bias, merged)).reshape(groups, outputs)
-    maps = x.reshape(-1), np.concatenate(packed), np.array(starts), shift.reshape(-1), y.reshape(-1)
-    shapes = *x.shape[1:], y.shape[1], y.shape[2] // merged, groups, outputs
-    geometry = way.rows, way.columns, way.jobs, way.copied_taps, way.taps
-    parallel_for(_correlate, x.shape[0] * way.blocks, *maps, dots, shapes, *geometry)
+    packed = buffers.empty((way.numbers,), y.dtype)
+    shift = packed[: way.shift]
+    shown = weight[:0] if bias is None else bias
+    order = pack_dots if way.dots else pack_panels
+    share(order, way.vectors, way.numbers, weight, strides, shown, *way.packing, packed, shift)
+    maps = x.reshape(-1), packed, shift, y.reshape(-1)
+    parallel_for(_correlate, x.shape[0] * way.chunks, *maps, *way.geometry)
+
+
+@lru_cache(maxsize=512)
+def _product(
+    passes: Passes, shape: tuple[int, ...], made: tuple[int, ...], groups: int, across: int, dtype: np.dtype
+) -> _Product:
+    """For images (h, w, C) and maps (H, W, O).  Kept: a network asks for the same few at every step."""
+    gaps = passes.gaps()
+    if not all(any(p.taps for p in axis) for axis in (passes.rows, passes.columns)):
+        return _Product(0, gaps, False, 0, 0, 0, (), ())
+    way = plan(passes, shape, groups, made[1])
+    part, own = shape[2] // groups, made[2] // groups
+    outputs = own * way.merged
+    dots = all(dots_pay(outputs, count, terms, dtype) for count, terms in way.jobs[:, 5:].tolist())
+    wide = padded(outputs, dtype)
+    begin = groups * wide  # the bias stands before the matrices
+    matrices, origins = [], list[int]()
+    for (down, several), (count, terms) in zip(way.used, way.jobs[:, 5:].tolist(), strict=True):
+        size = count * padded(terms, dtype) * DOTS if dots else count * terms * wide
+        matrices.append((begin, size, len(origins), len(down) * len(several[0]), terms))
+        taps = [[i * across + j for i in down for j in one] for one in several]
+        origins += [tap for neighbours in zip(*taps, strict=True) for tap in neighbours]
+        begin += groups * size
+    table = np.array(matrices, np.int64)
+    shapes = *shape, made[0], made[1] // way.merged, groups, outputs
+    packing = (part, own, groups, way.merged), table, np.array(origins, np.int64)
+    geometry = dots, shapes, way.rows, way.columns, way.jobs, table, way.copied_taps, way.taps
+    vectors = 1 if dots else wide // lanes_of(dtype)
+    return _Product(way.blocks, gaps, dots, vectors, begin, groups * wide, packing, geometry)
+
+
+class _Sum(NamedTuple):
+    """What `weight_gradient` needs to know of a shape: how many partial sums, and the numbers in one; strips
+    of channels; arguments of the kernels.
+    """
+
+    chunks: int
+    size: int
+    geometry: tuple
+    strips: int
+    order: tuple
 
 
 def weight_gradient(
     x: np.ndarray,
     grad: np.ndarray,
     groups: int,
-    kernel: tuple[int, int],
+    taps: int,
     passes: Passes,
 ) -> np.ndarray:
-    """Σ over all outputs of grad times what each tap sees: (groups, kh, kw, C/groups, O/groups)."""
-    part, outputs = x.shape[3] // groups, grad.shape[3] // groups
-    way = plan(*passes, x.shape[1:], groups, grad.shape[2])
-    terms, taps = int(way.jobs[0, 6]), len(way.taps)
+    """Σ over all outputs of grad times what each tap sees: (O · C/groups · taps), flat."""
+    way = _sum(passes, x.shape, grad.shape, groups, taps, x.dtype)
+    sums = buffers.empty((way.chunks, way.size), x.dtype)
+    parallel_for(_weight_gradient, way.chunks, x.reshape(-1), grad.reshape(-1), sums, *way.geometry)
+    dweight = np.empty(grad.shape[3] * (x.shape[3] // groups) * taps, x.dtype)
+    share(unpack_gradient, way.strips, sums.size, sums, *way.order, dweight)
+    return dweight
+
+
+@lru_cache(maxsize=512)
+def _sum(
+    passes: Passes, shape: tuple[int, ...], given: tuple[int, ...], groups: int, taps: int, dtype: np.dtype
+) -> _Sum:
+    """For maps (N, h, w, C) and (N, H, W, O)."""
+    part, outputs = shape[3] // groups, given[3] // groups
+    large = part * given[3] * taps > LARGE
+    way = plan(passes, shape[1:], groups, given[2], SCRATCH * (4 if large else 1))
+    terms, runs = int(way.jobs[0, 6]), len(way.taps)
     # The rows of an outer product are single numbers, its columns whole vectors.  Where that leaves fewer
     # places empty, x gives the columns: one product for each tap.
-    filled = _filled(terms * taps, outputs, x.dtype)
-    swapped = groups == 1 and taps * _filled(outputs, terms, x.dtype) < filled
-    products, count, columns = (taps, outputs, terms) if swapped else (groups, terms * taps, outputs)
+    filled = _filled(terms * runs, outputs, dtype)
+    swapped = groups == 1 and runs * _filled(outputs, terms, dtype) < filled
+    products, count, columns = (runs, outputs, terms) if swapped else (groups, terms * runs, outputs)
     a_rows = [np.zeros(count + OUTER_SPARE, np.int64) for _ in range(2)]
     for rows, starts in zip(a_rows, (way.copied_taps, way.taps), strict=True):
         rows[:count] = np.arange(count) if swapped else (starts[:, None] + np.arange(terms)).reshape(-1)
-    wide = padded(columns, x.dtype)
-    size = products * (count + OUTER_SPARE) * wide
-    units = len(x) * way.blocks
+    size = products * (count + OUTER_SPARE) * padded(columns, dtype)
+    units = shape[0] * way.blocks
     chunks = min(units, max(SUMS[0], min(SUMS[1], PARTIAL_SUMS // size)))
-    sums = buffers.empty((chunks, size), x.dtype)
-    line = (x.shape[3] * way.columns.in_stride * way.rows.span + grad.shape[3]) * x.itemsize
-    shapes = *x.shape[1:], *grad.shape[1:], groups, columns, units, max(RUN // line, SHORTEST_RUN)
-    geometry = way.rows, way.columns, way.copied_taps, way.taps, *a_rows
-    parallel_for(_weight_gradient, chunks, x.reshape(-1), grad.reshape(-1), sums, shapes, swapped, *geometry)
-    total = sums.sum(axis=0).reshape(products, count + OUTER_SPARE, wide)[:, :count, :columns]
-    if swapped:
-        total = total.transpose(0, 2, 1)
-    return total.reshape(groups, *kernel, part, outputs)
+    line = (shape[3] * way.columns.in_stride * way.rows.span + given[3]) * dtype.itemsize
+    run = LONGEST if large else max(RUN // line, SHORTEST_RUN)
+    shapes = *shape[1:], *given[1:], groups, columns, units, run
+    geometry = shapes, swapped, way.rows, way.columns, way.copied_taps, way.taps, *a_rows
+    order = (part, outputs, taps, terms), swapped
+    return _Sum(chunks, size, geometry, groups * -(-part // STRIP), order)
 
 
 def _filled(rows: int, columns: int, dtype: np.dtype) -> int:
@@ -131,7 +198,9 @@ def _filled(rows: int, columns: int, dtype: np.dtype) -> int:
 
 
 @kernel
-def _correlate(first, last, x, packed, starts, bias, y, dots, shapes, rows, columns, jobs, copied_taps, taps):
+def _correlate(
+    first, last, x, packed, bias, y, dots, shapes, rows, columns, jobs, matrices, copied_taps, taps
+):
     height, breadth, channels, out_height, out_breadth, groups, outputs = shapes
     copy = np.empty(copy_size(rows, columns, channels), y.dtype)
     a_rows = np.empty(rows.block * columns.block + SPARE_ROWS, np.int64)
@@ -168,7 +237,7 @@ def _correlate(first, last, x, packed, starts, bias, y, dots, shapes, rows, colu
                     ahead = 0, 0, 0, 0
                 begin = (
                     start + group * (channels // groups),
-                    starts[job] + group * (starts[job + 1] - starts[job]) // groups,
+                    matrices[job, 0] + group * matrices[job, 1],
                     group * (len(bias) // groups), made + group * outputs, 0, 0, 0,
                 )  # fmt: skip
                 if dots:

@@ -73,16 +73,6 @@ def dots_pay(outputs: int, taps: int, terms: int, dtype: np.dtype) -> bool:
     return outputs <= DOTS and 2 * DOTS * (taps * -(-terms // lanes_of(dtype)) + 4) < taps * terms
 
 
-def pack_dots(matrix: np.ndarray, taps: int) -> np.ndarray:
-    """(taps · terms, outputs) -> the weight as tiles of dot products read it, flat (`tile_twins.dot`)."""
-    outputs, width = matrix.shape[1], lanes_of(matrix.dtype)
-    terms = len(matrix) // taps
-    steps = -(-terms // width)
-    whole = np.zeros((taps, steps * width, DOTS), matrix.dtype)
-    whole[:, :terms, :outputs] = matrix.reshape(taps, terms, outputs)
-    return whole.reshape(taps, steps, width, DOTS).transpose(0, 1, 3, 2).reshape(-1)
-
-
 @part
 def bounds(places, count):
     """(least, greatest) of the first `count` numbers."""
@@ -155,26 +145,26 @@ def multiply_panels(
                     fetch(1, Y, y0 + done * y_each, y0 + (done + rows) * y_each)
                 if wide == 1:
                     multiply_tile(
-                        0, ROWS_1, 1, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
+                        ROWS_1, 1, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
                 elif wide == 2:
                     multiply_tile(
-                        0, ROWS_2, 2, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
+                        ROWS_2, 2, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
                 elif MOST > 2 and wide == 3:
                     multiply_tile(
-                        0, ROWS_3, 3, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
+                        ROWS_3, 3, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
                 elif MOST > 2:
                     multiply_tile(
-                        0, ROWS_4, 4, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
+                        ROWS_4, 4, A, a_rows, a, taps, terms, B, at, bias, zq, C, c_rows, cq, r, lanes
                     )
         a, b, c = a + a_step, b + b_step, c + c_step
 
 
 @part
 def dot_panels(A, a_rows, C, c_rows, reach, starts, taps, terms, B, bias, count, outputs):
-    """One product as `multiply_panels` makes it, of at most DOTS outputs, with B from `pack_dots`."""
+    """One product as `multiply_panels` makes it, of at most DOTS outputs; B as in `tile_twins.dot`."""
     a, b, z, c = starts
     low_a, high_a, low_c, high_c = reach
     width = VECTOR_BYTES // C.itemsize

@@ -164,28 +164,26 @@ def _literals(*arguments: Any) -> list[int] | None:
 
 
 @intrinsic(prefer_literal=True)
-def _multiply_tile(
-    typing, EACH, ROWS, VECTORS, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, lanes
-):
-    sizes = _literals(EACH, ROWS, VECTORS)
+def _multiply_tile(typing, ROWS, VECTORS, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, lanes):
+    sizes = _literals(ROWS, VECTORS)
     if sizes is None:
         return None
-    each, rows, vectors = sizes
+    rows, vectors = sizes
     n = types.intp
-    signature = types.void(EACH, ROWS, VECTORS, A, a_rows, n, taps, n, B, n, bias, n, C, c_rows, n, n, n)
+    signature = types.void(ROWS, VECTORS, A, a_rows, n, taps, n, B, n, bias, n, C, c_rows, n, n, n)
 
     def codegen(context, builder, signature, arguments):
         arrays = {
-            k: _Memory(context, builder, signature.args[k], arguments[k]) for k in (3, 4, 6, 8, 10, 12, 13)
+            k: _Memory(context, builder, signature.args[k], arguments[k]) for k in (2, 3, 5, 7, 9, 11, 12)
         }
         A, a_rows, taps, B, bias, C, c_rows = arrays.values()
-        a, terms, b, z, c, r, lanes = (arguments[k] for k in (5, 7, 9, 11, 14, 15, 16))
+        a, terms, b, z, c, r, lanes = (arguments[k] for k in (4, 6, 8, 10, 13, 14, 15))
         width = A.vector.count
         starts = [A.at(builder.add(a, a_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
         first = [bias.load_vector(bias.at(builder.add(z, _INT(j * width)))) for j in range(vectors)]
-        count = builder.extract_value(builder.extract_value(arguments[6], 5), 0)
+        count = builder.extract_value(builder.extract_value(arguments[5], 5), 0)
 
-        def step(k, row_pointers, b_pointer, sums, mask):
+        def step(k, row_pointers, b_pointer, sums):
             """The outer product number k."""
             b_pointer = builder.gep(b_pointer, [builder.mul(k, _INT(vectors * width))], source_etype=B.number)
             loaded = [
@@ -194,41 +192,71 @@ def _multiply_tile(
             ]
             new = []
             for i, pointer in enumerate(row_pointers):
-                here = builder.gep(pointer, [k], source_etype=A.number)
-                if each:
-                    factor = A.load_vector(here) if mask is None else A.load_some(here, mask)
-                else:
-                    factor = A.load_everywhere(here)
+                factor = A.load_everywhere(builder.gep(pointer, [k], source_etype=A.number))
                 for j in range(vectors):
                     new.append(A.multiply_add(factor, loaded[j], sums[i * vectors + j]))
             return new
 
-        def tap(t, sums, mask):
+        def tap(t, sums):
             shift = taps.load(t)
             pointers = [builder.gep(s, [shift], source_etype=A.number) for s in starts]
             b_pointer = B.at(builder.add(b, builder.mul(t, builder.mul(terms, _INT(vectors * width)))))
-            return _loop(builder, _INT(0), terms, sums, lambda k, s: step(k, pointers, b_pointer, s, mask))
+            return _loop(builder, _INT(0), terms, sums, lambda k, s: step(k, pointers, b_pointer, s))
 
-        def product(mask):
-            return _loop(builder, _INT(0), count, first * rows, lambda t, sums: tap(t, sums, mask))
-
+        sums = _loop(builder, _INT(0), count, first * rows, tap)
         targets = [C.at(builder.add(c, c_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
         pointers = [
             builder.gep(target, [_INT(j * width)], source_etype=C.number)
             for target in targets
             for j in range(vectors)
         ]
-        if not each:
-            C.store_square(product(None), pointers, vectors, lanes)
-            return context.get_dummy_value()
+        C.store_square(sums, pointers, vectors, lanes)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic(prefer_literal=True)
+def _lanes_tile(typing, TAPS, MORE, A, a_rows, a, taps, t, B, b, bias, z, C, c_rows, c, first, last, lanes):
+    sizes = _literals(TAPS, MORE)
+    if sizes is None:
+        return None
+    count, more = sizes
+    n = types.intp
+    signature = types.void(TAPS, MORE, A, a_rows, n, taps, n, B, n, bias, n, C, c_rows, n, n, n, n)
+
+    def codegen(context, builder, signature, arguments):
+        arrays = {
+            k: _Memory(context, builder, signature.args[k], arguments[k]) for k in (2, 3, 5, 7, 9, 11, 12)
+        }
+        A, a_rows, taps, B, bias, C, c_rows = arrays.values()
+        a, t, b, z, c, first, last, lanes = (arguments[k] for k in (4, 6, 8, 10, 13, 14, 15, 16))
+        starts = [builder.add(a, taps.load(builder.add(t, _INT(i)))) for i in range(count)]
+        places = [B.at(builder.add(b, _INT(i * B.vector.count))) for i in range(count)]
+        factors = [B.load_vector(place) for place in places]
+        shift = bias.load_vector(bias.at(z))
+
+        def pixel(p, mask):
+            def load(memory, place):
+                pointer = memory.at(place)
+                return memory.load_vector(pointer) if mask is None else memory.load_some(pointer, mask)
+
+            source, target = a_rows.load(p), builder.add(c, c_rows.load(p))
+            total = load(C, target) if more else shift
+            for start, factor in zip(starts, factors, strict=True):
+                total = A.multiply_add(load(A, builder.add(start, source)), factor, total)
+            if mask is None:
+                C.store_vector(total, C.at(target))
+            else:
+                C.store_some(total, C.at(target), mask)
+            return []
+
         with builder.if_else(C.is_whole(lanes)) as (whole, cut):
             with whole:
-                for value, pointer in zip(product(None), pointers, strict=True):
-                    C.store_vector(value, pointer)
+                _loop(builder, first, last, [], lambda p, _: pixel(p, None))
             with cut:
                 mask = C.first(lanes)
-                for value, pointer in zip(product(mask), pointers, strict=True):
-                    C.store_some(value, pointer, mask)
+                _loop(builder, first, last, [], lambda p, _: pixel(p, mask))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -437,6 +465,7 @@ def _prefetch(typing, WRITE, X, x):
 
 
 multiply_tile: Any = twins.multiply if config.DISABLE_JIT else _multiply_tile
+lanes_tile: Any = twins.lanes if config.DISABLE_JIT else _lanes_tile
 dot_tile: Any = twins.dot if config.DISABLE_JIT else _dot_tile
 outer_tile: Any = twins.outer if config.DISABLE_JIT else _outer_tile
 transform_tile: Any = twins.transform if config.DISABLE_JIT else _transform_tile

@@ -13,12 +13,12 @@ def prefetch(write, X, x):
     """Asks the processor to bring X[x] near, to be read or written soon.  Nothing else happens."""
 
 
-def multiply(each, rows, vectors, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, lanes):
+def multiply(rows, vectors, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, lanes):
     """C[c + c_rows[r + i] + j] = bias[z + j]
                                + Σ_{t,k} A[a + a_rows[r + i] + taps[t] + k] · B[b + (t·terms + k)·columns + j]
 
     for i < rows and the columns = vectors·W places j, W numbers a vector; of the last vector only the first
-    `lanes` are stored.  With `each`, place j has a number of A of its own, A[… + k + j]; then vectors = 1.
+    `lanes` are stored.
     """
     width = VECTOR_BYTES // C.itemsize
     columns = vectors * width
@@ -27,13 +27,23 @@ def multiply(each, rows, vectors, A, a_rows, a, taps, terms, B, b, bias, z, C, c
     for i in range(rows):
         start = a + a_rows[r + i]
         target = c + c_rows[r + i]
-        if each:
-            factors = np.array([A[start + t + k :][:lanes] for t in taps for k in range(terms)])
-            total = bias[z : z + lanes] + (factors * matrix[:, :lanes]).sum(axis=0)
-            C[target : target + lanes] = total
-            continue
         row = np.concatenate([A[start + t : start + t + terms] for t in taps])
         C[target : target + stored] = (bias[z : z + columns] + row @ matrix)[:stored]
+
+
+def lanes(count, more, A, a_rows, a, taps, t, B, b, bias, z, C, c_rows, c, first, last, lanes):
+    """C[c + c_rows[p] + j] = bias[z + j] + Σ_i A[a + a_rows[p] + taps[t + i] + j] · B[b + i·W + j]
+
+    for first <= p < last, i < count and j < lanes, W numbers a vector.  With `more`, what C held takes the
+    place of the bias.
+    """
+    width = VECTOR_BYTES // C.itemsize
+    factors = B[b : b + count * width].reshape(count, width)[:, :lanes]
+    for p in range(first, last):
+        target = C[c + c_rows[p] :][:lanes]
+        start = a + a_rows[p]
+        seen = np.array([A[start + shift :][:lanes] for shift in taps[t : t + count]]).reshape(count, lanes)
+        target[:] = (target if more else bias[z : z + lanes]) + (seen * factors).sum(axis=0)
 
 
 def dot(rows, outputs, A, a_rows, a, taps, terms, B, b, bias, z, C, c_rows, c, r, wanted):
