@@ -9,7 +9,7 @@ the first figure is drawn.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from minitorch_seg.io import atomic_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["contours", "curves", "errors", "gallery", "graph", "overlay", "save"]
+__all__ = ["contours", "curves", "decay", "errors", "gallery", "graph", "overlay", "save", "strengths"]
 
 WRONG = (214, 39, 40)
 IGNORED = (110, 110, 110)
@@ -63,6 +63,52 @@ def curves(history: Any, title: str = "") -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, loc="upper right" if label == "loss" else "lower right")
+    figure.suptitle(_drawable(title), parse_math=False)
+    return figure
+
+
+def decay(values: Mapping[str, np.ndarray], title: str = "") -> Figure:
+    """Gradient norm over distance, a line for each model, both as `models.gradient_by_distance` gives them.
+
+    values: name -> norms (D,), entry d at distance d.  Zeros, where nothing was seen, end a line.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for name, norms in values.items():
+        axes.plot(np.where(norms > 0, norms, np.nan), ".-", label=_drawable(name))
+    axes.set_yscale("log")
+    axes.set_xlabel("distance in pixels")
+    axes.set_ylabel("norm of the gradient")
+    axes.grid(alpha=0.3)
+    for text in axes.legend(fontsize=8).get_texts():
+        text.set_parse_math(False)
+    figure.suptitle(_drawable(title), parse_math=False)
+    return figure
+
+
+def strengths(maps: Mapping[str, np.ndarray], title: str = "") -> Figure:
+    """How strongly each input pixel acts on one output pixel, an image for each model, dark where strong.
+
+    maps: name -> norms (H, W), such as the mean of `models.gradient_map` over its draws.  Colours go with the
+    logarithm of the norm relative to the largest one, down to 10⁻⁶; what was not seen at all stays white.
+    """
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+
+    if not maps:
+        raise ShapeError("strengths: there is no map to draw; give at least one")
+    figure = Figure(figsize=(2.6 * len(maps) + 0.8, 3.0), layout="constrained")
+    grid = figure.subplots(1, len(maps), squeeze=False)[0]
+    for axes, (name, norms) in zip(grid, maps.items(), strict=True):
+        relative = norms / norms.max() if norms.max() > 0 else norms
+        shown = np.where(norms > 0, np.maximum(relative, 1e-6), np.nan)
+        picture = axes.imshow(shown, cmap="viridis_r", norm=LogNorm(1e-6, 1), interpolation="nearest")
+        axes.set_title(_drawable(name), fontsize=9, parse_math=False)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    figure.colorbar(picture, ax=list(grid), shrink=0.8, label="norm, relative to the largest")
     figure.suptitle(_drawable(title), parse_math=False)
     return figure
 

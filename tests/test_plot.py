@@ -121,3 +121,24 @@ def test_pyplot_is_never_imported():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["True", "False"]
+
+
+def test_decay_draws_a_line_for_each_model_and_ends_it_at_zero(tmp_path):
+    norms = {"a": np.array([1.0, 0.1, 0.01]), "b$": np.array([2.0, 0.0, 0.0])}
+    figure = plot.decay(norms, "over distance")
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log" and [line.get_label() for line in axes.lines] == ["a", "b$"]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), norms["a"])
+    assert np.isnan(axes.lines[1].get_ydata()[1:]).all()
+    plot.save(figure, tmp_path / "decay.png")
+
+
+def test_strengths_are_relative_and_leave_the_unseen_white(tmp_path):
+    seen = np.array([[0.0, 4.0], [2.0, 1e-12]])
+    figure = plot.strengths({"sweep": seen, "nothing": np.zeros((2, 2))})
+    shown = figure.axes[0].images[0].get_array()
+    np.testing.assert_allclose(np.ma.filled(shown, np.nan), [[np.nan, 1.0], [0.5, 1e-6]])
+    assert np.ma.getmaskarray(figure.axes[1].images[0].get_array()).all()
+    plot.save(figure, tmp_path / "strengths.png")
+    with pytest.raises(ShapeError, match="no map to draw"):
+        plot.strengths({})
