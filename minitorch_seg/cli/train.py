@@ -20,9 +20,10 @@ from minitorch_seg.errors import UserError
 @click.option("--steps", type=int, help="Optimiser steps.  [default: 600; coins 200]")
 @click.option("--minutes", type=float, help="As many steps as fit, measured first, then fixed.")
 @click.option("--batch-size", type=int, default=8, help="Images a step.")
-@click.option("--lr", type=float, default=0.01, help="Learning rate at the start.")
-@click.option("--base-channels", type=int, default=16, help="Channels of the first level.")
-@click.option("--depth", type=int, default=3, help="Levels below the first.")
+@click.option("--lr", type=float, help="Learning rate at the start.  [default: 0.01; patch_cnn 0.001]")
+@click.option("--base-channels", type=int, help="Channels of the first level.  [default: the model's own]")
+@click.option("--depth", type=int, help="Levels below the first.  [default: the model's own]")
+@click.option("--size", type=int, help="Side of the patches of patch_cnn.  [default: 32]")
 @click.option("--loss", default="cross_entropy+dice_loss", help="One loss, or several added up.")
 @click.option(
     "--crop", type=int, help="Side of the training crops.  [default: whole images, or 128 if large]"

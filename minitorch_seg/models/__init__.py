@@ -45,6 +45,10 @@ NAMES: dict[str, Callable[..., Module]] = {
 UNLABELLED = frozenset({"wnet"})
 
 
+#: How often a model halves the sides of an image, where that is no option of its own.
+HALVINGS = {name: FCN.depth for name in NAMES if name.startswith("fcn")}
+
+
 def build(name: str, in_channels: int, num_classes: int, **options: Any) -> Module:
     """A new model with random weights.
 

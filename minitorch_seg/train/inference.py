@@ -40,6 +40,7 @@ def predict_logits(model: Any, batch: Tensor, tile: int = TILE, margin: int = MA
         )
     height, width = batch.shape[-2:]
     with no_grad():
+        model = getattr(model, "segment", model)  # of a classifier of patches: its answer for each pixel
         if height <= tile and width <= tile:
             return to_array(model(batch))
         pixels = to_array(batch)

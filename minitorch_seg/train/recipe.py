@@ -3,7 +3,7 @@
     images    normalised one by one, so that dim and bright ones look alike
     augment   flips, quarter turns, brightness and contrast; upright scenes are mirrored only
     loss      cross-entropy (every pixel counts) + Dice (every class counts, however rare)
-    optimiser AdamW, learning rate 0.01 falling to zero along half a cosine
+    optimiser AdamW, learning rate 0.01 (without batch norm 0.001) falling to zero along half a cosine
     weights   those with the best mean IoU on the validation images
 
 One seed decides the initial weights, the order of the images and the augmentation.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import math
 import platform
 import shlex
@@ -31,6 +32,8 @@ from minitorch_seg.data.images import read_header
 from minitorch_seg.errors import UserError, nearest_name
 from minitorch_seg.metrics import ConfusionMatrix
 from minitorch_seg.train.inference import predict_samples
+from minitorch_seg.train.losses import build_loss
+from minitorch_seg.train.patchwise import as_maps, patch_loader
 from minitorch_seg.train.run import HIGHEST, build_model
 from minitorch_seg.train.trainer import Trainer
 
@@ -58,9 +61,10 @@ class Options:
     epochs: int | None = None
     steps: int | None = None
     batch_size: int = 8
-    lr: float = 0.01
-    base_channels: int = 16
-    depth: int = 3
+    lr: float | None = None
+    base_channels: int | None = None
+    depth: int | None = None
+    size: int | None = None
     loss: str = "cross_entropy+dice_loss"
     crop: int | None = None
     augment: bool = True
@@ -87,10 +91,37 @@ class Plan:
     splits: Any
     config: dict[str, Any]
 
+    @property
+    def patchwise(self) -> bool:
+        """Whether the model classifies patches, and is trained on those."""
+        return self.options.model == "patch_cnn"
+
+    @property
+    def learning_rate(self) -> float:
+        """At the start; a model without batch norm is thrown off by what suits the others."""
+        chosen = 0.001 if self.patchwise else 0.01
+        return chosen if self.options.lr is None else self.options.lr
+
+    @property
+    def loss(self) -> Any:
+        """The loss between logits and classes, of maps or, from patches, of single pixels."""
+        named = self.options.loss
+        return as_maps(build_loss(named, self.splits.ignore_index)) if self.patchwise else named
+
     def loader(self) -> Any:
         """The augmented training batches."""
         o = self.options
         transform = augmentation(o, self.splits, self.config["crop"])
+        if self.patchwise:
+            return patch_loader(
+                self.splits.train,
+                o.batch_size,
+                augmentation(o, self.splits, None),
+                size=self.config["model_options"]["size"],
+                batches=self.batches_an_epoch(),
+                ignore_index=self.splits.ignore_index,
+                seed=o.seed,
+            )
         return data.DataLoader(
             self.splits.train, batch_size=o.batch_size, shuffle=True, transform=transform, seed=o.seed
         )
@@ -99,11 +130,11 @@ class Plan:
         """Model, loss, optimiser and schedule for `steps` steps, from the seed."""
         manual_seed(self.options.seed)
         model = build_model(self.config)
-        optimizer = optim.AdamW(model.parameters(), lr=self.options.lr)
+        optimizer = optim.AdamW(model.parameters(), lr=self.learning_rate)
         schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
         ignore_index = self.splits.ignore_index
         return Trainer(
-            model, self.options.loss, optimizer, ["miou"], scheduler=schedule, ignore_index=ignore_index
+            model, self.loss, optimizer, ["miou"], scheduler=schedule, ignore_index=ignore_index
         )
 
     def validation(self, trainer: Trainer) -> Callable[[], dict[str, float]]:
@@ -174,7 +205,7 @@ def make_plan(options: Options) -> Plan:
     }
     config = {
         "model": options.model,
-        "model_options": {"base_channels": options.base_channels, "depth": options.depth},
+        "model_options": model_options(options),
         "in_channels": splits.in_channels,
         "classes": list(splits.classes),
         "ignore_index": splits.ignore_index,
@@ -201,14 +232,16 @@ def check_options(options: Options) -> None:
     """Raise a `UserError` that names the first option that cannot be used."""
     if options.model not in models.NAMES:
         raise UserError(f"--model {options.model}: no such model{nearest_name(options.model, models.NAMES)}")
-    for name in ("batch_size", "base_channels", "depth", "epochs", "steps", "crop"):
+    for name in ("batch_size", "base_channels", "depth", "size", "epochs", "steps", "crop"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
         highest = (HIGHEST | {"crop": LARGEST_CROP}).get(name, math.inf)
         if value is not None and value > highest:
             raise UserError(f"--{name.replace('_', '-')} must be at most {highest}, not {value}")
-    if not 0 < options.lr < math.inf:
+    if options.crop is not None and options.model == "patch_cnn":
+        raise UserError("--crop: patch_cnn is trained on patches; choose their side with --size")
+    if options.lr is not None and not 0 < options.lr < math.inf:
         raise UserError(f"--lr must be above 0, not {options.lr}")
     if not 0 <= options.seed < 2**63:
         raise UserError(f"--seed must be a whole number from 0 to 2^63 - 1, not {options.seed}")
@@ -218,13 +251,29 @@ def check_options(options: Options) -> None:
             raise UserError(f"--loss {options.loss}: no loss {name.strip()!r} for classes of pixels{hint}")
 
 
+def model_options(options: Options) -> dict[str, Any]:
+    """What the model is built with; what was not given is its own default."""
+    known = inspect.signature(models.NAMES[options.model]).parameters
+    chosen = {}
+    for name in ("base_channels", "depth", "size"):
+        value = getattr(options, name)
+        if name in known:
+            chosen[name] = known[name].default if value is None else value
+        elif value is not None:
+            raise UserError(f"--{name.replace('_', '-')}: {options.model} has no such option; leave it out")
+    return chosen
+
+
 def check_batches(options: Options, splits: Any, crop: int | None) -> None:
     """Batch norm needs two values a channel or more, on the lowest level of the last batch too."""
     height, width = (crop, crop) if crop is not None else next(iter(image_sizes(splits.train)))
     last = len(splits.train) % options.batch_size or options.batch_size
-    if last * math.ceil(height / 2**options.depth) * math.ceil(width / 2**options.depth) < 2:
+    given = model_options(options)
+    depth = given.get("depth", models.HALVINGS.get(options.model, 0))
+    if last * math.ceil(height / 2**depth) * math.ceil(width / 2**depth) < 2:
+        named = f"--depth {depth}" if "depth" in given else options.model
         raise UserError(
-            f"--depth {options.depth} shrinks {width}x{height} pixels to one, and the last batch holds one "
+            f"{named} shrinks {width}x{height} pixels to one, and the last batch holds one "
             "image, too few for batch norm; use a smaller --depth, a larger --crop or another --batch-size"
         )
 

@@ -156,7 +156,7 @@ def next_folder(data: str, model: str, root: str | os.PathLike[str] = "runs") ->
 
 
 #: Far beyond what trains well on a CPU; a slip of the finger is named before it fills the memory.
-HIGHEST = {"depth": 8, "base_channels": 512}
+HIGHEST = {"depth": 8, "base_channels": 512, "size": 224}
 #: What a config must hold to build the model, and of what kind.
 _NEEDED: dict[str, type] = {"model": str, "model_options": dict, "in_channels": int, "classes": list}
 

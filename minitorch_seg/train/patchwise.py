@@ -1,0 +1,47 @@
+"""Training of a model that classifies patches: balanced patches for images, single pixels for maps.
+
+training      `PATCHES` patches for each image of a batch, every class as often as any other
+validation    every pixel of the validation images, by the model's `segment`, as for any other model
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from minitorch_seg.data import PatchLoader
+from minitorch_seg.data.transforms import Compose, Normalize
+
+__all__ = ["PATCHES", "as_maps", "patch_loader"]
+
+#: Patches for each image of a batch.
+PATCHES = 16
+
+
+def patch_loader(dataset: Any, images: int, augment: Compose, **options: Any) -> PatchLoader:
+    """Batches of PATCHES · `images` patches; what `augment` does after normalising, it does to each patch."""
+    steps = augment.transforms
+    whole = 1 + next(number for number, step in enumerate(steps) if isinstance(step, Normalize))
+    return PatchLoader(
+        dataset,
+        batch_size=PATCHES * images,
+        transform=Compose(steps[:whole]),
+        patch_transform=Compose(steps[whole:]),
+        **options,
+    )
+
+
+def as_maps(loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A loss for logits (N, K, H, W) that takes logits (n, K) of single pixels as well.
+
+    >>> import minitorch_seg as ms
+    >>> as_maps(ms.functional.dice_loss)(ms.tensor([[9.0, -9.0]]), ms.tensor([0])).item() < 1e-6
+    True
+    """
+
+    def apply(logits: Any, target: Any) -> Any:
+        if logits.ndim == 2:
+            logits, target = logits.reshape(*logits.shape, 1, 1), target.reshape(-1, 1, 1)
+        return loss(logits, target)
+
+    return apply
