@@ -3,6 +3,7 @@
 FIGURES = (
     "agreement with PyTorch:",
     "checkpoint:",
+    "executed PTX:",
     "planted mistakes:",
     "property tests:",
     "spoilt calls:",

@@ -22,6 +22,7 @@ class Buffer:
     size: int
     align: int = 256
     content: np.ndarray | None = None  # its bytes; None: not yet written
+    written: np.ndarray | None = None  # which of them count as written; None: all
     read_only: bool = False
 
 
@@ -69,7 +70,8 @@ class Space:
                 for copy in range(copies):
                     begin = copy * self.stride + int(start)
                     self.bytes[begin : begin + buffer.size] = buffer.content
-                    self.written[begin // granule : -(-(begin + buffer.size) // granule)] = True
+                    known = np.ones(buffer.size, bool) if buffer.written is None else buffer.written
+                    self.written[(begin + np.flatnonzero(known)) // granule] = True
 
     def content(self, name: str) -> np.ndarray:
         """The bytes of a buffer (a view)."""

@@ -7,6 +7,7 @@ import inspect
 import os
 import textwrap
 import types as python_types
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -36,15 +37,29 @@ def compiled(
     signature: Sequence[str],
     cc: tuple[int, int] = (9, 0),
     bounds: tuple[int, int] | None = None,
+    lines: bool = False,
 ) -> str:
-    """A kernel's PTX for a compute capability; bounds: threads of a block, blocks of a multiprocessor."""
+    """A kernel's PTX for a compute capability; bounds: threads of a block, blocks of a multiprocessor.
+
+    lines: with the lines of the source, for messages. They change the code a little, and for some kernels
+    Numba writes debugging tables that NVVM refuses: so what is compiled for use is executed without.
+    """
     from numba import cuda
     from numba.core import sigutils
 
     types, _ = sigutils.normalize_signature(f"void({', '.join(signature)})")
-    text, _ = cuda.compile(
-        function, types, device=False, abi="numba", cc=cc, output="ptx", lineinfo=True, launch_bounds=bounds
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Could not find source")  # of kernels made from a text
+        text, _ = cuda.compile(
+            function,
+            types,
+            device=False,
+            abi="numba",
+            cc=cc,
+            output="ptx",
+            lineinfo=lines,
+            launch_bounds=bounds,
+        )
     return text.decode() if isinstance(text, bytes) else text
 
 

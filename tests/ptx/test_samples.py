@@ -87,7 +87,7 @@ SAMPLES = {
 
 @cache
 def text(name: str, cc=(9, 0)) -> str:
-    return compiled(getattr(samples, name), SAMPLES[name].signature, cc)
+    return compiled(getattr(samples, name), SAMPLES[name].signature, cc, lines=True)
 
 
 def check(name: str, ptx: str, lanes: int = 4096):
@@ -193,7 +193,7 @@ def caught(mistake: Mistake) -> str:
     """As what it is caught: a fault's message, "value" where the numbers differ, "" where it is not."""
     wrong = edited(getattr(samples, mistake.kernel), mistake.old, mistake.new)
     try:
-        check(mistake.kernel, compiled(wrong, SAMPLES[mistake.kernel].signature))
+        check(mistake.kernel, compiled(wrong, SAMPLES[mistake.kernel].signature, lines=True))
     except KernelFault as fault:
         return str(fault)
     except AssertionError:

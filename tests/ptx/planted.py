@@ -1,0 +1,87 @@
+"""Mistakes for the CUDA kernels themselves: one line of the real source, as a tired author might write it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mistake:
+    title: str
+    kernel: str
+    case: str  # of cases.operators
+    old: str
+    new: str
+    count: int = 1  # how often `old` stands in the kernel, and which of them is changed
+    which: int = 0
+
+
+SMALL = "conv2d, 3 channels"
+#: The call that is run for each kernel with barriers, by the kernel's name.
+CASE_OF = {
+    "batch_norm": "batch_norm",
+    "sum_rows": "channel_sum",
+    "conv2d": SMALL,
+    "matmul": "matmul, 5 columns",
+    "rnn": "rnn",
+}
+BARRIER = "cuda.syncthreads()"
+
+
+def barriers() -> Iterator[Mistake]:
+    """Each barrier of each kernel left out, in the first variant where there are several."""
+    from minitorch_seg.kernels.cuda.catalogue import variants
+
+    seen = set()
+    for kernel in variants():
+        code = kernel.function.__code__
+        place = code.co_filename, code.co_firstlineno
+        if place in seen or code.co_filename.startswith("<") or not kernel.name.endswith("float32"):
+            continue
+        seen.add(place)
+        count = inspect.getsource(kernel.function).count(BARRIER)
+        for which in range(count):
+            case = next(case for start, case in CASE_OF.items() if kernel.name.startswith(start))
+            title = f"{kernel.name}: barrier {which + 1} of {count} left out"
+            yield Mistake(title, kernel.name, case, BARRIER, "pass", count, which)
+
+
+CONV, PRODUCT, POOL = "conv2d 64x8 float32", "matmul 64x8 float32", "max_pool2d float32 int8"
+MATMUL = "matmul, 5 columns"
+
+MISTAKES = [
+    Mistake("conv2d: a column beside the image", CONV, SMALL, "ix < width", "ix <= width"),
+    Mistake("conv2d: a term too many", CONV, SMALL, "if row < total and", "if row <= total and"),
+    Mistake("conv2d: the table too small", CONV, SMALL, "array(table_size,", "array(tile_rows,"),
+    Mistake("conv2d: both steps in one buffer", CONV, SMALL, "half = step & 1", "half = 0"),
+    Mistake("conv2d_pack: one too many", "conv2d_pack float32", SMALL, "if i < count", "if i <= count"),
+    Mistake("conv2d_weight: beside the image", "conv2d_weight 64x8 float32", SMALL,
+            "ix < width", "ix <= width"),
+    Mistake("matmul: a row too many", PRODUCT, MATMUL,
+            "if r < rows and k < last", "if r <= rows and k < last"),
+    Mistake("matmul: a column too many is written", PRODUCT, MATMUL, "and q < columns:", "and q <= columns:"),
+    Mistake("sum_rows: a column too many", "sum_rows float32", "channel_sum",
+            "if column < columns:\n", "if column <= columns:\n"),
+    Mistake("sum_rows: all lines write", "sum_rows float32", "channel_sum",
+            "if line == 0 and", "if line >= 0 and"),
+    Mistake("sum_rows: one line too many", "sum_rows float32", "channel_sum",
+            "if line < half", "if line <= half"),
+    Mistake("max_pool2d: a row too many", POOL, "max_pool2d", "iy < height", "iy <= height"),
+    Mistake("max_pool2d_gradient: a window too many", "max_pool2d_gradient float32 int8", "max_pool2d",
+            "v < columns", "v <= columns"),
+    Mistake("softmax: a class too many", "softmax float32", "softmax",
+            "range(1, length)", "range(1, length + 1)"),
+    Mistake("softmax: a line too many", "softmax float32", "softmax", "if i < lines", "if i <= lines"),
+    Mistake("cross_entropy: another class is ignored", "cross_entropy of logits float32", "cross_entropy",
+            "if t == ignore_index:", "if t == ignore_index + 1:"),
+    Mistake("interpolate: the row below", "interpolate_nearest float32", "interpolate",
+            "iy = read_rows[u32(line - image * rows)]", "iy = read_rows[u32(line - image * rows)] + 1"),
+    Mistake("rnn: a sequence too many", "rnn float32", "rnn",
+            "if first + s < batch", "if first + s <= batch", 2, 1),
+    Mistake("rnn: one buffer for both steps", "rnn float32", "rnn",
+            "((t + 1) & 1) * STATES", "(t & 1) * STATES"),
+    Mistake("rnn_gradient: the carries not set", "rnn_gradient float32", "rnn",
+            "carries[u32(j * SEQUENCES + s)] = zero", "pass"),
+]  # fmt: skip

@@ -1,0 +1,183 @@
+"""The CUDA kernels of minitorch_seg: their PTX from NVIDIA's compiler, executed and watched, against the
+reference kernels.
+
+What a run looks for beside wrong numbers: accesses outside of arrays, memory that nobody wrote, races,
+barriers that not all threads reach. One capability is enough to execute: the small kernels of samples.py are
+run for two.
+
+All dtypes and every example of the operators take some minutes and run where PTX_EVERY=1 is set.
+"""
+
+import os
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from tests.ptx.faults import KernelFault
+from tests.ptx.nvvm import edited, missing
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+if missing():
+    OPERATORS = FUNCTIONS = {}
+    examples = list
+else:
+    pytest.importorskip("minitorch_seg.kernels.cuda", reason="without kernels/cuda")
+    import minitorch_seg as ms
+    from minitorch_seg.examples import examples
+    from minitorch_seg.kernels import dispatch
+    from minitorch_seg.kernels.cuda import driver
+    from minitorch_seg.kernels.cuda.catalogue import variants
+    from tests.ptx import cases, planted
+    from tests.ptx.backend import Interpreter
+
+    OPERATORS, FUNCTIONS = cases.operators(), cases.functions()
+
+EVERY = os.environ.get("PTX_EVERY") == "1"
+every = pytest.mark.skipif(not EVERY, reason="takes some minutes: run with PTX_EVERY=1")
+DTYPES = ["float32", pytest.param("float64", marks=every)]
+RUNS: Counter = Counter()  # kernel -> launches, of this whole file
+EXECUTED = {"cases": 0, "instructions": 0, "opcodes": set()}
+
+
+@pytest.fixture
+def interpreter():
+    backend = Interpreter()
+    with driver.using(backend):
+        yield backend
+    RUNS.update(backend.runs)
+    EXECUTED["cases"] += 1
+    EXECUTED["instructions"] += backend.executed
+    EXECUTED["opcodes"] |= backend.opcodes
+
+
+@pytest.mark.parametrize("title", OPERATORS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_operators_are_those_of_the_reference(interpreter, title, dtype):
+    cases.agree(*cases.operators(dtype)[title])
+    assert interpreter.runs
+
+
+@pytest.mark.parametrize("title", FUNCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_functions_are_numpys(interpreter, title, dtype):
+    call = cases.functions(dtype)[title]
+    with np.errstate(all="ignore"):
+        expected = np.asarray(call(lambda x: x))
+    found = call(cases.on_device).to_host()
+    assert found.dtype == expected.dtype and found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol={"float32": 2e-6, "float64": 1e-14}[dtype], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["conv2d", "linear and cross-entropy"])
+def test_training_steps_are_those_of_the_cpu(interpreter, name):
+    """From tensors to updated parameters: the same operators' text, on the CPU and on the device."""
+    F, rng = ms.functional, np.random.default_rng(0)
+
+    def normal(*shape):
+        return rng.standard_normal(shape).astype(np.float32)
+
+    optimiser = ms.optim.SGD if name == "conv2d" else ms.optim.Adam
+    if name == "conv2d":
+        x, parameters = normal(2, 3, 8, 8), [normal(4, 3, 3, 3), normal(4), normal(4), normal(4)]
+        target = rng.integers(0, 4, (2, 4, 4))
+
+        def loss(x, target, weight, bias, scale, shift):
+            y = F.conv2d(x, weight, bias, padding=1)
+            y = F.relu(F.batch_norm(y, None, None, scale, shift, training=True))
+            return F.cross_entropy(F.max_pool2d(y, 2), target)
+    else:
+        x, parameters, target = normal(7, 5), [normal(3, 5), normal(3)], rng.integers(0, 3, 7)
+
+        def loss(x, target, weight, bias):
+            return F.cross_entropy(F.linear(x, weight, bias), target)
+
+    def step(device):
+        tensors = [ms.nn.Parameter(ms.tensor(p, device=device)) for p in parameters]
+        optimizer = optimiser(tensors, lr=0.1)
+        values = []
+        for _ in range(2):
+            optimizer.zero_grad()
+            value = loss(ms.tensor(x, device=device), ms.tensor(target, device=device), *tensors)
+            value.backward()
+            optimizer.step()
+            values.append(value.detach().to("cpu").numpy())
+        return [*values, *(t.detach().to("cpu").numpy() for t in tensors)]
+
+    with dispatch.use("reference"):
+        on_cpu = step("cpu")
+    for expected, found in zip(on_cpu, step("cuda"), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
+    assert len(interpreter.runs) > 5
+
+
+def caught(mistake) -> str:
+    """As what a mistake is caught: a fault's message, "wrong numbers", or "" where it is not."""
+    made = []
+
+    def change(kernel):
+        if kernel.name != mistake.kernel:
+            return kernel.function
+        if not made:
+            made.append(edited(kernel.function, mistake.old, mistake.new, mistake.count, mistake.which))
+        return made[0]
+
+    try:
+        with driver.using(Interpreter(change=change)):
+            cases.agree(*OPERATORS[mistake.case])
+    except KernelFault as fault:
+        return str(fault)
+    except AssertionError:
+        return "wrong numbers"
+    assert made, f"{mistake.title}: the kernel is not run"
+    return ""
+
+
+def test_planted_mistakes_are_caught():
+    results = {mistake.title: caught(mistake) for mistake in [*planted.barriers(), *planted.MISTAKES]}
+    missed = [title for title, how in results.items() if not how]
+    faults = [how for how in results.values() if how and how != "wrong numbers"]
+    for how in faults:
+        assert re.search(r"kernel .*thread \(\d+, .*line \d+ `", how), how
+    caught_all = len(results) - len(missed)
+    print(f"\nplanted mistakes: {caught_all} of {len(results)} caught in the CUDA kernels' PTX", end="")
+    print(f", {len(faults)} of them with the instruction and the thread")
+    assert not missed, f"not noticed: {missed}"
+
+
+@every
+@pytest.mark.parametrize("number", range(len(examples())), ids=[e.operator for e in examples()])
+def test_every_operators_values_and_gradients(interpreter, number):
+    """The examples of the operators in float64, on the CPU and by executed PTX."""
+
+    def results(device):
+        example = examples(device)[number]
+        arguments = [ms.tensor(a, requires_grad=True, device=device) for a in example.arrays]
+        outputs = example.call(*arguments)
+        outputs = [y for y in (outputs if isinstance(outputs, tuple) else (outputs,)) if y.dtype.kind == "f"]
+        rng = np.random.default_rng(number)
+        cotangents = [ms.tensor(rng.standard_normal(y.shape), device=device) for y in outputs]
+        found = [*outputs, *ms.grad(outputs, arguments, cotangents, allow_unused=True)]
+        return [None if y is None else y.detach().to("cpu").numpy() for y in found]
+
+    with dispatch.use("reference"):
+        expected = results("cpu")
+    for on_cpu, on_device in zip(expected, results("cuda"), strict=True):
+        assert (on_cpu is None) == (on_device is None)
+        if on_cpu is not None:
+            np.testing.assert_allclose(on_device, on_cpu, rtol=1e-9, atol=1e-9)
+
+
+def test_what_was_executed():
+    """The figures of this file's tests; with PTX_EVERY=1 no kernel of the catalogue may be left out."""
+    names = {kernel.name for kernel in variants()}
+    assert RUNS.keys() <= names
+    cases, instructions = EXECUTED["cases"], EXECUTED["instructions"]
+    launches, kinds = sum(RUNS.values()), len(EXECUTED["opcodes"])
+    print(
+        f"\nexecuted PTX: {len(RUNS)} of {len(names)} kernels in {cases} cases, {launches} launches", end=", "
+    )
+    print(f"{instructions} instructions of {kinds} kinds, without a fault")
+    if EVERY:
+        print("not executed:", sorted(names - RUNS.keys()))
