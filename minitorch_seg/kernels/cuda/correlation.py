@@ -18,8 +18,9 @@ same bits.
 
 Between 64 and 64 channels, 3×3: 144 operations for a byte of DRAM.  An H100 is limited by arithmetic from
 67/3.35 = 20 on, an RTX 4060 laptop from about 13/0.256 = 50 on: both compute; with 16 channels (36) the
-laptop waits for memory.  The tile's share of that limit (tile.py): per step and thread 512 FFMA, 80 LDS, 12
-LDG, 12 STS, about 60 others: 75 % of the issue slots are FFMA, which is the most that this kernel can reach.
+laptop waits for memory.  The tile's share of that limit (tile.py): per step and thread 512 FFMA in a loop of
+about 610 instructions, 12 LDG, 12 STS, about 150 others: two thirds of the issue slots are FFMA, the most to
+be reached.
 """
 
 from __future__ import annotations
@@ -200,22 +201,19 @@ def tiled(tile: Tile, dtype: str) -> Kernel:
             for j in range(across):
                 c[i, j] = zero
         total = taps * channels
-        my_k = thread % depth  # the k of all numbers of A that this thread fetches
-        my_row = thread // depth
-        channel, tap_x, tap_y = my_k, 0, 0
-        while channel >= channels:
-            channel -= channels
-            tap_x += 1
-            if tap_x == taps_across:
-                tap_x = 0
-                tap_y += 1
+        my_k = i32(thread % depth)  # the k of all numbers of A that this thread fetches
+        my_row = i32(thread // depth)
+        tap = i32(u32(my_k) // u32(channels))
+        channel = i32(my_k - tap * channels)
         moved = True
         from_a = thread // threads_across * few_rows
         from_b = thread % threads_across * few_columns
-        steps = (total + (depth - 1)) // depth
-        for step in range(steps + 1):
+        steps = i32((total + (depth - 1)) // depth)
+        for step in range(i32(steps + 1)):
             if step < steps:
                 if moved:  # to another tap: where it lies in x for each row; −1 outside
+                    tap_y = i32(u32(tap) // u32(taps_across))
+                    tap_x = i32(tap - tap_y * taps_across)
                     for i in range(fetch_a):
                         r = my_row + i * (threads // depth)
                         iy = table[r] + tap_y * move_y
@@ -240,15 +238,12 @@ def tiled(tile: Tile, dtype: str) -> Kernel:
                     if row < total and out < outs:
                         value = w[u32(row * all_outs + group * outs + out)]
                     next_b[i] = value
-                channel += depth
+                channel = i32(channel + depth)
                 moved = False
                 while channel >= channels:
-                    channel -= channels
-                    tap_x += 1
+                    channel = i32(channel - channels)
+                    tap = i32(tap + 1)
                     moved = True
-                    if tap_x == taps_across:
-                        tap_x = 0
-                        tap_y += 1
             if step > 0:
                 half = (step - 1) & 1
                 multiply(a, b, u32(half * a_size + from_a), u32(half * b_size + from_b), c)

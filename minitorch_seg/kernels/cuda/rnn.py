@@ -190,7 +190,7 @@ def recurrence_gradient(dtype: str) -> Kernel:
                     dh0[u32((first + s) * hidden + j)] = carries[u32(j * SEQUENCES + s)]
 
     signature = (f"{dtype}[::1]",) * 5 + ("int32",) * 4
-    return Kernel(f"rnn_gradient {dtype}", kernel, signature, BLOCK, 4, (16,))
+    return Kernel(f"rnn_gradient {dtype}", kernel, signature, BLOCK, 2, (16,))
 
 
 @cache

@@ -4,15 +4,18 @@
 
 A and B lie in shared memory, A turned over so that both are read along rows.  A thread holds down × across
 numbers of C in registers.  For each k it reads `down` numbers of A and `across` of B from shared memory and
-makes down·across multiply-adds: 64 for 16 numbers, or 64 for 4 to 10 instructions, since neighbours are read
-up to four at a time.  The numbers of a thread come in groups of four, and the groups of neighbouring threads
-lie side by side: so a warp's reads of B meet each bank of shared memory once.
+makes down·across multiply-adds: 64 for 16 numbers, which are 4 instructions, since four neighbours are read
+at a time.  The numbers of a thread come in groups of four, and the groups of neighbouring threads lie side by
+side: so a warp's reads of B meet each bank of shared memory once.
 
-    FFMA : LDS          64 : 10   (8 × 8),   32 : 6   (8 × 4),   16 : 4   (8 × 2)         instructions
+    FFMA : LDS instructions     16 : 1  (8 × 8),   10 : 1  (8 × 4),   5 : 1  (8 × 2),   4 : 1  (4 × 2)
+
+Two k's are written out in the loop, so that its counter and branch weigh less: of all instructions of the 8 ×
+8 loop 84 % are multiply-adds.
 
 A step is fetched into registers while the step before is multiplied (the fetch takes about 500 cycles, the
-multiplication of 8 steps of k 8·64·4/4 = 512 cycles for four warps that share a scheduler), and written to
-the other one of two buffers; so one barrier a step is enough:
+multiplication 2·8·64 = 1024 for the two warps that share a scheduler, two blocks of four), and written to the
+other one of two buffers; so one barrier a step is enough:
 
     fetch step s from global memory into registers
     multiply step s − 1 from buffer (s − 1) mod 2
@@ -69,7 +72,7 @@ TILES = {
         Tile(64, 8, 4, 2, 8),
         Tile(128, 16, 8, 2, 4),
         Tile(128, 32, 8, 4, 4),
-        Tile(128, 64, 8, 8, 3),
+        Tile(128, 64, 8, 8, 2),
     ),
     "float64": (
         Tile(64, 8, 4, 2, 5),
@@ -96,17 +99,22 @@ def multiplier(tile: Tile, dtype: str) -> Callable:
     few_rows, few_columns = min(down, 4), min(across, 4)
     row_groups, column_groups = tile.rows // down * few_rows, tile.columns // across * few_columns
 
+    pairs = types.int32(depth // 2)
+
     @cuda.jit(device=True, inline="always")
     def multiply(a, b, from_a, from_b, c):
         left = cuda.local.array(down, number)
         right = cuda.local.array(across, number)
-        for k in range(depth):
-            for i in range(down):
-                left[i] = a[from_a + u32(k * pitch_a + (i // few_rows) * row_groups + i % few_rows)]
-            for j in range(across):
-                right[j] = b[from_b + u32(k * pitch_b + (j // few_columns) * column_groups + j % few_columns)]
-            for i in range(down):
+        for pair in range(pairs):
+            for odd in range(2):
+                at_a = from_a + u32((2 * pair + odd) * pitch_a)
+                at_b = from_b + u32((2 * pair + odd) * pitch_b)
+                for i in range(down):
+                    left[i] = a[at_a + u32((i // few_rows) * row_groups + i % few_rows)]
                 for j in range(across):
-                    c[i, j] += left[i] * right[j]
+                    right[j] = b[at_b + u32((j // few_columns) * column_groups + j % few_columns)]
+                for i in range(down):
+                    for j in range(across):
+                        c[i, j] += left[i] * right[j]
 
     return multiply
