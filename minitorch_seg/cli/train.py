@@ -25,6 +25,7 @@ from minitorch_seg.errors import UserError
 @click.option("--depth", type=int, help="Levels below the first.  [default: the model's own]")
 @click.option("--size", type=int, help="Side of the patches of patch_cnn.  [default: 32]")
 @click.option("--loss", default="cross_entropy+dice_loss", help="One loss, or several added up.")
+@click.option("--clip-norm", type=float, help="Shorten longer gradients; 1 suits recurrent models.")
 @click.option(
     "--crop", type=int, help="Side of the training crops.  [default: whole images, or 128 if large]"
 )

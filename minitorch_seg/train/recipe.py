@@ -6,6 +6,8 @@
     optimiser AdamW, learning rate 0.01 (without batch norm 0.001) falling to zero along half a cosine
     weights   those with the best mean IoU on the validation images
 
+Models that learn without labels (unlabelled.py) have a loss of their own, and their weights are chosen by it.
+
 One seed decides the initial weights, the order of the images and the augmentation.
 """
 
@@ -26,16 +28,17 @@ import numpy as np
 
 import minitorch_seg as ms
 from minitorch_seg import data, models, optim
-from minitorch_seg.autograd import Tensor, manual_seed
+from minitorch_seg.autograd import Tensor, manual_seed, no_grad
 from minitorch_seg.data import transforms
 from minitorch_seg.data.images import read_header
 from minitorch_seg.errors import UserError, nearest_name
 from minitorch_seg.metrics import ConfusionMatrix
-from minitorch_seg.train.inference import predict_samples
+from minitorch_seg.train.inference import as_input, predict_samples
 from minitorch_seg.train.losses import build_loss
 from minitorch_seg.train.patchwise import as_maps, patch_loader
 from minitorch_seg.train.run import HIGHEST, build_model
 from minitorch_seg.train.trainer import Trainer
+from minitorch_seg.train.unlabelled import ImagesAsTargets, matched, name_segments
 
 __all__ = ["Options", "Plan", "load_splits", "make_plan"]
 
@@ -66,6 +69,7 @@ class Options:
     depth: int | None = None
     size: int | None = None
     loss: str = "cross_entropy+dice_loss"
+    clip_norm: float | None = None
     crop: int | None = None
     augment: bool = True
     convert: str | None = None
@@ -90,6 +94,16 @@ class Plan:
     options: Options
     splits: Any
     config: dict[str, Any]
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether the model learns from images alone."""
+        return self.options.model in models.UNLABELLED
+
+    @property
+    def keep_best(self) -> str:
+        """The column of the history that decides which weights are kept."""
+        return "val_loss" if self.unlabelled else "val_miou"
 
     @property
     def patchwise(self) -> bool:
@@ -122,9 +136,10 @@ class Plan:
                 ignore_index=self.splits.ignore_index,
                 seed=o.seed,
             )
-        return data.DataLoader(
+        loader = data.DataLoader(
             self.splits.train, batch_size=o.batch_size, shuffle=True, transform=transform, seed=o.seed
         )
+        return ImagesAsTargets(loader) if self.unlabelled else loader
 
     def trainer(self, steps: int) -> Trainer:
         """Model, loss, optimiser and schedule for `steps` steps, from the seed."""
@@ -132,9 +147,14 @@ class Plan:
         model = build_model(self.config)
         optimizer = optim.AdamW(model.parameters(), lr=self.learning_rate)
         schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
-        ignore_index = self.splits.ignore_index
         return Trainer(
-            model, self.loss, optimizer, ["miou"], scheduler=schedule, ignore_index=ignore_index
+            model,
+            model.objective if self.unlabelled else self.loss,
+            optimizer,
+            [] if self.unlabelled else ["miou"],
+            scheduler=schedule,
+            ignore_index=self.splits.ignore_index,
+            clip_norm=self.options.clip_norm,
         )
 
     def validation(self, trainer: Trainer) -> Callable[[], dict[str, float]]:
@@ -147,14 +167,23 @@ class Plan:
             for batch, logits in predict_samples(trainer.model, splits.val):
                 masks = np.stack([sample.mask for sample in batch])
                 matrix.update(logits.argmax(axis=1), masks)
-                loss += trainer.loss(Tensor(logits), Tensor(masks)).item() * len(batch)
+                images = [sample.image for sample in batch]
+                target = as_input(images) if self.unlabelled else Tensor(masks)
+                with no_grad():
+                    loss += trainer.loss(Tensor(logits), target).item() * len(batch)
+            scored = matched(matrix) if self.unlabelled else matrix
             return {
                 "loss": loss / len(splits.val),
-                "miou": matrix.mean_iou(),
-                "pixel_accuracy": matrix.pixel_accuracy(),
+                "miou": scored.mean_iou(),
+                "pixel_accuracy": scored.pixel_accuracy(),
             }
 
         return measure
+
+    def finish(self, model: Any) -> None:
+        """What is left to do when the weights are final: segments without names get those of classes."""
+        if self.unlabelled:
+            name_segments(model, self.splits.train, len(self.splits.classes), self.splits.ignore_index)
 
     def default_steps(self) -> int:
         """The number of steps when the user names none."""
@@ -243,6 +272,10 @@ def check_options(options: Options) -> None:
         raise UserError("--crop: patch_cnn is trained on patches; choose their side with --size")
     if options.lr is not None and not 0 < options.lr < math.inf:
         raise UserError(f"--lr must be above 0, not {options.lr}")
+    if options.clip_norm is not None and not 0 < options.clip_norm < math.inf:
+        raise UserError(f"--clip-norm must be above 0, not {options.clip_norm}")
+    if options.model in models.UNLABELLED and options.loss != Options.loss:
+        raise UserError(f"--loss {options.loss}: {options.model} learns without labels, by a loss of its own")
     if not 0 <= options.seed < 2**63:
         raise UserError(f"--seed must be a whole number from 0 to 2^63 - 1, not {options.seed}")
     for name in options.loss.split("+"):

@@ -143,16 +143,17 @@ def _train(
                 steps=config["steps"],
                 validation_data=plan.validation(trainer),
                 validation_every=config["validation_every"],
-                keep_best="val_miou",
+                keep_best=plan.keep_best,
                 callbacks=[_Beginning(run, config), _Checkpoints(run)],
                 progress=progress,
                 resume_from=state,
             )
+            plan.finish(trainer.model)
             run.save_weights(trainer.model.state_dict())
             run.save_history(history)
             metrics = _finish(plan, trainer, run, started)
     except (KeyboardInterrupt, UserError) as error:
-        raise _stopped(trainer, run, error) from error
+        raise _stopped(plan, trainer, run, error) from error
     run.drop_checkpoint()
     return Result(run, config, metrics, time.monotonic() - started)
 
@@ -198,7 +199,8 @@ def _finish(plan: Plan, trainer: Trainer, run: RunFolder, started: float) -> dic
 
     metrics = evaluate_model(trainer.model, splits, splits.test, keep) | {"split": "test"}
     if trainer.best is not None:
-        metrics |= {"best_epoch": trainer.best["epoch"], "best_validation_miou": trainer.best["value"]}
+        measured = plan.keep_best.removeprefix("val_")
+        metrics |= {"best_epoch": trainer.best["epoch"], f"best_validation_{measured}": trainer.best["value"]}
     # Before the pictures: should one of them fail, the scores are there, and the run counts as finished.
     run.save_metrics(metrics | {"seconds": round(time.monotonic() - started, 2)})
     plot.save(plot.curves(trainer.history, f"{name}, {plan.options.model}"), run.path / "curves.png")
@@ -215,7 +217,7 @@ def _finish(plan: Plan, trainer: Trainer, run: RunFolder, started: float) -> dic
     return metrics
 
 
-def _stopped(trainer: Trainer, run: RunFolder, error: BaseException) -> BaseException:
+def _stopped(plan: Plan, trainer: Trainer, run: RunFolder, error: BaseException) -> BaseException:
     """Save the best weights so far; the same kind of error, whose sentence says where they are."""
     diverged = isinstance(error, UserError)
     if trainer.step == 0:
@@ -229,7 +231,8 @@ def _stopped(trainer: Trainer, run: RunFolder, error: BaseException) -> BaseExce
         run.save_history(trainer.history)
     kept = "the weights of that step, which no validation has measured yet, are in"
     if trainer.best is not None:
-        kept = f"the best weights so far (validation mIoU {trainer.best['value']:.3f}) are in"
+        measured = "loss" if plan.unlabelled else "mIoU"
+        kept = f"the best weights so far (validation {measured} {trainer.best['value']:.3f}) are in"
     sentence = f"{kept} {run.path / 'model.safetensors'}"
     if diverged:
         return UserError(f"{error}; {sentence}")

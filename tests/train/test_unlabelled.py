@@ -1,0 +1,49 @@
+"""Training without labels: images for targets, segments that get the names of classes."""
+
+import numpy as np
+import pytest
+
+from minitorch_seg.metrics import ConfusionMatrix
+from minitorch_seg.models import UNLABELLED, build
+from minitorch_seg.train.evaluate import evaluate
+from minitorch_seg.train.recipe import Options, make_plan
+from minitorch_seg.train.unlabelled import ImagesAsTargets, matched, name_segments
+
+
+def plan():
+    return make_plan(Options(model="wnet", base_channels=2, depth=1))
+
+
+def test_targets_are_the_images():
+    made = plan()
+    loader = made.loader()
+    assert isinstance(loader, ImagesAsTargets) and len(loader) == made.batches_an_epoch()
+    loader.set_epoch(3)
+    images, targets = next(iter(loader))
+    assert images is targets and loader.loader.epoch == 4
+
+
+def test_matched_counts_are_those_of_the_renamed_segments():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 400)
+    segments = np.array([1, 2, 0])[truth]
+    segments[:50] = rng.integers(0, 3, 50)
+    matrix, direct = ConfusionMatrix(3), ConfusionMatrix(3)
+    matrix.update(segments, truth)
+    direct.update(np.array([2, 0, 1])[segments], truth)
+    np.testing.assert_array_equal(matched(matrix).counts, direct.counts)
+
+
+def test_named_segments_agree_with_the_data_as_well_as_they_can():
+    splits = plan().splits
+    model = build("wnet", 1, 2, base_channels=2, depth=1).eval()
+    model.name_segments(np.array([1, 0]))
+    before = evaluate(model, splits.val, 2)
+    name_segments(model, splits.val, 2, None)
+    np.testing.assert_array_equal(evaluate(model, splits.val, 2).counts, matched(before).counts)
+
+
+@pytest.mark.parametrize("name", sorted(UNLABELLED))
+def test_what_such_a_model_must_have(name):
+    model = build(name, 1, 2, base_channels=2, depth=1)
+    assert callable(model.objective) and callable(model.name_segments)
