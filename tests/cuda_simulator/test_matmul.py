@@ -5,6 +5,7 @@ import pytest
 
 from minitorch_seg.errors import DTypeError
 from minitorch_seg.kernels.cuda import matmul as kernel
+from minitorch_seg.kernels.cuda import tile
 from minitorch_seg.kernels.cuda.array import to_device
 from tests.cuda_simulator.agreement import agree, close, normal
 
@@ -24,6 +25,12 @@ SHAPES = [
     ((2, 0), (0, 3)),
     ((0, 2), (2, 3)),
 ]
+
+
+@pytest.fixture(autouse=True)
+def tiles_by_their_width(monkeypatch):
+    """Small results too take the tile that their channels ask for, or the wide ones would never run here."""
+    monkeypatch.setattr(tile, "PROCESSORS", 0)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -52,6 +59,21 @@ def test_transposed_operands_are_not_copied(turn_a, turn_b):
 def test_a_long_sum_is_cut_into_parts():
     rng = np.random.default_rng(3)
     agree("matmul", "matmul", normal(rng, 2, 259), normal(rng, 259, 3))
+
+
+@pytest.mark.parametrize("processors", [0, 1, 132])
+def test_every_tile_sums_in_the_same_order(processors, monkeypatch):
+    rng = np.random.default_rng(4)
+    a, b = to_device(normal(rng, 3, 21)), to_device(normal(rng, 21, 18))
+    first = kernel.matmul(a, b).to_host()
+    monkeypatch.setattr(tile, "PROCESSORS", processors)
+    assert kernel.matmul(a, b).to_host().tobytes() == first.tobytes()
+
+
+def test_few_blocks_take_a_narrower_tile(monkeypatch):
+    monkeypatch.setattr(tile, "PROCESSORS", 132)
+    assert tile.chosen("float32", 1152, 128).columns < 64 and tile.chosen("float32", 10**5, 128).columns == 64
+    assert tile.chosen("float32", 64, 8) == tile.TILES["float32"][0]
 
 
 def test_nan_and_infinity():

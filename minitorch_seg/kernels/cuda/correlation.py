@@ -91,7 +91,7 @@ def correlate(
     if groups > 1 and outs <= FEW:
         run(plain(dtype), count * all_outs, *arrays, *sizes)
         return
-    tile = chosen(dtype, outs)
+    tile = chosen(dtype, count, outs, groups)
     blocks = -(-count // tile.rows) * -(-outs // tile.columns) * groups
     launch(tiled(tile, dtype), blocks, *arrays, *sizes)
 

@@ -60,7 +60,7 @@ def matmul(a: CudaArray, b: CudaArray) -> CudaArray:
     if y.size == 0:
         return y
     left, right = operand(a, batch), operand(b, batch)
-    tile = chosen(dtype, n)
+    tile = chosen(dtype, m, n, prod(batch) * max(k // SHORTEST, 1))
     tiles = -(-m // tile.rows) * -(-n // tile.columns) * prod(batch)
     parts = max(min(-(-BLOCKS // tiles), k // SHORTEST), 1) if tiles < BLOCKS else 1
     length = -(-k // (parts * tile.depth)) * tile.depth

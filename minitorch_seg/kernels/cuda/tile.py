@@ -41,7 +41,8 @@ u32 = types.uint32
 @dataclass(frozen=True)
 class Tile:
     """rows × columns of the result for a block, down × across of them for a thread; depth: k's of a step;
-    blocks: how many are to run on a multiprocessor at the same time.
+    blocks: how many are to run on a multiprocessor at the same time; share: per cent of the arithmetic limit
+    that it reaches at best (of a narrow tile the L2 cache is the limit).
     """
 
     rows: int
@@ -49,6 +50,7 @@ class Tile:
     down: int
     across: int
     blocks: int
+    share: int = 50
     depth: int = 8
 
     @property
@@ -69,24 +71,47 @@ class Tile:
 #: For at most `columns` columns the first that fits; the last one for all others.
 TILES = {
     "float32": (
-        Tile(64, 8, 4, 2, 8),
-        Tile(128, 16, 8, 2, 4),
-        Tile(128, 32, 8, 4, 4),
-        Tile(128, 64, 8, 8, 2),
+        Tile(64, 8, 4, 2, 8, 29),
+        Tile(128, 16, 8, 2, 4, 58),
+        Tile(128, 32, 8, 4, 4, 73),
+        Tile(128, 64, 8, 8, 2, 84),
     ),
     "float64": (
-        Tile(64, 8, 4, 2, 5),
-        Tile(128, 16, 4, 4, 3),
-        Tile(64, 32, 4, 4, 3),
-        Tile(64, 64, 4, 4, 1),
+        Tile(64, 8, 4, 2, 5, 30),
+        Tile(128, 16, 4, 4, 3, 45),
+        Tile(64, 32, 4, 4, 3, 55),
+        Tile(64, 64, 4, 4, 1, 60),
     ),
 }
 
 
-def chosen(dtype: str, columns: int) -> Tile:
-    """The narrowest tile that holds `columns`, or the widest."""
+#: Multiprocessors of an H100: with fewer blocks some stand idle (an RTX 4060 laptop has 24).
+PROCESSORS = 132
+
+
+def chosen(dtype: str, rows: int, columns: int, products: int = 1) -> Tile:
+    """The tile for `products` results of rows × columns: the narrowest that holds `columns`, or the widest;
+    where that makes too few blocks, the one whose blocks are done first.
+
+    Every number of the result is summed in the same order by each of them.
+
+    >>> str(chosen("float32", 100_000, 64)), str(chosen("float32", 1152, 128))
+    ('128x64', '128x16')
+    """
     tiles = TILES[dtype]
-    return next((tile for tile in tiles if columns <= tile.columns), tiles[-1])
+    width = next((i for i, tile in enumerate(tiles) if columns <= tile.columns), len(tiles) - 1)
+
+    def blocks(tile: Tile) -> int:
+        return -(-rows // tile.rows) * -(-columns // tile.columns) * products
+
+    def time(
+        tile: Tile,
+    ) -> float:  # a block's multiply-adds for each k, as often as one multiprocessor has it
+        return -(-blocks(tile) // PROCESSORS) * tile.rows * tile.columns / tile.share
+
+    if blocks(tiles[width]) >= PROCESSORS:
+        return tiles[width]
+    return min(reversed(tiles[: width + 1]), key=time)
 
 
 @cache
