@@ -164,11 +164,14 @@ class PatchCNN(nn.Module):
                 part = maps[:, i::4, j::4]
                 phases[:, i, j, : part.shape[1], : part.shape[2]] = part
         bias, head = self.dense.bias.data, np.ascontiguousarray(self.head.weight.data.T)
-        logits = np.empty((n * 16, -(-height // 4), -(-width // 4), head.shape[1]), maps.dtype)
+        logits = np.zeros((n * 16, -(-height // 4), -(-width // 4), head.shape[1]), maps.dtype)
         kernel = self._fourier(max(rows, columns))
-        for image, top, left, sums in kernel.correlate(phases.reshape(n * 16, rows, columns, -1)):
-            hidden = np.maximum(sums + bias, 0)
-            logits[image, top : top + len(sums), left : left + sums.shape[1]] = hidden @ head
+        for places, results, sums in kernel.correlate(phases.reshape(n * 16, rows, columns, -1)):
+            sums += bias[results]
+            scores = np.maximum(sums, 0, out=sums) @ head[results]
+            for number, (image, top, left) in enumerate(places):
+                part = logits[image, top : top + scores.shape[0], left : left + scores.shape[1]]
+                part += scores[: part.shape[0], : part.shape[1], number]
         logits = logits.reshape(n, 4, 4, *logits.shape[1:]).transpose(0, 5, 3, 1, 4, 2)
         merged = logits.reshape(n, head.shape[1], 4 * logits.shape[2], 4 * logits.shape[4])
         return Tensor(merged[:, :, :height, :width] + self.head.bias.data[:, np.newaxis, np.newaxis])
