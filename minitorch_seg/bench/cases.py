@@ -199,6 +199,10 @@ def other_operators(shrink: int = 1) -> list[Case]:
             )
         ),
         one("cat", "two", maps(16, 96), lambda lib, x, z: lib.cat([x, z], 1), inputs={"z": maps(16, 96)}),
+        one(
+            "cat", "three", maps(16, 96), lambda lib, *parts: lib.cat(parts, 1),
+            inputs={"z": maps(16, 96), "w": maps(16, 96)},
+        ),
         one("cat", "two", maps(64, 24), lambda lib, x, z: lib.cat([x, z], 1), inputs={"z": maps(64, 24)}),
     ]  # fmt: skip
 

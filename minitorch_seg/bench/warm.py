@@ -36,6 +36,7 @@ def compile_all(dtype: str) -> None:
     large = ms.zeros(1, 4, 128, 128, dtype=dtype).data  # smaller maps are left to NumPy
     dispatch.get("add").add(as_map(large), as_map(large))
     dispatch.get("copy").copy(as_map(large))
+    dispatch.get("cat").cat([as_map(large)] * 3, 1)
     for activation in (F.leaky_relu, F.elu, F.sigmoid, F.tanh, F.softplus, F.silu, F.gelu):
         activation(ms.Tensor(large, True)).sum().backward()
     x = ms.zeros(1, 3, 16, 16, dtype=dtype)

@@ -17,7 +17,7 @@ def parts(shape, channels, dtype="float32"):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
-@pytest.mark.parametrize("channels", [(16, 16), (3, 1), (5, 10), (2, 3, 4), (7,)])
+@pytest.mark.parametrize("channels", [(16, 16), (3, 1), (5, 10), (2, 3, 4), (7,), (1,) * 9])
 @pytest.mark.parametrize("dim", [1, 3])
 def test_the_fast_kernel_is_concatenation(layout, dtype, channels, dim):
     arrays = parts((2, 5, 7), channels if dim == 1 else (4,) * len(channels), dtype)
@@ -27,12 +27,13 @@ def test_the_fast_kernel_is_concatenation(layout, dtype, channels, dim):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_maps_become_a_map_and_nan_stays():
-    a, b = (lay_out(p, "channels-last") for p in parts((3, 61, 70), (16, 24)))
-    a[0, 0, 0, 0], b[2, 23, 60, 69] = np.nan, np.inf
-    found = fast.cat([a, b], 1)
+@pytest.mark.parametrize("more", [(), (5,)])
+def test_maps_become_a_map_and_nan_stays(more):
+    arrays = [lay_out(p, "channels-last") for p in parts((3, 61, 70), (16, *more, 24))]
+    arrays[0][0, 0, 0, 0], arrays[-1][2, 23, 60, 69] = np.nan, np.inf
+    found = fast.cat(arrays, 1)
     assert is_map(found)
-    np.testing.assert_array_equal(found, np.concatenate([a, b], axis=1))
+    np.testing.assert_array_equal(found, np.concatenate(arrays, axis=1))
 
 
 @pytest.mark.parametrize("shape", [(0, 4, 4), (2, 0, 4)])
@@ -42,13 +43,14 @@ def test_empty_maps(shape):
     assert fast.cat([a, b[:, :0]], 1).shape == a.shape
 
 
-def test_one_two_and_seven_threads_give_the_same_bits():
-    a, b = (lay_out(p, "channels-last") for p in parts((3, 61, 70), (16, 24)))
+@pytest.mark.parametrize("channels", [(16, 24), (16, 24, 5)])
+def test_one_two_and_seven_threads_give_the_same_bits(channels):
+    arrays = [lay_out(p, "channels-last") for p in parts((3, 61, 70), channels)]
     before, results = parallel.get_num_threads(), []
     try:
         for threads in (1, 2, 7):
             parallel.set_num_threads(threads)
-            results.append(fast.cat([a, b], 1).tobytes())
+            results.append(fast.cat(arrays, 1).tobytes())
     finally:
         parallel.set_num_threads(before)
     assert results[0] == results[1] == results[2]
