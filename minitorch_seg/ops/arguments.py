@@ -20,14 +20,13 @@ LARGEST = 2**31 - 1  # of a window's numbers, as in PyTorch: products of two fit
 
 def pair(operator: str, name: str, value: Any, minimum: int | None = None) -> Pair:
     """An int or two ints as two ints (vertical, horizontal), each at least `minimum`."""
-    values = tuple(value) if isinstance(value, tuple | list) else (value, value)
     try:
-        first, second = (op.index(v) for v in values)
+        first, second = map(op.index, value if isinstance(value, tuple | list) else (value, value))
     except (TypeError, ValueError):
         raise TypeError(f"{operator}: {name} must be an int or two ints, found {value!r}") from None
     if minimum is not None and min(first, second) < minimum:
         raise ShapeError(f"{operator}: {name} must be at least {minimum}, found {value!r}")
-    if max(abs(first), abs(second)) > LARGEST:
+    if not (-LARGEST <= first <= LARGEST and -LARGEST <= second <= LARGEST):
         raise ShapeError(f"{operator}: {name} must be at most {LARGEST}, found {value!r}")
     return first, second
 

@@ -16,6 +16,8 @@ from minitorch_seg.autograd.dtypes import as_dtype, to_array
 from minitorch_seg.errors import DTypeError
 from minitorch_seg.kernels import devices, dispatch
 
+FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
+
 
 class Cast(Function):
     @staticmethod
@@ -135,11 +137,12 @@ def same_float_dtype(operator: str, **tensors: Tensor | None) -> None:
     """Refuse operands of different float types, as PyTorch does for layers."""
     for name, t in tensors.items():
         if t is not None and not isinstance(t, Tensor):
-            found_type = type(t).__name__
-            raise TypeError(f"{operator}: {name} is a {found_type}, expected a Tensor: use ms.tensor({name})")
+            raise TypeError(
+                f"{operator}: {name} is a {type(t).__name__}, expected a Tensor: use ms.tensor({name})"
+            )
     found = {name: t.dtype for name, t in tensors.items() if t is not None}
-    if any(d not in (np.float32, np.float64) for d in found.values()):
-        name = next(n for n, d in found.items() if d not in (np.float32, np.float64))
+    if not FLOATS.issuperset(found.values()):
+        name = next(n for n, d in found.items() if d not in FLOATS)
         raise DTypeError(f"{operator}: {name} is {found[name]}, expected float32 or float64: use .float()")
     if len(set(found.values())) > 1:
         listed = ", ".join(f"{name} {dtype}" for name, dtype in found.items())

@@ -33,7 +33,7 @@ from typing import Any
 
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError, channels_hint
-from minitorch_seg.kernels import dispatch
+from minitorch_seg.kernels import dispatch, layout
 from minitorch_seg.ops.arguments import Pair, as_batch, pair, window_output_size
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.pad import pad
@@ -44,6 +44,8 @@ class Conv2d(Function):
     @staticmethod
     def forward(ctx, x, weight, bias, stride, padding, dilation, groups):
         need_x, need_weight = ctx.needs_input_grad[:2]
+        if not (need_x or layout.is_map(x.data)):  # an image: one copy serves both passes
+            x = Tensor(layout.as_map(x.data))
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
         ctx.input_size, ctx.kernel_size = x.shape[2:], weight.shape[2:]
         ctx.options = stride, padding, dilation, groups
@@ -57,13 +59,11 @@ class Conv2d(Function):
 
         x, weight = ctx.saved_tensors
         need_x, need_weight, need_bias = ctx.needs_input_grad[:3]
-        grad_x = grad_weight = grad_bias = None
-        if need_x:
-            grad_x = ConvTranspose2d.apply(grad, weight, None, ctx.input_size, *ctx.options)
-        if need_weight:
-            grad_weight = Conv2dWeightGradient.apply(x, grad, ctx.kernel_size, *ctx.options)
-        if need_bias:
-            grad_bias = grad.sum((0, 2, 3))
+        grad_x = ConvTranspose2d.apply(grad, weight, None, ctx.input_size, *ctx.options) if need_x else None
+        grad_weight = (
+            Conv2dWeightGradient.apply(x, grad, ctx.kernel_size, *ctx.options) if need_weight else None
+        )
+        grad_bias = grad.sum((0, 2, 3)) if need_bias else None
         return grad_x, grad_weight, grad_bias, None, None, None, None
 
 

@@ -46,17 +46,20 @@ def typed(function: F) -> F:
     TypeError: repeat: times must be int | None, found float 2.5
     """
     accepted: dict[str, tuple[tuple[type, ...], bool]] = {}
+    right: set[tuple] = set()  # types that arguments had and may have: they are looked at once
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        if not accepted:  # at the first call, when everything that annotations name has been imported
-            accepted.update(_accepted(function))
-        for name, value in (*zip(accepted, args, strict=False), *kwargs.items()):
-            classes, boolean = accepted.get(name, ((object,), True))
-            if not isinstance(value, classes) or (isinstance(value, bool) and not boolean):
-                called = type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__
-                wanted, found = function.__annotations__[name], f"{type(value).__name__} {value!r:.60}"
-                raise TypeError(f"{called}: {name} must be {wanted}, found {found}")
+        if (given := (*map(type, args), *kwargs, *map(type, kwargs.values()))) not in right:
+            if not accepted:  # at the first call, when everything that annotations name has been imported
+                accepted.update(_accepted(function))
+            for name, value in (*zip(accepted, args, strict=False), *kwargs.items()):
+                classes, boolean = accepted.get(name, ((object,), True))
+                if not isinstance(value, classes) or (isinstance(value, bool) and not boolean):
+                    called = type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__
+                    wanted, found = function.__annotations__[name], f"{type(value).__name__} {value!r:.60}"
+                    raise TypeError(f"{called}: {name} must be {wanted}, found {found}")
+            right.add(given)
         return function(*args, **kwargs)
 
     return typing.cast(F, checked)

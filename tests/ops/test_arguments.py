@@ -15,6 +15,7 @@ from minitorch_seg.ops.arguments import (
     pair,
     window_output_size,
 )
+from minitorch_seg.ops.typed import typed
 from tests.helpers import refuses
 
 
@@ -119,3 +120,24 @@ def test_class_indices_may_be_an_array_or_a_list():
 def test_numbers_beyond_32_bits_are_refused_before_they_overflow(call):
     with pytest.raises(ShapeError, match="must be at most 2147483647"):
         call(ms.zeros(1, 1, 4, 4))
+
+
+def test_types_are_looked_at_in_each_combination():
+    """Those that were right before are not looked at again; another one is."""
+
+    @typed
+    def repeat(text: str, times: int | None = None, *, wide: bool = False) -> tuple:
+        return text, times, wide
+
+    for _ in range(2):
+        assert repeat("x", 2) == repeat("x", times=2) == ("x", 2, False)
+        assert repeat("x", 2, wide=True) == ("x", 2, True) and repeat("x", None) == ("x", None, False)
+        for wrong in (
+            lambda: repeat("x", 2.0),
+            lambda: repeat("x", True),
+            lambda: repeat(2, "x"),
+            lambda: repeat("x", times="x"),
+            lambda: repeat("x", wide=2),
+        ):
+            with pytest.raises(TypeError, match=r"^repeat: (text|times|wide) must be .*, found "):
+                wrong()

@@ -5,6 +5,7 @@ import pytest
 
 import minitorch_seg as ms
 from minitorch_seg.errors import DTypeError, ShapeError
+from minitorch_seg.kernels import layout
 from tests.helpers import (
     OURS,
     against_numpy,
@@ -206,3 +207,26 @@ def test_the_hints_of_a_wrong_number_of_channels():
         ms.functional.conv2d(ms.zeros(1, 8, 8, 3), ms.zeros(2, 3, 1, 1))
     with pytest.raises(ValueError, match=r"expects 5·1 = 5$"):
         ms.functional.conv2d(ms.zeros(1, 4, 3, 3), ms.zeros(2, 5, 1, 1))
+
+
+def test_an_image_is_brought_into_channels_last_once_for_both_passes():
+    """And what its owner does to it between them changes neither, or is refused."""
+    rng = np.random.default_rng(5)
+    image, w = rng.standard_normal((2, 3, 9, 8)), rng.standard_normal((4, 3, 3, 3))
+
+    def gradient(x, changed=False):
+        weight = ms.Tensor(w, True)
+        y = ms.functional.conv2d(x, weight, padding=1)
+        if changed:
+            x *= 0.0
+        y.sum().backward()
+        return weight.grad.data
+
+    before = layout.conversions().copies
+    expected = gradient(ms.Tensor(image))
+    assert layout.conversions().copies == before + 2  # the image, and what sum() hands back
+    np.testing.assert_array_equal(gradient(ms.Tensor(image.copy()), changed=True), expected)
+    in_order = ms.Tensor(layout.as_map(image))
+    np.testing.assert_array_equal(gradient(in_order), expected)
+    with pytest.raises(RuntimeError, match="in-place"):
+        gradient(in_order, changed=True)

@@ -24,7 +24,7 @@ def channel_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.full(x.shape[1], np.nan, x.dtype), np.full(x.shape[1], np.nan, x.dtype)
     means, squares = np.empty((2, chunks, x.shape[1]))
     parallel_for(_moments, chunks, flat, stretch, chunk, means, squares)
-    mean, variance = np.empty((2, x.shape[1]), x.dtype)
+    mean, variance = np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
     _combine(means, squares, chunk, flat.size, mean, variance)
     return mean, variance
 
