@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from minitorch_seg.cli.device import device_option
 from minitorch_seg.errors import UserError, nearest_name
 
 
@@ -18,8 +19,9 @@ from minitorch_seg.errors import UserError, nearest_name
     help="Masks that number objects: what to make of them.  [default: as the run did with its own data]",
 )
 @click.option("--split", default="test", help="train, val or test.", show_default=True)
+@device_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON only, in the form of metrics.json.")
-def command(run: str, data: str | None, convert: str | None, split: str, as_json: bool) -> None:
+def command(run: str, data: str | None, convert: str | None, split: str, device: str, as_json: bool) -> None:
     """Score RUN, a run folder or a packaged model, on images.
 
     Beside each score stands what needs no learning: the most frequent class everywhere, and at each place
@@ -33,6 +35,7 @@ def command(run: str, data: str | None, convert: str | None, split: str, as_json
     if split not in ("train", "val", "test"):
         raise UserError(f"--split {split}: no such split{nearest_name(split, ('train', 'val', 'test'))}")
     model, config = load_model(run)
+    model.to(device)
     options = config.get("options") or {}
     if data is None and "data" not in options:
         raise UserError(

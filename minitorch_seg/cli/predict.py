@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from minitorch_seg.cli.device import device_option
 from minitorch_seg.errors import UserError
 
 
@@ -13,6 +14,7 @@ from minitorch_seg.errors import UserError
 @click.option("--out", default="predictions", show_default=True, metavar="FOLDER", help="Where to write.")
 @click.option("--pixel-size", type=float, help="Side of a pixel, for areas in µm² or m².")
 @click.option("--pixel-unit", default=None, metavar="µm|m", help="Unit of --pixel-size.")
+@device_option
 @click.option("--force", is_flag=True, help="Overwrite earlier results in --out.")
 def command(
     model: str,
@@ -20,6 +22,7 @@ def command(
     out: str,
     pixel_size: float | None,
     pixel_unit: str | None,
+    device: str,
     force: bool,
 ) -> None:
     """Segment images with RUN, a run folder, or with a packaged MODEL such as nuclei.
@@ -33,6 +36,7 @@ def command(
     if pixel_size is not None and not pixel_size > 0:
         raise UserError(f"--pixel-size must be above 0, not {pixel_size:g}")
     network, config = load_model(model)
+    network.to(device)
     files = find_images(images)
     size = pixel_size if pixel_size is not None else config.get("pixel_size")
     unit = pixel_unit or config.get("pixel_unit")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from minitorch_seg.cli.device import device_option
 from minitorch_seg.errors import UserError
 
 
@@ -42,7 +43,7 @@ from minitorch_seg.errors import UserError
     "--convert", metavar="foreground|boundary", help="Masks that number objects: what to make of them."
 )
 @click.option("--seed", type=int, default=0, help="Decides all that is random.")
-@click.option("--device", default="cpu", help="Where to compute.")
+@device_option
 @click.option("--force", is_flag=True, help="Overwrite an earlier run in --out.")
 @click.option("--resume", is_flag=True, help="Go on with the stopped run in --out.")
 @click.pass_context
@@ -50,7 +51,6 @@ def command(
     ctx: click.Context,
     out: str | None,
     minutes: float | None,
-    device: str,
     force: bool,
     resume: bool,
     **options: Any,
@@ -60,17 +60,13 @@ def command(
     The defaults train a U-Net on coins, on the CPU, without a network, in about a minute.
     """
     started = time.monotonic()
-    if device == "cuda":
-        raise UserError("--device cuda: this version trains on the CPU only; leave the option out")
-    if device != "cpu":
-        raise UserError(f"--device {device}: no such device; valid: cpu")
     from minitorch_seg.train import evaluate, recipe, session
 
     if resume:
         given = [
             name
             for name in ctx.params
-            if name not in ("out", "resume", "device")
+            if name not in ("out", "resume")
             and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
         ]
         if given:

@@ -39,15 +39,16 @@ def predict_logits(model: Any, batch: Tensor, tile: int = TILE, margin: int = MA
             f"tile ({tile}) and margin ({margin}) must be multiples of {ALIGNMENT}, tile > 2 * margin"
         )
     height, width = batch.shape[-2:]
+    device = next((p.device for p in getattr(model, "parameters", tuple)()), "cpu")
     with no_grad():
         model = getattr(model, "segment", model)  # of a classifier of patches: its answer for each pixel
         if height <= tile and width <= tile:
-            return to_array(model(batch))
+            return to_array(model(batch.to(device)))
         pixels = to_array(batch)
         result: np.ndarray | None = None
         for y0, y1, top, bottom in _windows(height, tile, margin):
             for x0, x1, left, right in _windows(width, tile, margin):
-                logits = to_array(model(Tensor(pixels[..., y0:y1, x0:x1])))
+                logits = to_array(model(Tensor(pixels[..., y0:y1, x0:x1]).to(device)))
                 if result is None:
                     result = np.empty((*logits.shape[:2], height, width), logits.dtype)
                 result[..., top:bottom, left:right] = logits[

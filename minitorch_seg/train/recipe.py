@@ -73,6 +73,7 @@ class Options:
     crop: int | None = None
     augment: bool = True
     convert: str | None = None
+    device: str = "cpu"
     seed: int = 0
 
     def command(self) -> str:
@@ -144,7 +145,7 @@ class Plan:
     def trainer(self, steps: int) -> Trainer:
         """Model, loss, optimiser and schedule for `steps` steps, from the seed."""
         manual_seed(self.options.seed)
-        model = build_model(self.config)
+        model = build_model(self.config).to(self.options.device)
         optimizer = optim.AdamW(model.parameters(), lr=self.learning_rate)
         schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
         return Trainer(

@@ -67,3 +67,14 @@ def test_nothing_of_cuda_is_imported_before_it_is_asked_for():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@no_gpu
+@pytest.mark.parametrize("command", [["train"], ["evaluate", "RUN"], ["predict", "RUN", "IMAGE"]], ids=str)
+def test_commands_say_it_in_one_sentence(command):
+    from click.testing import CliRunner
+
+    from minitorch_seg.cli import main
+
+    result = CliRunner().invoke(main, [*command, "--device", "cuda"])
+    assert result.exit_code == 2 and result.output == f"error: --device cuda: {devices.problem()}\n"

@@ -37,7 +37,7 @@ def empty(shape: Any, dtype: Any = float) -> CudaArray:
 
 
 @listed
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> CudaArray:
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C") -> CudaArray:
     made = array.empty(shape, np.asarray(fill_value).dtype if dtype is None else dtype)
     elementwise.fill(made, fill_value)
     return made
@@ -49,7 +49,7 @@ def zeros(shape: Any, dtype: Any = float) -> CudaArray:
 
 
 @listed
-def ones(shape: Any, dtype: Any = float) -> CudaArray:
+def ones(shape: Any, dtype: Any = float, order: str = "C") -> CudaArray:
     return full(shape, 1, dtype)
 
 
@@ -81,8 +81,8 @@ def arange(*bounds: Any, dtype: Any = None) -> CudaArray:
 
 
 @listed
-def eye(n: int, m: int | None = None, dtype: Any = float) -> CudaArray:
-    return array.to_device(np.eye(n, m, dtype=dtype))
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: str = "C") -> CudaArray:
+    return array.to_device(np.eye(N, M, k, dtype=dtype))
 
 
 @listed
