@@ -62,8 +62,6 @@ def to_integer(x: np.ndarray, target: np.dtype, rounding) -> np.ndarray:
     limits = np.iinfo(target)
     value = rounding(x.astype(np.float64))
     inside = (value > float(limits.min) - 1) & (value < float(limits.max) + 1)
-    if target.itemsize == 8:  # the limits themselves are not exact in float64
-        inside = (value >= float(limits.min)) & (value < float(limits.max))
     result = np.where(inside, value, 0.0).astype(target)
     result = np.where(~inside & (value > 0), target.type(limits.max), result)
     return np.where(~inside & (value < 0), target.type(limits.min), result)

@@ -69,6 +69,16 @@ def test_a_second_rounding_of_fma_f32_would_show():
     naive = F32(F64(a[0]) * F64(b[0]) + F64(c[0]))
     found = apply("fma.rn.f32", "f32", "f32 f32 f32", a, b, c)
     assert found[0] == ONE_UP != naive
+    # Likewise where the result is subnormal, and the middle lies at another bit.
+    a, b, c = (np.full(128, v, F32) for v in (2**-75 + 2**-98, 2**-75 - 2**-98, 2**-127 + 2**-149))
+    naive = F32(F64(a[0]) * F64(b[0]) + F64(c[0]))
+    assert apply("fma.rn.f32", "f32", "f32 f32 f32", a, b, c)[0] == c[0] != naive
+
+
+def test_a_second_rounding_of_fma_f64_would_show():
+    a, b, c = (np.full(128, v, F64) for v in (2**-27 + 2**-79, 2**-26 - 2**-78, 1 + 2**-52))
+    exact_value = Fraction(a[0]) * Fraction(b[0]) + Fraction(c[0])
+    assert apply("fma.rn.f64", "f64", "f64 f64 f64", a, b, c)[0] == rounded(exact_value, "f64") == c[0]
 
 
 def test_fma_f64_is_rounded_once():

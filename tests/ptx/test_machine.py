@@ -31,6 +31,22 @@ def test_threads_part_and_meet():
     np.testing.assert_array_equal(results(body), [{0: 1100, 1: 1010}.get(i % 4, 1021) for i in range(64)])
 
 
+def test_threads_that_parted_shuffle_together_again():
+    body = """
+        and.b32 %r3, %r0, 1; setp.eq.s32 %p1, %r3, 1; @%p1 bra $odd;
+        add.s32 %r9, %r0, 100; bra.uni $end;
+    $odd: add.s32 %r9, %r0, 200; bra.uni $end;
+    $end: shfl.sync.bfly.b32 %r9, %r9, 1, 31, -1;
+    """
+    np.testing.assert_array_equal(results(body), [(i ^ 1) + (200 if (i ^ 1) % 2 else 100) for i in range(64)])
+
+
+def test_threads_that_do_not_divide_may_hold_a_zero():
+    body = "sub.s32 %r3, %r0, 3; setp.ne.s32 %p1, %r3, 0; mov.u32 %r9, 77; @%p1 div.s32 %r9, %r0, %r3;"
+    expected = [77 if i == 3 else int(i / (i - 3)) % 2**32 for i in range(64)]
+    np.testing.assert_array_equal(results(body), expected)
+
+
 def test_loops_of_unequal_length():
     """Each thread adds the numbers below its own; the slow ones go on alone."""
     body = """

@@ -82,6 +82,20 @@ def test_alignment(body, words):
     assert found.kind == "misaligned" and words in str(found)
 
 
+def test_narrow_loads_and_stores_of_wide_registers():
+    """A load extends as its type says, a store takes the low bits."""
+    x, y = np.array([-2, 200, 127, -128], np.int16), np.zeros((3, 4), np.int64)
+    body = """setp.gt.u32 %p1, %r0, 3; @%p1 ret; mul.wide.s32 %rd9, %r0, 2; add.s64 %rd5, %rd1, %rd9;
+        mul.wide.s32 %rd9, %r0, 8; add.s64 %rd6, %rd2, %rd9;
+        ld.global.s16 %rd7, [%rd5]; st.global.u64 [%rd6], %rd7; ld.global.u16 %rd7, [%rd5];
+        st.global.u64 [%rd6+32], %rd7; ld.global.s8 %r7, [%rd5]; st.global.s32 [%rd6+64], %r7;
+        shr.s32 %r7, %r7, 31; st.global.u8 [%rd6+68], %r7; ret;"""
+    launch(body, 1, 32, x, y)
+    low = x.astype(np.int8).astype(np.int64)
+    last = (low & 0xFFFFFFFF) | ((low < 0) * 255 << 32)
+    np.testing.assert_array_equal(y, [x, x.astype(np.uint16), last])
+
+
 def test_reading_what_nobody_wrote():
     found = fault(SHARED + "ld.shared.u32 %r3, [%rd7];")
     assert found.kind == "uninitialised" and "byte 0 of tile, which was never written" in str(found)
