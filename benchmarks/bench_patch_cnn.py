@@ -96,9 +96,10 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--base", type=int, default=32, help="channels of the first convolution")
     parser.add_argument("--hidden", type=int, default=1024, help="width of the dense layer")
     parser.add_argument("--patches", type=int, default=128, help="how many patches are timed, about")
+    parser.add_argument("--turns", type=int, default=3, help="how often each way is timed")
     parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
     chosen = parser.parse_args(words)
-    result = measure(chosen.size, chosen.image, chosen.base, chosen.hidden, chosen.patches)
+    result = measure(chosen.size, chosen.image, chosen.base, chosen.hidden, chosen.patches, chosen.turns)
     print(json.dumps(result) if chosen.json else table(result))
     return int(max(result["error of convolution"], result["error of Fourier"]) > 1e-5)
 
