@@ -290,3 +290,53 @@ def test_memory_is_used_again(monkeypatch):
     assert to_device(normal(90)).storage.memory is kept
     memory.release()
     assert memory.waiting() == 0
+
+
+def test_a_full_and_a_lost_device_are_said_in_a_sentence(monkeypatch):
+    from minitorch_seg.errors import SizeError, UserError
+    from minitorch_seg.kernels.cuda import driver
+
+    x = to_device(normal(3))
+
+    class CudaAPIError(Exception):
+        pass
+
+    def fails(words):
+        def call(*arguments, **options):
+            raise CudaAPIError(words)
+
+        return call
+
+    monkeypatch.setattr(driver.cuda, "device_array", fails("[2] CUDA_ERROR_OUT_OF_MEMORY"))
+    monkeypatch.setattr(driver.Numba, "empty", _plain_empty)
+    with pytest.raises(SizeError, match=r"no room for an array of 4,096 bytes .*use smaller"):
+        to_device(normal(1000))
+    monkeypatch.setattr(driver.cuda, "synchronize", fails("[719] CUDA_ERROR_LAUNCH_FAILED"))
+    with pytest.raises(UserError, match=r"the GPU failed .*LAUNCH_FAILED.*start the program again"):
+        driver.backend.synchronize()
+    assert x.to_host().shape == (3,)
+
+
+def _plain_empty(self, count, dtype):
+    from minitorch_seg.kernels.cuda import driver
+
+    with driver._explained():
+        return driver.cuda.device_array(count, dtype)
+
+
+def test_what_a_kernel_cannot_take_is_refused():
+    from minitorch_seg.errors import UserError
+    from minitorch_seg.kernels.cuda import driver, elementwise
+
+    kernel, x = elementwise.filling("float32"), to_device(normal(4))
+    with pytest.raises(TypeError, match=r"fill float32 takes 4 arguments, found 2"):
+        driver.launch(kernel, 1, 4, x)
+    with pytest.raises(TypeError, match=r"expects a C-contiguous CUDA array float32\[::1\]"):
+        driver.launch(kernel, 1, 2, x[::2], 0, 1.0)
+    with pytest.raises(UserError, match=r"is too large for the int32"):
+        driver.launch(kernel, 1, 2**31, x, 0, 1.0)
+    with pytest.raises(UserError, match=r"blocks are too many"):
+        driver.launch(kernel, (1, 70000), 4, x, 0, 1.0)
+    driver.launch(kernel, 0, 4, x, 0, 1.0)  # nothing to do
+    with driver.using(driver.Numba()), pytest.raises(UserError, match="another CUDA backend"):
+        driver.launch(kernel, 1, 4, x, 0, 1.0)

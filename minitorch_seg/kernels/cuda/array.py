@@ -139,6 +139,8 @@ class CudaArray(np.lib.mixins.NDArrayOperatorsMixin):
         axes = self.order()
         if axes is None:
             return contiguous(self).to_host()
+        if not self.size:
+            return np.empty(self.shape, self.dtype)
         flat = self.storage.backend.to_host(self.storage.memory, self.offset, self.size)
         ordered = np.reshape(flat, [self.shape[a] for a in axes])
         return ordered.transpose(np.argsort(axes)) if axes else ordered
@@ -270,7 +272,8 @@ def to_device(array: np.ndarray) -> CudaArray:
     axes = sorted(range(array.ndim), key=lambda d: (-abs(array.strides[d]), d))
     flat = np.ascontiguousarray(array.transpose(axes), array.dtype.newbyteorder("=")).reshape(-1)
     made = empty([array.shape[a] for a in axes], flat.dtype)
-    made.storage.backend.from_host(flat, made.storage.memory)
+    if flat.size:
+        made.storage.backend.from_host(flat, made.storage.memory)
     return made.transpose(*np.argsort(axes).tolist()) if axes else made
 
 

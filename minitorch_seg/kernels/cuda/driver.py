@@ -139,16 +139,18 @@ class _explained:
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if type(error).__name__ == "CudaAPIError":
-            if "OUT_OF_MEMORY" in str(error):
-                raise MemoryError(str(error)) from None
+        if error is not None and "OUT_OF_MEMORY" in str(error):
+            raise MemoryError(str(error)) from None
+        if type(error).__name__ in ("CudaAPIError", "CUDAError"):
             raise UserError(
                 f"the GPU failed ({error}): its arrays are lost, start the program again"
             ) from error
 
 
 def _view(array: Any) -> Any:
-    part = array.storage.memory[array.offset : array.offset + array.size]
+    part = array.storage.memory
+    if array.offset or array.size != array.storage.count:
+        part = part[array.offset : array.offset + array.size]
     return part if array.ndim == 1 else part.reshape(array.shape)
 
 

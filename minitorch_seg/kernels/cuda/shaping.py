@@ -37,7 +37,7 @@ def empty(shape: Any, dtype: Any = float) -> CudaArray:
 
 
 @listed
-def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C") -> CudaArray:
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", device: Any = None) -> CudaArray:
     made = array.empty(shape, np.asarray(fill_value).dtype if dtype is None else dtype)
     elementwise.fill(made, fill_value)
     return made
@@ -49,7 +49,7 @@ def zeros(shape: Any, dtype: Any = float) -> CudaArray:
 
 
 @listed
-def ones(shape: Any, dtype: Any = float, order: str = "C") -> CudaArray:
+def ones(shape: Any, dtype: Any = float, order: str = "C", device: Any = None) -> CudaArray:
     return full(shape, 1, dtype)
 
 
@@ -81,7 +81,9 @@ def arange(*bounds: Any, dtype: Any = None) -> CudaArray:
 
 
 @listed
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: str = "C") -> CudaArray:
+def eye(
+    N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: str = "C", device: Any = None
+) -> CudaArray:
     return array.to_device(np.eye(N, M, k, dtype=dtype))
 
 
@@ -130,7 +132,7 @@ def reshape(a: CudaArray, shape: Any) -> CudaArray:
 
 
 @listed
-def ravel(a: CudaArray, order: str = "C") -> CudaArray:
+def ravel(a: CudaArray, order: str = "C", device: Any = None) -> CudaArray:
     axes = a.order() if order == "K" else None
     return (a if axes is None else a.transpose(*axes)).reshape((a.size,))
 
