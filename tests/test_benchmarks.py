@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from benchmarks import other_libraries, run
+from benchmarks import bench_patch_cnn, other_libraries, run
 from minitorch_seg.bench import cases, libraries, measure, process
 
 TOY = ["--shrink", "16", "--seconds", "0", "--threads", "2"]
@@ -91,3 +91,14 @@ def test_the_gpu_benchmark_says_what_is_missing(capsys):
         pytest.skip("there is a GPU: tests/gpu runs it")
     assert gpu.main([]) == 2
     assert "needs an NVIDIA GPU" in capsys.readouterr().err
+
+
+def test_the_four_ways_of_patch_cnn_agree(capsys):
+    words = ["--size=26", "--image=12", "--base=2", "--hidden=8", "--patches=9", "--turns=1"]
+    assert bench_patch_cnn.main(words) == 0
+    printed = capsys.readouterr().out
+    assert "patches of 26, image 12 × 12" in printed
+    assert all(name in printed for name in ("one patch", "64 patches", "convolution", "Fourier"))
+    assert bench_patch_cnn.main([*words, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["error of Fourier"] < 1e-5 and len(result["seconds"]) == 4
