@@ -82,8 +82,8 @@ def writer(operand, program: Program) -> Write:
     width = DTYPES[program.registers[name]].itemsize
 
     def write(machine, mask, value):
-        if value.itemsize < width:  # extended as its type says
-            value = value.astype(f"{'i' if value.dtype.kind == 'i' else 'u'}{width}")
+        if value.itemsize < width:  # extended by its sign where its type has one
+            value = value.astype(f"u{width}")
         elif value.itemsize > width:
             raise UnknownPTX(f"{value.dtype} does not fit into register {name}")
         machine.put(name, mask, value)

@@ -4,6 +4,13 @@
 
 Arguments are laid out as Numba's calling convention asks for: an array becomes meminfo, parent, the number of
 items, the size of an item, the address, the shape and the strides; a number is itself.
+
+What is not modelled: time, caches, the order in which a GPU runs its warps (threads take turns instruction
+by instruction, and what depends on the order is found as a race), the registers and spills of the
+assembler, NaN's payloads, the error of approximating instructions (they are exact but for one rounding),
+fences and warp barriers as an order between threads (so code that relies on them is called a race),
+half-precision arithmetic, textures, asynchronous copies, matrix instructions, clusters and cooperative
+launches (unknown instructions are an error).
 """
 
 from __future__ import annotations

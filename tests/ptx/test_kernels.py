@@ -177,6 +177,48 @@ def test_every_operators_values_and_gradients(interpreter, number):
             np.testing.assert_allclose(on_device, on_cpu, rtol=1e-9, atol=1e-9)
 
 
+WHOLE = np.array([[0, 1, 5, 7], [2, 0, 100, 3], [9, 2, 1, 1]])
+STORED = ["bool", "int8", "uint8", "int16", "int32", "int64"]
+
+
+@every
+@pytest.mark.parametrize("dtype", ["bool", "int64"])
+def test_functions_of_whole_numbers(interpreter, dtype):
+    a, b = WHOLE.astype(dtype), WHOLE[::-1].astype(dtype)
+    named = {kernel.name.split()[0] for kernel in variants() if f" {dtype} " in kernel.name}
+    for name in sorted(named - {"copy", "where", "put", "take", "fill", "add"}):
+        function = getattr(np, name, None)
+        if isinstance(function, np.ufunc):
+            arguments = (
+                (a, b + 1)[: function.nin]
+                if name in ("remainder", "floor_divide")
+                else (a, b)[: function.nin]
+            )
+            with np.errstate(all="ignore"):
+                expected = function(*arguments)
+            np.testing.assert_array_equal(function(*cases.on_device(arguments)).to_host(), expected)
+    x = cases.on_device(a)
+    for name in ("any", "all") if dtype == "bool" else ("sum", "max", "min", "argmax", "argmin", "cumsum"):
+        found = getattr(np, name)(x, axis=1).to_host()
+        np.testing.assert_array_equal(found, getattr(np, name)(a, axis=1))
+    assert len(interpreter.runs) > 10
+
+
+@every
+@pytest.mark.parametrize("source", STORED)
+def test_copies_of_whole_numbers(interpreter, source):
+    a = WHOLE.astype(source)
+    x = cases.on_device(a)
+    for target in [*STORED, "float32", "float64"]:
+        np.testing.assert_array_equal(x.astype(target).to_host(), a.astype(target))
+    np.testing.assert_array_equal(np.copy(x.T[::2]).to_host(), a.T[::2])
+    np.testing.assert_array_equal(x[:, cases.on_device(np.array([3, 0, 3]))].to_host(), a[:, [3, 0, 3]])
+    x[cases.on_device(np.array([2, 0]))] = 1
+    a[[2, 0]] = 1
+    np.testing.assert_array_equal(x.to_host(), a)
+    np.testing.assert_array_equal(np.full_like(x, 1).to_host(), np.full_like(a, 1))
+
+
 def test_what_was_executed():
     """The figures of this file's tests; with PTX_EVERY=1 no kernel of the catalogue may be left out."""
     names = {kernel.name for kernel in variants()}
