@@ -95,7 +95,7 @@ def test_a_renet_has_seen_everything(patch):
     assert seen(renet, (1, 6, 8), (2, 0)).all()
 
 
-@pytest.mark.parametrize("steps", [1, 3, 4, 100])
+@pytest.mark.parametrize("steps", [1, 3, 100])
 @pytest.mark.parametrize("both_ways", [False, True])
 def test_truncated_gradients_stop_exactly_there(steps, both_ways):
     """h_t, t counted from the end that is read first, reaches back to the last multiple of `steps`."""

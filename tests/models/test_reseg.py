@@ -7,7 +7,7 @@ import minitorch_seg as ms
 from minitorch_seg.models.receptive_field import gradient_map
 
 
-@pytest.mark.parametrize("size", [(8, 12), (9, 5), (1, 3)])
+@pytest.mark.parametrize("size", [(8, 12), (1, 3)])
 @pytest.mark.parametrize("options", [{}, {"cell": "elman", "layers": 1}, {"skips": True, "truncate": 2}])
 def test_any_size(size, options):
     ms.manual_seed(0)
