@@ -18,6 +18,7 @@ import pytest
 from tests.ptx.faults import KernelFault
 from tests.ptx.nvvm import edited, missing
 
+EVERY = os.environ.get("PTX_EVERY") == "1"
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 if missing():
     OPERATORS = FUNCTIONS = {}
@@ -32,9 +33,8 @@ else:
     from tests.ptx import cases, planted
     from tests.ptx.backend import Interpreter
 
-    OPERATORS, FUNCTIONS = cases.operators(), cases.functions()
+    OPERATORS, FUNCTIONS = cases.operators(every=EVERY), cases.functions()
 
-EVERY = os.environ.get("PTX_EVERY") == "1"
 every = pytest.mark.skipif(not EVERY, reason="takes some minutes: run with PTX_EVERY=1")
 DTYPES = ["float32", pytest.param("float64", marks=every)]
 RUNS: Counter = Counter()  # kernel -> launches, of this whole file
