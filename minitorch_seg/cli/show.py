@@ -2,7 +2,7 @@
 
 Formula and derivation (the text of its file in ops/), forward and backward (its Function), the public
 function, and each kernel that it calls: the reference (the formula in NumPy), the Numba loops, and with
---kernels the fast ones.
+--kernels the fast ones and those for GPUs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PLUMBING = ("arguments", "cast", "typed")
 
 @click.command()
 @click.argument("operator", metavar="OP")
-@click.option("--kernels", is_flag=True, help="Add the fast kernels, and the loops that kernels share.")
+@click.option("--kernels", is_flag=True, help="Add the fast kernels, the GPU's, and what they share.")
 def command(operator: str, kernels: bool) -> None:
     """One page about OP: formula, forward, backward and kernels, from the live source.
 
@@ -73,7 +73,7 @@ def page(name: str, function: Any, all_kernels: bool = False) -> str:
     elsewhere = _from_other_files(defined, wanted, ast.parse(source))
     if elsewhere:
         parts.append(textwrap.fill(f"It calls, from other files: {elsewhere}.", WIDTH))
-    for kernel in sorted(set(re.findall(r'dispatch\.get\("(\w+)"\)', text))):
+    for kernel in sorted(set(re.findall(r'dispatch\.get\("(\w+)"[,)]', text))):
         for kernel_module in _kernels(kernel, all_kernels):
             title = _title(f"kernel    ({_path(kernel_module)})")
             parts += [title, inspect.getsource(kernel_module).strip()]
@@ -119,9 +119,9 @@ def _from_other_files(defined: dict[str, Any], wanted: list[str], tree: ast.Modu
 
 
 def _kernels(name: str, all_kernels: bool) -> list[ModuleType]:
-    """The reference kernel and the Numba loops; with all_kernels the fast ones, and what a room shares."""
+    """The reference kernel and the Numba loops; with all_kernels the fast and the GPU's, what rooms share."""
     found: dict[str, ModuleType] = {}
-    for room in ("reference", "cpu", "fast") if all_kernels else ("reference", "cpu"):
+    for room in ("reference", "cpu", "fast", "cuda") if all_kernels else ("reference", "cpu"):
         package = f"minitorch_seg.kernels.{room}"
         waiting = [f"{package}.{name}"]
         while waiting:

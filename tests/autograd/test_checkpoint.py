@@ -145,6 +145,7 @@ def test_memory_is_saved():
         return t
 
     x = ms.tensor(np.ones((64, 512), np.float32), requires_grad=True)
+    x.sigmoid().sum().backward()  # the kernels are compiled now, which takes memory of its own
     saved = peak(True, [block] * 8, x) / peak(False, [block] * 8, x)
     print(f"\ncheckpoint: {saved:.2f} of the memory, for eight blocks of ten operations")
     assert saved < 0.35

@@ -26,7 +26,8 @@ def test_conv2d_has_formula_forward_backward_and_kernels():
     ):
         assert part in result.stdout
     assert "winograd" not in result.stdout.lower()
-    assert "kernels/fast/winograd.py" in show("conv2d", "--kernels").stdout
+    everything = show("conv2d", "--kernels").stdout
+    assert "kernels/fast/winograd.py" in everything and "kernels/cuda/conv2d.py" in everything
 
 
 @pytest.mark.parametrize("name", sorted(operators()))

@@ -113,7 +113,7 @@ def start(*words):
 
 def test_ctrl_c_keeps_the_best_weights_and_resume_gives_the_uninterrupted_run(make_folder, tmp_path, cli):
     folder = make_folder(tmp_path / "large", size=64)
-    options = ("--data", folder, "--steps", 80, "--base-channels", 4, "--depth", 2, "--batch-size", 4)
+    options = ("--data", folder, "--steps", 160, "--base-channels", 4, "--depth", 2, "--batch-size", 4)
     process = start("train", "--out", tmp_path / "stopped", *options)
     checkpoint = tmp_path / "stopped" / "checkpoint.safetensors"
     deadline = time.monotonic() + 120
