@@ -27,6 +27,7 @@ def here(monkeypatch):
     return asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", run.STUDIES)
 def test_each_study_checks_its_results_and_writes_its_files(study, here, tmp_path, capsys):
     out = tmp_path / "new" / "toy"

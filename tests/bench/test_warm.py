@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from minitorch_seg.bench import warm
 
 PROGRAM = """
@@ -18,6 +20,7 @@ print(*map(len, found))
 """
 
 
+@pytest.mark.slow
 def test_every_kernel_is_compiled_for_both_dtypes():
     run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

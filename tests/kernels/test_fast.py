@@ -245,6 +245,7 @@ def test_the_twins_in_plain_python_give_the_same():
     assert "all agree" in run(COMPARE, NUMBA_DISABLE_JIT="1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("features", "size"),
     [("+sse,+sse2", 16), ("+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+avx,+avx2,+fma", 32)],

@@ -68,6 +68,7 @@ def test_plain_python_gives_the_same():
     assert "all agree" in run(COMPARE, NUMBA_DISABLE_JIT="1").stdout
 
 
+@pytest.mark.slow
 def test_no_index_leaves_its_array():
     assert "all agree" in run(COMPARE, NUMBA_BOUNDSCHECK="1").stdout
 
