@@ -106,14 +106,18 @@ def test_force_leaves_the_earlier_run_alone_when_the_new_one_cannot_start(folder
 
 
 def start(*words):
-    """The command in a process of its own, as a shell would start it."""
+    """The command in a process of its own, as a shell would start it in the foreground."""
     words = [sys.executable, "-m", "minitorch_seg", *map(str, words)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off
+    try:
+        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_keeps_the_best_weights_and_resume_gives_the_uninterrupted_run(make_folder, tmp_path, cli):
     folder = make_folder(tmp_path / "large", size=64)
-    options = ("--data", folder, "--steps", 160, "--base-channels", 4, "--depth", 2, "--batch-size", 4)
+    options = ("--data", folder, "--steps", 80, "--base-channels", 4, "--depth", 2, "--batch-size", 4)
     process = start("train", "--out", tmp_path / "stopped", *options)
     checkpoint = tmp_path / "stopped" / "checkpoint.safetensors"
     deadline = time.monotonic() + 120
