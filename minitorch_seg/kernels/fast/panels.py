@@ -75,7 +75,7 @@ def dots_pay(outputs: int, taps: int, terms: int, dtype: np.dtype) -> bool:
 
 @part
 def bounds(places, count):
-    """(least, greatest) of the first `count` numbers; where there are fewer, of all: the tile refuses them."""
+    """(least, greatest) of the first `count` numbers; of all where there are fewer, which a tile refuses."""
     low, high = places[0], places[0]
     for i in range(min(count, len(places))):
         low, high = min(low, places[i]), max(high, places[i])
