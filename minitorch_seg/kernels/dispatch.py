@@ -109,21 +109,29 @@ def get(operator: str, array: Any = None) -> Any:
     return _told(room, operator, reason)
 
 
-def fused(rule: str, *arrays: Any) -> Any:
-    """kernels/fast/RULE.py, an optimiser's update of all parameters in one pass; for `arrays` on a GPU
-    kernels/cuda/RULE.py, the update of one; or None: then the formula in optim/ runs.
-
-    None without Numba or that file, where other kernels were chosen, and on a GPU where the arrays are not
-    rows without gaps of float32 or of float64, or their shapes differ.
+def fused(rule: str) -> Any:
+    """kernels/fast/RULE.py, an optimiser's update of all parameters in one pass; or None, without Numba or
+    that file or where other kernels were chosen: then the formula in optim/ runs.
     """
-    if arrays:
-        first, *others = [a for a in arrays if a is not None]
-        on_gpu = rule in _files("cuda") and not isinstance(first, np.ndarray) and first.dtype in REAL
-        same = all(a.shape == first.shape and a.dtype == first.dtype and a.flags.carray for a in others)
-        return _told("cuda", rule, "the array lies on the GPU") if on_gpu and same else None
     if _chosen != "auto" or rule not in _files("fast") or _numba_problem():
         return None
     return _told("fast", rule, "one pass over all parameters is faster than one for each operation")
+
+
+def fused_on_gpu(rule: str, parameter: Any, gradient: Any, *state: Any) -> Any:
+    """kernels/cuda/RULE.py, an optimiser's update of one parameter that lies on a GPU; or None: then the
+    formula in optim/ runs.
+
+    None without that file, and where what is changed is not without gaps, of float32 or of float64, or the
+    shapes differ.
+    """
+    if isinstance(parameter, np.ndarray) or rule not in _files("cuda") or parameter.dtype not in REAL:
+        return None
+    changed = [parameter, *(a for a in state if a is not None)]
+    alike = all(a.shape == parameter.shape and a.dtype == parameter.dtype for a in (gradient, *changed))
+    if not alike or not all(a.flags.carray for a in changed):
+        return None
+    return _told("cuda", rule, "the array lies on the GPU")
 
 
 def why(operator: str) -> str:

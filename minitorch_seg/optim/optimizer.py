@@ -82,6 +82,9 @@ class Optimizer:
                 if p.grad is not None:
                     gradient = -p.grad.data if group.get("maximize") else p.grad.data
                     state = self.state.setdefault(number, {})
+                    for name, value in state.items():  # the parameter may have been moved since the last step
+                        if hasattr(value, "shape") and value.device != p.device:
+                            state[name] = devices.move(value, p.device)
                     moves.append((p.data, np.asarray(gradient, p.data.dtype, like=p.data), state, group))
                     p.bump_version()
                 number += 1
@@ -177,10 +180,10 @@ class Elementwise(Optimizer):
         for parameter, gradient, state, group in moves:
             arrays, numbers = self.prepare(parameter, state, group)
             jobs.append(((parameter, gradient, *arrays), numbers))
-        if kernel := dispatch.fused(self.rule):
-            jobs = getattr(kernel, self.rule)(self, jobs)  # those that it could not do
+        if fast := dispatch.fused(self.rule):
+            jobs = getattr(fast, self.rule)(self, jobs)  # those that it could not do
         for arrays, numbers in jobs:
-            if kernel := dispatch.fused(self.rule, *arrays):  # on a GPU
+            if kernel := dispatch.fused_on_gpu(self.rule, *arrays):
                 getattr(kernel, self.rule)(*arrays, *numbers)
             else:
                 self.formula(arrays, numbers)

@@ -160,3 +160,84 @@ def test_gradients_are_clipped():
 
 def test_what_is_said_of_the_device():
     assert "simulator" in devices.describe()[0] and devices.problem() == ""
+
+
+def cuda(values, dtype="float32"):
+    return ms.tensor(np.asarray(values, dtype), device="cuda")
+
+
+def test_losses_of_volumes():
+    logits = np.random.default_rng(0).standard_normal((1, 2, 2, 2, 3))
+    target = np.random.default_rng(1).integers(0, 2, (1, 2, 2, 3))
+    results = []
+    for device in ("cpu", "cuda"):
+        x = ms.tensor(logits, device=device, requires_grad=True)
+        loss = F.cross_entropy(x, ms.tensor(target, device=device), reduction="none")
+        (loss * loss).sum().backward()
+        results.append((loss.tolist(), x.grad.tolist()))
+    np.testing.assert_allclose(results[1][0], results[0][0], atol=1e-12)
+    np.testing.assert_allclose(results[1][1], results[0][1], atol=1e-12)
+
+
+def test_a_parameter_in_another_memory_order_is_moved():
+    for momentum in (0, 0.9):
+        w = ms.tensor(np.ones((4, 3), "float32"), device="cuda").data.T
+        w = ms.Tensor(w, requires_grad=True)
+        optimizer = ms.optim.SGD([w], lr=0.1, momentum=momentum)
+        w.sum().backward()
+        optimizer.step()
+        np.testing.assert_allclose(w.tolist(), np.full((3, 4), 0.9), atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [ms.optim.SGD, ms.optim.AdamW, ms.optim.RMSprop])
+def test_an_optimiser_follows_a_model_that_is_moved_between_its_steps(rule):
+    options = {"momentum": 0.9} if rule is ms.optim.SGD else {}
+    ends = []
+    for places in (("cpu",) * 3, ("cpu", "cuda", "cpu")):
+        ms.manual_seed(0)
+        model = ms.nn.Linear(3, 2)
+        optimizer = rule(model.parameters(), lr=0.1, **options)
+        for place in places:
+            model.to(place)
+            optimizer.zero_grad()
+            (model(ms.ones(4, 3, device=place)) ** 2).sum().backward()
+            optimizer.step()
+        ends.append(model.weight.tolist())
+    np.testing.assert_allclose(ends[1], ends[0], rtol=1e-5)
+
+
+def test_assignment_from_the_same_memory():
+    x = cuda(np.arange(32))
+    x[np.arange(31, -1, -1)] = x
+    assert x.tolist() == list(range(31, -1, -1))
+
+
+def test_what_cannot_be_written_is_refused():
+    x = cuda([3], "int64")
+    for change in (lambda: x.__iadd__(0.5), lambda: x.__itruediv__(2)):
+        with pytest.raises(TypeError, match="does not fit in place"):
+            change()
+    with pytest.raises(OverflowError):
+        cuda([3], "uint8").__iadd__(300)
+    assert x.tolist() == [3]
+    repeated = cuda([[1], [2]]).expand(2, 3)
+    with pytest.raises(ValueError, match="repeats its numbers"):
+        repeated += 1
+    with pytest.raises(ValueError, match="does not fit in place"):
+        np.multiply(cuda(np.ones((2, 3))).data, 2, out=cuda(np.ones((1, 3))).data)
+    with pytest.raises(ms.errors.DTypeError, match="convert it first"):
+        ms.tensor([1.0], dtype="float16").to("cuda")
+
+
+def test_masks_behind_an_ellipsis():
+    x = np.arange(24.0).reshape(2, 3, 4)
+    mask = np.array([True, False, True, True])
+    assert cuda(x)[..., mask].tolist() == x[..., mask].tolist()
+    with pytest.raises(IndexError, match="one ellipsis"):
+        cuda(x)[..., ...]
+    with pytest.raises(IndexError, match="single bool"):
+        cuda(x)[True]
+
+
+def test_the_smallest_as_a_norm():
+    assert float(np.linalg.norm(cuda([3, -4]).data, -np.inf)) == 3

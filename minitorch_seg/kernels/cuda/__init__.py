@@ -32,5 +32,7 @@ def describe() -> list[str]:
 def move(array: np.ndarray) -> Any:
     """The device's copy of a NumPy array."""
     from minitorch_seg.kernels.cuda.array import to_device
+    from minitorch_seg.kernels.cuda.elementwise import typed
 
+    typed(array.dtype)  # what it cannot hold is refused here, where it can still be converted
     return to_device(array)

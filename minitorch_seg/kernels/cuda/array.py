@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minitorch_seg.kernels import devices
 from minitorch_seg.kernels.cuda.memory import Storage
 
 Shape = tuple[int, ...]
@@ -167,7 +168,7 @@ class CudaArray(np.lib.mixins.NDArrayOperatorsMixin):
         raise TypeError("this array lies on the GPU: use t.cpu(), or t.to('cpu'), before NumPy reads it")
 
     def __reduce__(self) -> tuple:
-        return to_device, (self.to_host(),)
+        return devices.move, (self.to_host(), "cuda")
 
     # -- NumPy's functions ------------------------------------------------------------------------------
     def astype(self, dtype: Any, copy: bool = True) -> CudaArray:

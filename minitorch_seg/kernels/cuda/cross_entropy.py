@@ -15,7 +15,17 @@ from functools import cache
 
 from minitorch_seg.kernels.cuda.array import CudaArray, empty
 from minitorch_seg.kernels.cuda.driver import Kernel, cuda, types
-from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, given, real, result, row, run
+from minitorch_seg.kernels.cuda.flat import (
+    REALS,
+    SIMULATED,
+    THREADS,
+    given,
+    plain_row,
+    real,
+    result,
+    row,
+    run,
+)
 from minitorch_seg.kernels.cuda.softmax import line_of
 
 i32, u32 = types.int32, types.uint32
@@ -46,7 +56,7 @@ def _losses(
     losses, weights = empty(target.shape, x.dtype), empty(target.shape, x.dtype)
     classes, inner = line_of(x.shape, 1)
     table, has_weight = given(weight, values)
-    arrays = row(x), row(target), table, row(losses), row(weights), values
+    arrays = row(x), plain_row(target), table, losses.reshape(-1), weights.reshape(-1), values
     run(
         forward(x.dtype.name, of), target.size, *arrays, ignore_index, target.size, classes, inner, has_weight
     )
@@ -79,7 +89,7 @@ def _gradient(
     classes, inner = line_of(y.shape, 1)
     source = row(y)
     table, has_weight = given(weight, source)
-    arrays = row(grad), source, row(target), table, values
+    arrays = plain_row(grad), source, plain_row(target), table, values
     run(backward(y.dtype.name), y.size, *arrays, ignore_index, y.size, classes, inner, has_weight, of_logits)
     return dx
 

@@ -94,7 +94,7 @@ def mapping(name: str, inputs: tuple[str, ...], output: str, strided: bool) -> K
     )
     kind = " strided" if strided else ""
     title = f"{name} {' '.join(inputs)} to {output}{kind}"
-    return Kernel(title, made["kernel"], signature, THREADS, RESIDENT, SIMULATED, "element-wise map")
+    return Kernel(title, made["kernel"], signature, THREADS, RESIDENT, SIMULATED)
 
 
 @cache
@@ -108,7 +108,7 @@ def filling(dtype: str) -> Kernel:
             i += cuda.gridsize(1)
 
     signature = ("int32", f"{numba_type(dtype)}[::1]", "int32", numba_type(dtype))
-    return Kernel(f"fill {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED, "fill")
+    return Kernel(f"fill {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED)
 
 
 def variants() -> Iterator[Kernel]:
@@ -173,6 +173,7 @@ def convert(x: CudaArray, dtype: Any) -> CudaArray:
 
 def copy_into(target: CudaArray, source: Any) -> None:
     """target[...] = source, with broadcasting and conversion; also from the host."""
+    refuse_repeated(target)
     if not isinstance(source, CudaArray):  # also an array of the host: copying is how they meet
         source = to_device(source) if np.ndim(source) else constant(source, target.dtype)
     target_type, source_type = typed(target.dtype), typed(source.dtype)
@@ -192,6 +193,12 @@ def copy_into(target: CudaArray, source: Any) -> None:
         copy_into(target, converted)
         return
     _run("copy", (source_type,), target, [source], shape, steps)
+
+
+def refuse_repeated(target: CudaArray) -> None:
+    """Several threads would write to one place."""
+    if target.size and any(s == 0 and n > 1 for n, s in zip(target.shape, target.strides, strict=True)):
+        raise ValueError("this array repeats its numbers (expand) and cannot be written: clone it first")
 
 
 def broadcast(x: CudaArray, shape: Shape) -> CudaArray:
@@ -259,6 +266,11 @@ def _run(
 def apply(name: str, inputs: Sequence[CudaArray], dtype: str, out: CudaArray | None = None) -> CudaArray:
     """The function `name` computed in `dtype`; the arguments are of that dtype (a condition is bool)."""
     shape = np.broadcast_shapes(*(x.shape for x in inputs))
+    if out is not None:
+        refuse_repeated(out)
+        if np.broadcast_shapes(shape, out.shape) != out.shape:
+            raise ValueError(f"a result of shape {shape} does not fit in place into one of shape {out.shape}")
+        shape = out.shape
     result_type = np.dtype("bool" if name in TESTS else dtype)
     target = out if out is not None and out.dtype == result_type else _result(inputs, shape, result_type)
     sources = [broadcast(x, shape) for x in inputs]

@@ -21,8 +21,13 @@ SIMULATED = (32,)
 
 
 def row(x: CudaArray) -> CudaArray:
-    """x as one row in the order of its memory; maps are channels-last."""
+    """x, which is read, as one row in the order of its memory; a map's is channels-last."""
     return (pixels(x) if x.ndim == 4 else contiguous(x)).reshape(-1)
+
+
+def plain_row(x: CudaArray) -> CudaArray:
+    """x, which is read, as one row in C order, whatever its dimensions are."""
+    return contiguous(x).reshape(-1)
 
 
 def result(shape: tuple[int, ...], dtype: Any) -> tuple[CudaArray, CudaArray]:
@@ -52,4 +57,4 @@ def same_order(gradient: CudaArray, *changed: CudaArray) -> list[CudaArray]:
     """A gradient and what an optimiser changes in place, as rows: these are C-contiguous, so the gradient is
     brought into that order.
     """
-    return [contiguous(gradient).reshape(-1), *(a.reshape(-1) for a in changed)]
+    return [plain_row(gradient), *(a.reshape(-1) for a in changed)]

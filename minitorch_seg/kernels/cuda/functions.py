@@ -52,6 +52,11 @@ def _map(function: np.ufunc, inputs: Sequence[Any], out: Any) -> CudaArray:
     name, dtypes = function.__name__, [_weak(x) for x in inputs]
     wanted, *_ = resolved = _resolve(function, dtypes)
     result = resolved[-1]
+    if out is not None and not np.can_cast(result, out.dtype, "same_kind"):
+        raise DTypeError(f"np.{name}: {result} does not fit in place into {out.dtype}: write x = … instead")
+    for x in inputs:
+        if type(x) is int and wanted.kind in "iu" and name not in TESTS:
+            wanted.type(x)  # NumPy's OverflowError for a number that the dtype cannot hold
     computed = wanted.name if wanted.name in COMPUTED else "int64"
     if wanted.kind not in "fiub" or (wanted.kind == "f" and wanted.name not in COMPUTED):
         raise DTypeError(f"np.{name} on the GPU computes in float32 and float64, not in {wanted}")
@@ -199,9 +204,11 @@ def cumsum(a: CudaArray, axis: Any = None, dtype: Any = None) -> CudaArray:
 
 @listed
 def norm(x: CudaArray, ord: float | None = None) -> CudaArray:
-    """Of one row: the root of the sum of squares, or with ord = 1 or ∞ the sum or the largest of |x|."""
+    """(Σ |x|^ord)^(1/ord) of one row, by default with 2; the largest of |x| for ∞, the smallest for −∞."""
     if ord == np.inf:
         return max_(np.absolute(x), None, False, 0)
+    if ord == -np.inf:
+        return min_(np.absolute(x), None, False)
     if ord in (None, 2.0):
         return np.sqrt(sum_(x * x))
     return sum_(np.absolute(x) ** ord) ** (1 / ord)

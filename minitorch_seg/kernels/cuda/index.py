@@ -27,6 +27,7 @@ from minitorch_seg.kernels.cuda.elementwise import (
     constant,
     convert,
     numba_type,
+    refuse_repeated,
     typed,
 )
 
@@ -46,7 +47,7 @@ def taking(dtype: str) -> Kernel:
 
     row = f"{numba_type(dtype)}[::1]"
     signature = ("int32", "int32", row, "int32", "int64[::1]", "int32", row)
-    return Kernel(f"take {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED, "gather")
+    return Kernel(f"take {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED)
 
 
 @cache
@@ -63,7 +64,7 @@ def putting(dtype: str) -> Kernel:
 
     row = f"{numba_type(dtype)}[::1]"
     signature = ("int32", "int32", row, "int32", "int64[::1]", "int32", row)
-    return Kernel(f"put {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED, "scatter")
+    return Kernel(f"put {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED)
 
 
 @cache
@@ -84,7 +85,7 @@ def adding(dtype: str) -> Kernel:
 
     row, places = f"{numba_type(dtype)}[::1]", "int64[::1]"
     signature = ("int32", "int32", row, "int32", places, places, places, "int32", row)
-    return Kernel(f"add at {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED, "gathered sum")
+    return Kernel(f"add at {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED)
 
 
 def variants() -> Iterator[Kernel]:
@@ -120,7 +121,7 @@ def put(x: CudaArray, index: Any, value: Any) -> None:
         copy_into(view(x, entries), value)
         return
     found = _located(x, entries)
-    places, rows = found.places, _rows(found, value, x.dtype)
+    places, rows = found.places, _rows(x, found, value)
     if places.size > 1:
         listed = places.to_host()[::-1]
         unique, last = np.unique(listed, return_index=True)
@@ -147,7 +148,7 @@ def add_at(x: CudaArray, index: Any, value: Any) -> None:
         copy_into(part, part + value)
         return
     found = _located(x, entries)
-    rows, listed = _rows(found, value, x.dtype), found.places.to_host()
+    rows, listed = _rows(x, found, value), found.places.to_host()
     order = np.argsort(listed, kind="stable")
     unique, starts = np.unique(listed[order], return_index=True)
     sorting = (to_device(unique), to_device(np.append(starts, listed.size)), to_device(order))
@@ -167,14 +168,30 @@ def _lists(entry: Any) -> bool:
     return isinstance(entry, CudaArray | np.ndarray)
 
 
+def _is_mask(entry: Any) -> bool:
+    return _lists(entry) and entry.dtype == np.bool_
+
+
 def _entries(x: CudaArray, index: Any) -> list[Any]:
     """The index with its ... written out, lists as arrays and masks as arrays of places: one entry for each
     axis, and for each None."""
+    given: list[Any] = [
+        (np.asarray(e) if len(e) else np.zeros(0, np.int64)) if isinstance(e, list | range) else e
+        for e in (index if isinstance(index, tuple) else (index,))
+    ]
+    dots = [i for i, e in enumerate(given) if e is Ellipsis]
+    if len(dots) > 1:
+        raise IndexError("an index can have one ellipsis ('...') only")
+    used = sum(e.ndim if _is_mask(e) else 1 for e in given if e is not None and e is not Ellipsis)
+    if used > x.ndim:
+        raise IndexError(f"too many indices: the array has {x.ndim} dimensions, {used} were indexed")
+    place = dots[0] if dots else len(given)
+    given[place : place + len(dots)] = [slice(None)] * (x.ndim - used)
     entries: list[Any] = []
-    for entry in index if isinstance(index, tuple) else (index,):
-        if isinstance(entry, list | range):
-            entry = np.asarray(entry) if len(entry) else np.zeros(0, np.int64)
-        if _lists(entry) and entry.dtype == np.bool_:
+    for entry in given:
+        if isinstance(entry, bool | np.bool_) or (_is_mask(entry) and not entry.ndim):
+            raise IndexError("a single bool is no place on the GPU: use an index, or ms.where")
+        if _is_mask(entry):
             axis = sum(e is not None for e in entries)
             if entry.shape != x.shape[axis : axis + entry.ndim]:
                 raise IndexError(
@@ -185,12 +202,7 @@ def _entries(x: CudaArray, index: Any) -> list[Any]:
             raise IndexError(f"arrays used as indices must be of integer or bool type, not {entry.dtype}")
         else:
             entries.append(int(entry) if _lists(entry) and not entry.ndim else entry)
-    used = sum(e is not None and e is not Ellipsis for e in entries)
-    dots = [i for i, e in enumerate(entries) if e is Ellipsis]
-    if used > x.ndim:
-        raise IndexError(f"too many indices: the array has {x.ndim} dimensions, {used} were indexed")
-    place = dots[0] if dots else len(entries)
-    return entries[:place] + [slice(None)] * (x.ndim - used) + entries[place + len(dots) :]
+    return entries
 
 
 def view(x: CudaArray, entries: list[Any]) -> CudaArray:
@@ -277,15 +289,20 @@ def _as_row(shape: Shape, strides: list[int]) -> tuple[int, int]:
     return size, step
 
 
-def _rows(found: Places, value: Any, dtype: np.dtype) -> CudaArray:
-    """`value` broadcast to what is addressed, one row for each place, C-contiguous."""
+def _rows(x: CudaArray, found: Places, value: Any) -> CudaArray:
+    """`value` broadcast to what is addressed in x, one row for each place, C-contiguous; of memory that x
+    has no part in, since all places are written at once.
+    """
+    refuse_repeated(x)
+    dtype = x.dtype
     if not isinstance(value, CudaArray):
         value = constant(value, dtype) if np.ndim(value) == 0 else to_device(np.asarray(value, dtype))
     front, lead = found.front, len(found.lead)
     shape = (*found.rest[:front], *found.lead, *found.rest[front:])
     wide = broadcast(convert(value, dtype), shape)
     order = (*range(front, front + lead), *range(front), *range(front + lead, wide.ndim))
-    return contiguous(wide.transpose(*order)).reshape((found.places.size, found.inner))
+    rows = contiguous(wide.transpose(*order)).reshape((found.places.size, found.inner))
+    return rows.copy() if rows.storage is x.storage else rows
 
 
 def _row(x: CudaArray) -> CudaArray:

@@ -56,7 +56,7 @@ def joining(name: str, dtype: str) -> Kernel:
 
     row = f"{numba_type(dtype)}[::1]"
     signature = ("int32",) * 4 + (row,) + ("int32",) * 4 + (row,)
-    return Kernel(f"{name} {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED, "reduction")
+    return Kernel(f"{name} {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED)
 
 
 @cache
@@ -80,7 +80,7 @@ def finding(name: str, dtype: str) -> Kernel:
             i += cuda.gridsize(1)
 
     signature = ("int32",) * 4 + (f"{numba_type(dtype)}[::1]",) + ("int32",) * 4 + ("int64[::1]",)
-    return Kernel(f"{name} {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED, "index of an extreme")
+    return Kernel(f"{name} {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED)
 
 
 @cache
@@ -104,7 +104,7 @@ def running(dtype: str) -> Kernel:
 
     row = f"{numba_type(dtype)}[::1]"
     signature = ("int32",) * 5 + (row,) * 3
-    return Kernel(f"cumsum {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED, "running sum")
+    return Kernel(f"cumsum {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED)
 
 
 @cache
@@ -129,7 +129,7 @@ def chunk_sums(dtype: str) -> Kernel:
 
     row = f"{numba_type(dtype)}[::1]"
     signature = ("int32",) * 5 + (row,) * 2
-    return Kernel(f"chunk sums {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED, "running sum")
+    return Kernel(f"chunk sums {dtype}", kernel, signature, THREADS, RESIDENT, SIMULATED)
 
 
 def variants() -> Iterator[Kernel]:
