@@ -22,6 +22,7 @@ from minitorch_seg.errors import UserError, nearest_name
 
 WIDTH = 100
 PLUMBING = ("arguments", "cast", "typed")
+NO_KERNELS = ("array", "driver")  # what all of kernels/cuda stands on: a page of an operator leaves it out
 
 
 @click.command()
@@ -128,7 +129,8 @@ def _kernels(name: str, all_kernels: bool) -> list[ModuleType]:
             path = waiting.pop(0)
             if path not in found and importlib.util.find_spec(path) is not None:
                 found[path] = importlib.import_module(path)
-                waiting += _imported_from(package, found[path]) if all_kernels else []
+                shared = _imported_from(package, found[path]) if all_kernels else []
+                waiting += [p for p in shared if p.rpartition(".")[2] not in NO_KERNELS]
     return list(found.values())
 
 

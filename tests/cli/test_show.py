@@ -28,6 +28,7 @@ def test_conv2d_has_formula_forward_backward_and_kernels():
     assert "winograd" not in result.stdout.lower()
     everything = show("conv2d", "--kernels").stdout
     assert "kernels/fast/winograd.py" in everything and "kernels/cuda/conv2d.py" in everything
+    assert "kernels/cuda/tile.py" in everything and "kernels/cuda/memory.py" not in everything
 
 
 @pytest.mark.parametrize("name", sorted(operators()))
