@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from minitorch_seg.kernels.layout import as_map
+from minitorch_seg.kernels.reference.activation import normal_cdf
 from minitorch_seg.kernels.sizes import window_counts
 from tests.kernels.helpers import calls, close
 
@@ -77,6 +79,8 @@ def operators(dtype: str = "float32", every: bool = True) -> dict[str, tuple[str
     found["matmul, turned"] = "matmul", lambda room: room.matmul(*turned(dtype))
     if every:
         found["rnn, many units"] = "rnn", recurrence(dtype)
+        found["nll_loss"] = "cross_entropy", losses(dtype)
+        found["max_pool2d, a large window"] = "max_pool2d", wide_window(dtype)
     return found
 
 
@@ -108,15 +112,46 @@ def turned(dtype) -> tuple[np.ndarray, np.ndarray]:
 
 
 def recurrence(dtype) -> Callable:
-    """More units than a block keeps: the recurrence step by step."""
-    units = 270
+    """The recurrence step by step, as it is for more units than a block keeps."""
+    units = 7
     x, h0, bias = numbers(dtype, 2, 3, 4), numbers(dtype, 3, units), numbers(dtype, units)
-    w_xh, w_hh = numbers(dtype, units, 4), numbers(dtype, units, units) / 16
+    w_xh, w_hh = numbers(dtype, units, 4), numbers(dtype, units, units) / 4
     grad = numbers(dtype, 2, 3, units, seed=8)
 
     def call(room):
-        h = room.rnn(x, h0, w_xh, w_hh, bias, "relu")
-        return h, *room.rnn_gradient(grad, x, h, h0, w_xh, w_hh, "relu", True)
+        with pytest.MonkeyPatch.context() as patch:
+            if isinstance(room, Room):
+                patch.setattr(room.module, "HIDDEN", 0)
+            h = room.rnn(x, h0, w_xh, w_hh, bias, "relu")
+            return h, *room.rnn_gradient(grad, x, h, h0, w_xh, w_hh, "relu", True)
+
+    return call
+
+
+def losses(dtype) -> Callable:
+    """From the logarithm of softmax; a class is ignored, another one impossible."""
+    y, target = numbers(dtype, 2, 3, 4, 3), np.random.default_rng(1).integers(0, 3, (2, 4, 3))
+    target[0, 0, :2] = -100, 7
+    weight, grad = numbers(dtype, 3), numbers(dtype, 2, 4, 3, seed=6)
+
+    def call(room):
+        loss, share, _ = room.nll_loss(y, target, weight, -100)
+        return loss, share, room.nll_loss_gradient(grad, y, target, weight, -100)
+
+    return call
+
+
+def wide_window(dtype) -> Callable:
+    """Winners that an int8 does not count to."""
+    x, grad, window = (
+        numbers(dtype, 1, 2, 4, 3),
+        numbers(dtype, 1, 2, 5, 4, seed=5),
+        ((12, 12), ONES, (6, 6), ONES),
+    )
+
+    def call(room):
+        y, taps = room.max_pool2d(x, *window, (5, 4))
+        return y, taps, room.max_pool2d_gradient(grad, taps, (4, 3), *window)
 
     return call
 
@@ -125,6 +160,18 @@ ONE = """negative positive absolute square sign exp expm1 log log1p sqrt tanh re
 logical_not"""
 TWO = """add subtract multiply divide floor_divide remainder power maximum minimum equal not_equal less
 less_equal greater greater_equal logical_and logical_or logical_xor"""
+
+
+def put(x, places):
+    changed = np.copy(x)
+    changed[:, places] = changed[:, :1]
+    return changed
+
+
+def add_at(x, places):
+    changed = np.copy(x)
+    np.add.at(changed, (slice(None), places), changed[:, :3])
+    return changed
 
 
 def functions(dtype: str = "float32") -> dict[str, Callable]:
@@ -141,6 +188,7 @@ def functions(dtype: str = "float32") -> dict[str, Callable]:
     found |= {name: with_arrays(getattr(np, name), a, b) for name in TWO.split()}
     for name in ("add", "multiply", "divide", "subtract"):
         found[f"{name} of a view"] = with_arrays(lambda u, v, f=name: getattr(np, f)(u, v[:, :1]), x, x)
+    found["where of a view"] = with_arrays(lambda u, v: np.where(u > v[:, :1], u, v[:, :1]), x, x)
     found["where"] = with_arrays(lambda u, v: np.where(u > v, u, v), a, b)
     for name in ("sum", "max", "min", "argmax", "argmin"):
         found[name] = with_arrays(lambda u, f=name: getattr(np, f)(u, axis=1), x)
@@ -149,6 +197,9 @@ def functions(dtype: str = "float32") -> dict[str, Callable]:
     found["sum of many"] = with_arrays(np.sum, numbers(dtype, 3000))
     found["cumsum"] = with_arrays(lambda u: np.cumsum(u, axis=1), x)
     found["take"] = with_arrays(lambda u, i: u[:, i], x, places)
+    found["put"] = with_arrays(put, x, places)
+    found["add at"] = with_arrays(add_at, x, places)
+    found["gelu"] = with_arrays(normal_cdf, a[:64])
     found["full"] = with_arrays(lambda u: np.full_like(u, 2), x)
     for target in ("float64", "int64", "bool"):
         found[f"astype {target}"] = with_arrays(lambda u, t=target: u.astype(t), x)

@@ -63,22 +63,41 @@ def compiled(
     return text.decode() if isinstance(text, bytes) else text
 
 
-def edited(function: Callable, old: str, new: str, count: int = 1, which: int = 0) -> Callable:
+def edited(
+    function: Callable, old: str, new: str, count: int = 1, which: int = 0, inside: str = ""
+) -> Callable:
     """The function with `old` replaced by `new` in its source, where `old` must stand `count` times.
 
-    which: the number of the place that is changed. The lines keep their numbers, so that a message points at
-    the true file. What the function closes over becomes global.
+    which: the number of the place that is changed; inside: the name of a device function that it calls, whose
+    source is changed instead. The lines keep their numbers, so that a message points at the true file. What
+    the function closes over becomes global.
     """
     source, first = inspect.getsourcelines(function)
     text = textwrap.dedent("".join(source))
-    if text.count(old) != count or new.count("\n") != old.count("\n"):
-        raise LookupError(f"{function.__name__} holds {text.count(old)} times {old!r}: adapt the mistake")
-    parts = text.split(old)
-    text = old.join(parts[: which + 1]) + new + old.join(parts[which + 1 :])
     closed = inspect.getclosurevars(function).nonlocals
     scope = {**function.__globals__, **closed}
-    code = compile("\n" * (first - 1) + text, inspect.getsourcefile(function) or "?", "exec")
+    if inside:
+        from numba import cuda
+
+        helper = edited(scope[inside].py_func, old, new, count, which)
+        scope[inside] = cuda.jit(device=True, inline="always")(helper)
+    else:
+        if text.count(old) != count or new.count("\n") != old.count("\n"):
+            raise LookupError(f"{function.__name__} holds {text.count(old)} times {old!r}: adapt the mistake")
+        parts = text.split(old)
+        text = old.join(parts[: which + 1]) + new + old.join(parts[which + 1 :])
+    lines = text.splitlines(keepends=True)
+    while lines[0].startswith("@"):  # the caller decorates it again
+        first, lines = first + 1, lines[1:]
+    code = compile("\n" * (first - 1) + "".join(lines), inspect.getsourcefile(function) or "?", "exec")
     exec(code, scope)
     changed = scope[function.__name__]
     assert isinstance(changed, python_types.FunctionType)
     return changed
+
+
+def device_functions(function: Callable) -> dict[str, Callable]:
+    """The device functions that a kernel calls: name -> their Python."""
+    used = inspect.getclosurevars(function)
+    known = {**used.globals, **used.nonlocals}
+    return {name: value.py_func for name, value in known.items() if hasattr(value, "py_func")}

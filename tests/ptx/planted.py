@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tests.ptx.nvvm import device_functions
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -16,6 +18,7 @@ class Mistake:
     new: str
     count: int = 1  # how often `old` stands in the kernel, and which of them is changed
     which: int = 0
+    inside: str = ""  # the device function that is changed, where it is not the kernel itself
 
 
 SMALL = "conv2d, 3 channels"
@@ -31,7 +34,8 @@ BARRIER = "cuda.syncthreads()"
 
 
 def barriers() -> Iterator[Mistake]:
-    """Each barrier of each kernel left out, in the first variant where there are several."""
+    """Each barrier of each kernel, and of what it calls, left out; in the first variant where there are
+    several."""
     from minitorch_seg.kernels.cuda.catalogue import variants
 
     seen = set()
@@ -41,11 +45,12 @@ def barriers() -> Iterator[Mistake]:
         if place in seen or code.co_filename.startswith("<") or not kernel.name.endswith("float32"):
             continue
         seen.add(place)
-        count = inspect.getsource(kernel.function).count(BARRIER)
-        for which in range(count):
-            case = next(case for start, case in CASE_OF.items() if kernel.name.startswith(start))
-            title = f"{kernel.name}: barrier {which + 1} of {count} left out"
-            yield Mistake(title, kernel.name, case, BARRIER, "pass", count, which)
+        for inside, function in {"": kernel.function, **device_functions(kernel.function)}.items():
+            count = inspect.getsource(function).count(BARRIER)
+            for which in range(count):
+                case = next(case for start, case in CASE_OF.items() if kernel.name.startswith(start))
+                title = f"{kernel.name}, {inside or 'kernel'}: barrier {which + 1} of {count} left out"
+                yield Mistake(title, kernel.name, case, BARRIER, "pass", count, which, inside)
 
 
 CONV, PRODUCT, POOL = "conv2d 64x8 float32", "matmul 64x8 float32", "max_pool2d float32 int8"
@@ -53,31 +58,32 @@ MATMUL = "matmul, 5 columns"
 
 MISTAKES = [
     Mistake("conv2d: a column beside the image", CONV, SMALL, "ix < width", "ix <= width"),
-    Mistake("conv2d: a term too many", CONV, SMALL, "if row < total and", "if row <= total and"),
+    Mistake("conv2d: a term too many", CONV, SMALL, "if r < rows and", "if r <= rows and", inside="fetch_b"),
     Mistake("conv2d: the table too small", CONV, SMALL, "array(table_size,", "array(tile_rows,"),
-    Mistake("conv2d: both steps in one buffer", CONV, SMALL, "half = step & 1", "half = 0"),
+    Mistake("conv2d: both steps in one buffer", CONV, SMALL, "store_a(a, step & 1", "store_a(a, 0"),
     Mistake("conv2d_pack: one too many", "conv2d_pack float32", SMALL, "if i < count", "if i <= count"),
     Mistake("conv2d_weight: beside the image", "conv2d_weight 64x8 float32", SMALL,
             "ix < width", "ix <= width"),
     Mistake("matmul: a row too many", PRODUCT, MATMUL,
-            "if r < rows and k < last", "if r <= rows and k < last"),
-    Mistake("matmul: a column too many is written", PRODUCT, MATMUL, "and q < columns:", "and q <= columns:"),
+            "if r < rows and", "if r <= rows and", inside="fetch_a"),
+    Mistake("matmul: a column too many is written", PRODUCT, MATMUL,
+            "and column < columns:", "and column <= columns:", inside="write"),
     Mistake("sum_rows: a column too many", "sum_rows float32", "channel_sum",
             "if column < columns:\n", "if column <= columns:\n"),
     Mistake("sum_rows: all lines write", "sum_rows float32", "channel_sum",
             "if line == 0 and", "if line >= 0 and"),
     Mistake("sum_rows: one line too many", "sum_rows float32", "channel_sum",
-            "if line < half", "if line <= half"),
+            "if line < half", "if line <= half", inside="add_lines"),
     Mistake("max_pool2d: a row too many", POOL, "max_pool2d", "iy < height", "iy <= height"),
     Mistake("max_pool2d_gradient: a window too many", "max_pool2d_gradient float32 int8", "max_pool2d",
             "v < columns", "v <= columns"),
     Mistake("softmax: a class too many", "softmax float32", "softmax",
-            "range(1, length)", "range(1, length + 1)"),
+            "range(length)", "range(length + 1)", 2, 0, "largest_and_total"),
     Mistake("softmax: a line too many", "softmax float32", "softmax", "if i < lines", "if i <= lines"),
     Mistake("cross_entropy: another class is ignored", "cross_entropy of logits float32", "cross_entropy",
             "if t == ignore_index:", "if t == ignore_index + 1:"),
     Mistake("interpolate: the row below", "interpolate_nearest float32", "interpolate",
-            "iy = read_rows[u32(line - image * rows)]", "iy = read_rows[u32(line - image * rows)] + 1"),
+            "read_rows[u32(u)],", "read_rows[u32(u)] + 1,"),
     Mistake("rnn: a sequence too many", "rnn float32", "rnn",
             "if first + s < batch", "if first + s <= batch", 2, 1),
     Mistake("rnn: one buffer for both steps", "rnn float32", "rnn",

@@ -15,7 +15,7 @@ import numpy as np
 
 from minitorch_seg.kernels.cuda.array import CudaArray, to_device
 from minitorch_seg.kernels.cuda.driver import Kernel, cuda, types
-from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, real, result, row, run
+from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, number_at, real, result, row, run
 from minitorch_seg.kernels.sizes import Pair
 
 i32, u32 = types.int32, types.uint32
@@ -60,11 +60,7 @@ def forward(dtype: str) -> Kernel:
     ):  # fmt: skip
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < count:
-            pixel = i32(u32(i) // u32(channels))
-            channel = i - pixel * channels
-            line = i32(u32(pixel) // u32(columns))
-            image = i32(u32(line) // u32(rows))
-            u, v = line - image * rows, pixel - line * columns
+            image, u, v, channel = number_at(i, rows, columns, channels)
             total = zero
             for iy in range(max(u * step_y - pad_y, 0), min(u * step_y - pad_y + kernel_y, height)):
                 for ix in range(max(v * step_x - pad_x, 0), min(v * step_x - pad_x + kernel_x, width)):
@@ -85,12 +81,9 @@ def backward(dtype: str) -> Kernel:
     ):  # fmt: skip
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < count:
-            pixel = i32(u32(i) // u32(channels))
-            channel = i - pixel * channels
-            line = i32(u32(pixel) // u32(width))
-            image = i32(u32(line) // u32(height))
+            image, y, x, channel = number_at(i, height, width, channels)
             # Window u holds row y where u·step ≤ y + pad < u·step + kernel.
-            last_y, last_x = line - image * height + pad_y, pixel - line * width + pad_x
+            last_y, last_x = y + pad_y, x + pad_x
             first_u = i32(u32(max(last_y - kernel_y + step_y, 0)) // u32(step_y))
             first_v = i32(u32(max(last_x - kernel_x + step_x, 0)) // u32(step_x))
             end_u = min(i32(u32(last_y) // u32(step_y)) + 1, rows)

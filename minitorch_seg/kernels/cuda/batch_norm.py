@@ -15,7 +15,7 @@ All sums run in one order that depends on the shapes alone (`channel_sum.py` has
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -23,8 +23,8 @@ import numpy as np
 
 from minitorch_seg.kernels.cuda.array import CudaArray, empty, to_device
 from minitorch_seg.kernels.cuda.channel_sum import THREADS as SUM_THREADS
-from minitorch_seg.kernels.cuda.channel_sum import cut, sum_rows
-from minitorch_seg.kernels.cuda.driver import Kernel, cuda, launch, types
+from minitorch_seg.kernels.cuda.channel_sum import add_lines, cut, standing, sum_rows
+from minitorch_seg.kernels.cuda.driver import Kernel, cuda, device, launch, types
 from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, given, real, result, row, run
 
 i32, u32 = types.int32, types.uint32
@@ -102,12 +102,7 @@ def stretch_moments(dtype: str) -> Kernel:
     def kernel(x, parts, pixels, channels, width, length):
         sums = cuda.shared.array(SUM_THREADS, number)
         thread = cuda.threadIdx.x
-        blocks_across = (channels + (width - 1)) // width
-        stretch = i32(u32(cuda.blockIdx.x) // u32(blocks_across))
-        line = i32(u32(thread) // u32(width))
-        lines = i32(u32(cuda.blockDim.x) // u32(width))
-        place = thread - line * width
-        channel = (cuda.blockIdx.x - stretch * blocks_across) * width + place
+        stretch, line, lines, channel = standing(channels, width)
         first, last = stretch * length, min((stretch + 1) * length, pixels)
         total, mean = zero, zero
         for turn in range(2):  # the sum, then the squares: the same for all threads
@@ -119,18 +114,12 @@ def stretch_moments(dtype: str) -> Kernel:
                         value *= value
                     added += value
             sums[thread] = added
-            cuda.syncthreads()  # the lines' sums are there
-            half = lines // 2
-            while half > 0:
-                if line < half:
-                    sums[thread] += sums[thread + half * width]
-                cuda.syncthreads()  # before the next round reads what this one has added
-                half //= 2
+            add_lines(sums, line, lines, width)
             if turn == 0:
-                total = sums[place]
+                total = sums[thread - line * width]
                 mean = total / number(last - first)
             else:
-                added = sums[place]
+                added = sums[thread - line * width]
             cuda.syncthreads()  # all have read it: the next turn may write
             if turn == 1 and line == 0 and channel < channels:
                 parts[u32(stretch * 2 * channels + channel)] = total
@@ -149,10 +138,7 @@ def moments_of_all(dtype: str) -> Kernel:
     def kernel(parts, moments, stretches, pixels, channels, width, length):
         sums = cuda.shared.array(SUM_THREADS, number)
         thread = cuda.threadIdx.x
-        line = i32(u32(thread) // u32(width))
-        lines = i32(u32(cuda.blockDim.x) // u32(width))
-        place = thread - line * width
-        channel = cuda.blockIdx.x * width + place
+        _, line, lines, channel = standing(channels, width)
         mean = zero
         for turn in range(2):  # the mean, then the variance: the same for all threads
             added = zero
@@ -165,14 +151,8 @@ def moments_of_all(dtype: str) -> Kernel:
                         total = parts[u32((s * 2 + 1) * channels + channel)] + count * away * away
                     added += total
             sums[thread] = added
-            cuda.syncthreads()  # the lines' sums are there
-            half = lines // 2
-            while half > 0:
-                if line < half:
-                    sums[thread] += sums[thread + half * width]
-                cuda.syncthreads()  # before the next round reads what this one has added
-                half //= 2
-            moment = sums[place] / number(pixels)
+            add_lines(sums, line, lines, width)
+            moment = sums[thread - line * width] / number(pixels)
             if turn == 0:
                 mean = moment
             if line == 0 and channel < channels:
@@ -184,18 +164,31 @@ def moments_of_all(dtype: str) -> Kernel:
 
 
 @cache
-def normalized(dtype: str) -> Kernel:
+def scale_and_shift(dtype: str) -> Callable:
+    """(weight, bias) of a channel for kernels; without weight 1, without bias 0."""
     zero, one = getattr(types, dtype)(0), getattr(types, dtype)(1)
+
+    @device
+    def affine(weight, bias, channel, has_weight, has_bias):
+        scale, shift = one, zero
+        if has_weight != 0:
+            scale = weight[u32(channel)]
+        if has_bias != 0:
+            shift = bias[u32(channel)]
+        return scale, shift
+
+    return affine
+
+
+@cache
+def normalized(dtype: str) -> Kernel:
+    zero, affine = getattr(types, dtype)(0), scale_and_shift(dtype)
 
     def kernel(x, mean, inv_std, weight, bias, y, count, channels, has_weight, has_bias, relu):
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < count:
             c = i32(u32(i) % u32(channels))
-            scale, shift = one, zero
-            if has_weight != 0:
-                scale = weight[u32(c)]
-            if has_bias != 0:
-                shift = bias[u32(c)]
+            scale, shift = affine(weight, bias, c, has_weight, has_bias)
             value = (x[u32(i)] - mean[u32(c)]) * inv_std[u32(c)] * scale + shift
             if relu != 0 and value <= zero:  # NaN <= 0 is false: NaN stays
                 value = zero
@@ -209,40 +202,21 @@ def normalized(dtype: str) -> Kernel:
 def gradient_sums(dtype: str) -> Kernel:
     """Of each stretch and channel: Σ g and Σ g·x̂, where g = grad, with relu only where y > 0."""
     number = getattr(types, dtype)
-    zero, one = number(0), number(1)
+    zero, affine = number(0), scale_and_shift(dtype)
 
     def kernel(
-        grad,
-        x,
-        mean,
-        inv_std,
-        weight,
-        bias,
-        parts,
-        pixels,
-        channels,
-        width,
-        length,
-        has_weight,
-        has_bias,
+        grad, x, mean, inv_std, weight, bias, parts, pixels, channels, width, length, has_weight, has_bias,
         relu,
-    ):
+    ):  # fmt: skip
         sums = cuda.shared.array(SUM_THREADS, number)
         products = cuda.shared.array(SUM_THREADS, number)
         thread = cuda.threadIdx.x
-        blocks_across = (channels + (width - 1)) // width
-        stretch = i32(u32(cuda.blockIdx.x) // u32(blocks_across))
-        line = i32(u32(thread) // u32(width))
-        lines = i32(u32(cuda.blockDim.x) // u32(width))
-        channel = (cuda.blockIdx.x - stretch * blocks_across) * width + thread - line * width
+        stretch, line, lines, channel = standing(channels, width)
         total, product = zero, zero
         if channel < channels:
             c = u32(channel)
-            middle, spread, scale, shift = mean[c], inv_std[c], one, zero
-            if has_weight != 0:
-                scale = weight[c]
-            if has_bias != 0:
-                shift = bias[c]
+            middle, spread = mean[c], inv_std[c]
+            scale, shift = affine(weight, bias, c, has_weight, has_bias)
             for p in range(stretch * length + line, min((stretch + 1) * length, pixels), lines):
                 g = grad[u32(p * channels + channel)]
                 x_hat = (x[u32(p * channels + channel)] - middle) * spread
@@ -252,14 +226,8 @@ def gradient_sums(dtype: str) -> Kernel:
                 product += g * x_hat
         sums[thread] = total
         products[thread] = product
-        cuda.syncthreads()  # the lines' sums are there
-        half = lines // 2
-        while half > 0:  # the same for all threads
-            if line < half:
-                sums[thread] += sums[thread + half * width]
-                products[thread] += products[thread + half * width]
-            cuda.syncthreads()  # before the next round reads what this one has added
-            half //= 2
+        add_lines(sums, line, lines, width)
+        add_lines(products, line, lines, width)
         if line == 0 and channel < channels:
             parts[u32(stretch * 2 * channels + channel)] = sums[thread]
             parts[u32((stretch * 2 + 1) * channels + channel)] = products[thread]
@@ -271,7 +239,7 @@ def gradient_sums(dtype: str) -> Kernel:
 @cache
 def input_gradient(dtype: str) -> Kernel:
     """dx = weight·inv_std·(g − dbias·share − x̂·dweight·share), share = 1/m or 0 (constant statistics)."""
-    zero, one = getattr(types, dtype)(0), getattr(types, dtype)(1)
+    zero, affine = getattr(types, dtype)(0), scale_and_shift(dtype)
 
     def kernel(
         grad, x, mean, inv_std, weight, bias, sums, dx, share, count, channels, has_weight, has_bias, relu
@@ -279,11 +247,7 @@ def input_gradient(dtype: str) -> Kernel:
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < count:
             c = i32(u32(i) % u32(channels))
-            scale, shift = one, zero
-            if has_weight != 0:
-                scale = weight[u32(c)]
-            if has_bias != 0:
-                shift = bias[u32(c)]
+            scale, shift = affine(weight, bias, c, has_weight, has_bias)
             g = grad[u32(i)]
             x_hat = (x[u32(i)] - mean[u32(c)]) * inv_std[u32(c)]
             if relu != 0 and not x_hat * scale + shift > zero:

@@ -53,6 +53,34 @@ def cut(rows: int, columns: int) -> tuple[int, int, int]:
     return width, max(-(-rows // max(length, 1)), 1), length
 
 
+@cuda.jit(device=True, inline="always")
+def standing(columns, width):
+    """Where a thread stands: (stretch of its block, line, number of lines, column).  One number tells stretch
+    and columns of a block, those of one stretch side by side.
+    """
+    thread = cuda.threadIdx.x
+    blocks_across = (columns + (width - 1)) // width
+    stretch = i32(u32(cuda.blockIdx.x) // u32(blocks_across))
+    line = i32(u32(thread) // u32(width))
+    lines = i32(u32(cuda.blockDim.x) // u32(width))
+    return stretch, line, lines, (cuda.blockIdx.x - stretch * blocks_across) * width + thread - line * width
+
+
+@cuda.jit(device=True, inline="always")
+def add_lines(sums, line, lines, width):
+    """Adds up all lines of a block in the first one: half of them to the other half, again and again.  Every
+    thread has written its own number of `sums`, and every one comes here.
+    """
+    thread = cuda.threadIdx.x
+    cuda.syncthreads()  # the lines' sums are there
+    half = lines // 2
+    while half > 0:  # the same for all threads
+        if line < half:
+            sums[thread] += sums[thread + half * width]
+        cuda.syncthreads()  # before the next round reads what this one has added
+        half //= 2
+
+
 @cache
 def sums_kernel(dtype: str) -> Kernel:
     number = getattr(types, dtype)
@@ -61,24 +89,14 @@ def sums_kernel(dtype: str) -> Kernel:
     def kernel(x, sums, rows, columns, width, length):
         lines_sums = cuda.shared.array(THREADS, number)
         thread = cuda.threadIdx.x
-        blocks_across = (columns + (width - 1)) // width
-        stretch = i32(u32(cuda.blockIdx.x) // u32(blocks_across))
-        line = i32(u32(thread) // u32(width))
-        lines = i32(u32(cuda.blockDim.x) // u32(width))
-        column = (cuda.blockIdx.x - stretch * blocks_across) * width + thread - line * width
+        stretch, line, lines, column = standing(columns, width)
         total = zero
         if column < columns:
             last = min((stretch + 1) * length, rows)
             for r in range(stretch * length + line, last, lines):
                 total += x[u32(r * columns + column)]
         lines_sums[thread] = total
-        cuda.syncthreads()  # the lines' sums are there
-        half = lines // 2
-        while half > 0:  # the same for all threads
-            if line < half:
-                lines_sums[thread] += lines_sums[thread + half * width]
-            cuda.syncthreads()  # before the next round reads what this one has added
-            half //= 2
+        add_lines(lines_sums, line, lines, width)
         if line == 0 and column < columns:
             sums[u32(stretch * columns + column)] = lines_sums[thread]
 

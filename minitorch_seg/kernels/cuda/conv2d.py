@@ -26,9 +26,9 @@ from minitorch_seg.kernels.cuda import correlation
 from minitorch_seg.kernels.cuda.array import CudaArray, empty, empty_map, pixels
 from minitorch_seg.kernels.cuda.channel_sum import sum_rows
 from minitorch_seg.kernels.cuda.correlation import FEW, Axis, Weight
-from minitorch_seg.kernels.cuda.driver import Kernel, cuda, launch, types
-from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, given, real, row, run
-from minitorch_seg.kernels.cuda.tile import Tile, multiplier
+from minitorch_seg.kernels.cuda.driver import Kernel, cuda, device, launch, types
+from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, given, pixel_at, real, row, run
+from minitorch_seg.kernels.cuda.tile import Tile, code
 from minitorch_seg.kernels.sizes import Pair, window_counts
 
 i32, u32 = types.int32, types.uint32
@@ -102,6 +102,27 @@ def conv2d_weight_gradient(
     return dweight
 
 
+@device
+def tap_at(k, channels, taps_across):
+    """(tap_y, tap_x, channel) of row k of the packed weight."""
+    tap = i32(u32(k) // u32(channels))
+    tap_y = i32(u32(tap) // u32(taps_across))
+    return tap_y, tap - tap_y * taps_across, k - tap * channels
+
+
+@device
+def next_stretch(image, u, v, length, rows, columns):
+    """The stretch of `length` pixels after the one at (image, u, v)."""
+    v += length
+    if v >= columns:
+        v = 0
+        u += 1
+        if u == rows:
+            u = 0
+            image += 1
+    return image, u, v
+
+
 @cache
 def weight_tiled(tile: Tile, dtype: str) -> Kernel:
     """A block sums tile.rows of the (tap, channel) × tile.columns of the outputs over one part of the pixels.
@@ -111,117 +132,73 @@ def weight_tiled(tile: Tile, dtype: str) -> Kernel:
     """
     number = getattr(types, dtype)
     zero = number(0)
-    multiply = multiplier(tile, dtype)
-    tile_rows, tile_columns, depth, (pitch_a, pitch_b) = tile.rows, tile.columns, tile.depth, tile.pitches
+    tile_rows, tile_columns, depth = tile.rows, tile.columns, tile.depth
     threads, down, across = tile.threads, tile.down, tile.across
-    a_size, b_size = depth * pitch_a, depth * pitch_b
-    both_a, both_b = 2 * a_size, 2 * b_size
-    threads_across = tile_columns // across
-    fetch_a, fetch_b = tile_rows * depth // threads, depth * tile_columns // threads
-    few_rows, few_columns = min(down, 4), min(across, 4)
-    row_groups, column_groups = tile_rows // down * few_rows, threads_across * few_columns
-    columns_a = max(tile_rows // threads, 1)  # numbers of a pixel that a thread fetches
-    pixels_a = fetch_a // columns_a
-    apart_a = max(threads // tile_rows, 1)  # pixels between those that it fetches
+    (size_a, size_b), (count_a, count_b) = tile.buffers, tile.fetches
+    does = code(tile, dtype)
+    tile_at, fetch_b, store_a, store_b = does.tile_at, does.fetch_b, does.store_a, does.store_b
+    multiply, write = does.multiply, does.write
+    apart_a = threads // tile_rows  # pixels between those that a thread fetches for A
+    apart_b = threads // tile_columns
 
     def kernel(
         x, grad, sums, stretches, length, parts, rows, columns, height, width, channels, all_channels, outs,
         all_outs, total, taps_across, step_y, step_x, pad_y, pad_x, move_y, move_x,
     ):  # fmt: skip
-        a = cuda.shared.array(both_a, number)
-        b = cuda.shared.array(both_b, number)
+        a = cuda.shared.array(size_a, number)
+        b = cuda.shared.array(size_b, number)
         c = cuda.local.array((down, across), number)
-        next_a = cuda.local.array(fetch_a, number)
-        next_b = cuda.local.array(fetch_b, number)
-        shift_y = cuda.local.array(columns_a, i32)
-        shift_x = cuda.local.array(columns_a, i32)
-        source = cuda.local.array(columns_a, i32)
+        next_a = cuda.local.array(count_a, number)
+        next_b = cuda.local.array(count_b, number)
         thread = cuda.threadIdx.x
 
-        # Block number = ((part · groups + group) · channel tiles + channel tile) · row tiles + row tile.
-        row_tiles = (total + (tile_rows - 1)) // tile_rows
-        out_tiles = (outs + (tile_columns - 1)) // tile_columns
+        # Block number = ((part · groups + group) · row tiles + row tile) · channel tiles + channel tile.
+        first_row, first_out, product = tile_at(cuda.blockIdx.x, total, outs)
         groups = i32(u32(all_outs) // u32(outs))
-        rest = i32(u32(cuda.blockIdx.x) // u32(row_tiles))
-        first_row = (cuda.blockIdx.x - rest * row_tiles) * tile_rows
-        after = i32(u32(rest) // u32(out_tiles))
-        first_out = (rest - after * out_tiles) * tile_columns
-        part = i32(u32(after) // u32(groups))
-        group = after - part * groups
+        part = i32(u32(product) // u32(groups))
+        group = product - part * groups
 
         for i in range(down):
             for j in range(across):
                 c[i, j] = zero
-        for m in range(columns_a):  # the taps and channels that this thread fetches, for all steps
-            k = first_row + thread % tile_rows + m * threads
-            tap = i32(u32(k) // u32(channels))
-            tap_y = i32(u32(tap) // u32(taps_across))
-            shift_y[m] = tap_y * move_y - pad_y
-            shift_x[m] = (tap - tap_y * taps_across) * move_x - pad_x
-            source[m] = group * channels + k - tap * channels
-            if k >= total:
-                source[m] = -1
-        first_k = thread // tile_rows
-        from_a = thread // threads_across * few_rows
-        from_b = thread % threads_across * few_columns
+
+        # The tap and the channel that this thread fetches in all steps, and the first pixel of a step.
+        tap_y, tap_x, channel = tap_at(first_row + thread % tile_rows, channels, taps_across)
+        shift_y, shift_x = tap_y * move_y - pad_y, tap_x * move_x - pad_x
+        used = first_row + thread % tile_rows < total
+        pixel_a, pixel_b, column = thread // tile_rows, thread // tile_columns, thread % tile_columns
 
         # The first stretch: which image, which row, which pixels of the row.
-        across_row = (columns + (depth - 1)) // depth
-        first = part * length
-        steps = min(length, stretches - first)
-        line = i32(u32(first) // u32(across_row))
-        v = i32(first - line * across_row) * depth
-        image = i32(u32(line) // u32(rows))
-        u = line - image * rows
+        image, u, stretch = pixel_at(part * length, rows, (columns + (depth - 1)) // depth)
+        v = i32(stretch) * depth
+        steps = min(length, stretches - part * length)
         for step in range(steps + 1):
             if step < steps:
-                for m in range(columns_a):
-                    iy = u * step_y + shift_y[m]
-                    seen = source[m] >= 0 and iy >= 0 and iy < height
-                    for i in range(pixels_a):
-                        pixel = v + first_k + i * apart_a
-                        ix = pixel * step_x + shift_x[m]
-                        value = zero
-                        if seen and pixel < columns and ix >= 0 and ix < width:
-                            value = x[u32(((image * height + iy) * width + ix) * all_channels + source[m])]
-                        next_a[m * pixels_a + i] = value
-                for i in range(fetch_b):
-                    e = thread + i * threads
-                    pixel = v + e // tile_columns
-                    out = first_out + e % tile_columns
+                iy = u * step_y + shift_y
+                seen = used and iy >= 0 and iy < height
+                here = (image * height + iy) * width * all_channels + group * channels + channel
+                for i in range(count_a):
+                    pixel = v + pixel_a + i * apart_a
+                    ix = pixel * step_x + shift_x
                     value = zero
-                    if pixel < columns and out < outs:
-                        value = grad[
-                            u32(((image * rows + u) * columns + pixel) * all_outs + group * outs + out)
-                        ]
-                    next_b[i] = value
-                v += depth
-                if v >= columns:
-                    v = 0
-                    u += 1
-                    if u == rows:
-                        u = 0
-                        image += 1
+                    if seen and pixel < columns and ix >= 0 and ix < width:
+                        value = x[u32(here + ix * all_channels)]
+                    next_a[i] = value
+                there = (image * rows + u) * columns * all_outs + group * outs
+                fetch_b(
+                    next_b, grad, there, v + pixel_b, columns, apart_b, all_outs,
+                    first_out + column, outs, 0, 1,
+                )  # fmt: skip
+                image, u, v = next_stretch(image, u, v, depth, rows, columns)
             if step > 0:
-                half = (step - 1) & 1
-                multiply(a, b, u32(half * a_size + from_a), u32(half * b_size + from_b), c)
+                multiply(a, b, (step - 1) & 1, thread, c)
             if step < steps:
-                half = step & 1
-                for m in range(columns_a):
-                    for i in range(pixels_a):
-                        at = (first_k + i * apart_a) * pitch_a + thread % tile_rows + m * threads
-                        a[u32(half * a_size + at)] = next_a[m * pixels_a + i]
-                for i in range(fetch_b):
-                    e = thread + i * threads
-                    b[u32(half * b_size + e // tile_columns * pitch_b + e % tile_columns)] = next_b[i]
+                store_a(a, step & 1, next_a, pixel_a, apart_a, thread % tile_rows, 0)
+                store_b(b, step & 1, next_b, pixel_b, apart_b, column, 0)
             cuda.syncthreads()  # this step is whole; and nobody still reads the buffer that comes next
 
-        for i in range(down):
-            k = first_row + (i // few_rows) * row_groups + from_a + i % few_rows
-            for j in range(across):
-                out = first_out + (j // few_columns) * column_groups + from_b + j % few_columns
-                if k < total and out < outs:
-                    sums[u32((part * total + k) * all_outs + group * outs + out)] = c[i, j]
+        before = part * total * all_outs + group * outs
+        write(sums, before, all_outs, c, thread, first_row, total, first_out, outs)
 
     signature = (f"{dtype}[::1]",) * 3 + ("int32",) * 19
     return Kernel(f"conv2d_weight {tile} {dtype}", kernel, signature, (threads,), tile.blocks)
@@ -247,17 +224,12 @@ def weight_plain(dtype: str) -> Kernel:
             place = i32(i - part * total * all_outs)
             k = i32(u32(place) // u32(all_outs))
             out = place - k * all_outs
-            tap = i32(u32(k) // u32(channels))
-            tap_y = i32(u32(tap) // u32(taps_across))
-            shift_y = tap_y * move_y - pad_y
-            shift_x = (tap - tap_y * taps_across) * move_x - pad_x
-            source = i32(u32(out) // u32(outs)) * channels + k - tap * channels
-            across_row = (columns + 7) // 8
+            tap_y, tap_x, channel = tap_at(k, channels, taps_across)
+            shift_y, shift_x = tap_y * move_y - pad_y, tap_x * move_x - pad_x
+            source = i32(u32(out) // u32(outs)) * channels + channel
             first = part * length
-            line = i32(u32(first) // u32(across_row))
-            v = i32(first - line * across_row) * 8
-            image = i32(u32(line) // u32(rows))
-            u = line - image * rows
+            image, u, stretch = pixel_at(first, rows, (columns + 7) // 8)
+            v = i32(stretch) * 8
             value = zero
             for _ in range(min(length, stretches - first)):
                 iy = u * step_y + shift_y
@@ -268,13 +240,7 @@ def weight_plain(dtype: str) -> Kernel:
                             here = ((image * height + iy) * width + ix) * all_channels + source
                             there = ((image * rows + u) * columns + pixel) * all_outs + out
                             value += x[u32(here)] * grad[u32(there)]
-                v += 8
-                if v >= columns:
-                    v = 0
-                    u += 1
-                    if u == rows:
-                        u = 0
-                        image += 1
+                image, u, v = next_stretch(image, u, v, 8, rows, columns)
             sums[u32(i)] = value
 
     signature = (f"{dtype}[::1]",) * 3 + ("int32",) * 19

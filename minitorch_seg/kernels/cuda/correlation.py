@@ -31,8 +31,8 @@ from typing import NamedTuple
 
 from minitorch_seg.kernels.cuda.array import CudaArray, empty
 from minitorch_seg.kernels.cuda.driver import Kernel, cuda, launch, types
-from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, run
-from minitorch_seg.kernels.cuda.tile import TILES, Tile, chosen, multiplier
+from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, pixel_at, run
+from minitorch_seg.kernels.cuda.tile import TILES, Tile, chosen, code
 
 i32, u32 = types.int32, types.uint32
 FAR = -(2**30)  # a row outside every map
@@ -141,48 +141,38 @@ def tiled(tile: Tile, dtype: str) -> Kernel:
     """The product by register tiles: a block makes tile.rows pixels × tile.columns channels of one group."""
     number = getattr(types, dtype)
     zero = number(0)
-    multiply = multiplier(tile, dtype)
-    tile_rows, tile_columns, depth, (pitch_a, pitch_b) = tile.rows, tile.columns, tile.depth, tile.pitches
+    tile_rows, tile_columns, depth = tile.rows, tile.columns, tile.depth
     threads, down, across = tile.threads, tile.down, tile.across
-    a_size, b_size = depth * pitch_a, depth * pitch_b
-    both_a, both_b, table_size = 2 * a_size, 2 * b_size, 4 * tile_rows
-    threads_across = tile_columns // across
-    fetch_a, fetch_b = tile_rows * depth // threads, depth * tile_columns // threads
-    few_rows, few_columns = min(down, 4), min(across, 4)
-    row_groups, column_groups = tile_rows // down * few_rows, threads_across * few_columns
+    (size_a, size_b), (count_a, count_b) = tile.buffers, tile.fetches
+    does = code(tile, dtype)
+    tile_at, row_of, column_of, fetch_b = does.tile_at, does.row_of, does.column_of, does.fetch_b
+    store_a, store_b, multiply = does.store_a, does.store_b, does.multiply
+    table_size = 4 * tile_rows
 
     def kernel(
         x, w, bias, y, has_bias, count, rows, columns, height, width, channels, all_channels, outs, all_outs,
         taps_across, taps, step_y, step_x, first_y, first_x, move_y, move_x,
         out_height, out_width, out_step_y, out_step_x, out_first_y, out_first_x,
     ):  # fmt: skip
-        a = cuda.shared.array(both_a, number)
-        b = cuda.shared.array(both_b, number)
+        a = cuda.shared.array(size_a, number)
+        b = cuda.shared.array(size_b, number)
         table = cuda.shared.array(table_size, i32)
         c = cuda.local.array((down, across), number)
-        next_a = cuda.local.array(fetch_a, number)
-        next_b = cuda.local.array(fetch_b, number)
-        place = cuda.local.array(fetch_a, i32)
+        next_a = cuda.local.array(count_a, number)
+        next_b = cuda.local.array(count_b, number)
+        place = cuda.local.array(count_a, i32)
         added = cuda.local.array(across, number)
         thread = cuda.threadIdx.x
 
         # Block number = ((group · pixel tiles) + pixel tile) · channel tiles + channel tile: blocks that run
         # together read the same pixels.
-        channel_tiles = (outs + (tile_columns - 1)) // tile_columns
-        pixel_tiles = (count + (tile_rows - 1)) // tile_rows
-        rest = i32(u32(cuda.blockIdx.x) // u32(channel_tiles))
-        first_out = (cuda.blockIdx.x - rest * channel_tiles) * tile_columns
-        group = i32(u32(rest) // u32(pixel_tiles))
-        first_pixel = (rest - group * pixel_tiles) * tile_rows
+        first_pixel, first_out, group = tile_at(cuda.blockIdx.x, count, outs)
 
         # For each pixel of the tile: where its window begins, its image in x, its place in y.
         for r in range(thread, tile_rows, threads):
             p = first_pixel + r
             if p < count:
-                image = i32(u32(p) // u32(rows * columns))
-                inside = i32(p - image * rows * columns)
-                u = i32(u32(inside) // u32(columns))
-                v = inside - u * columns
+                image, u, v = pixel_at(p, rows, columns)
                 table[r] = u * step_y + first_y
                 table[tile_rows + r] = v * step_x + first_x
                 table[2 * tile_rows + r] = image * height * width
@@ -206,15 +196,13 @@ def tiled(tile: Tile, dtype: str) -> Kernel:
         tap = i32(u32(my_k) // u32(channels))
         channel = i32(my_k - tap * channels)
         moved = True
-        from_a = thread // threads_across * few_rows
-        from_b = thread % threads_across * few_columns
         steps = i32((total + (depth - 1)) // depth)
         for step in range(i32(steps + 1)):
             if step < steps:
                 if moved:  # to another tap: where it lies in x for each row; −1 outside
                     tap_y = i32(u32(tap) // u32(taps_across))
                     tap_x = i32(tap - tap_y * taps_across)
-                    for i in range(fetch_a):
+                    for i in range(count_a):
                         r = my_row + i * (threads // depth)
                         iy = table[r] + tap_y * move_y
                         ix = table[tile_rows + r] + tap_x * move_x
@@ -225,19 +213,15 @@ def tiled(tile: Tile, dtype: str) -> Kernel:
                             ) * all_channels + group * channels
                         place[i] = at
                 k = step * depth + my_k
-                for i in range(fetch_a):
+                for i in range(count_a):
                     value = zero
                     if k < total and place[i] >= 0:
                         value = x[u32(place[i] + channel)]
                     next_a[i] = value
-                for i in range(fetch_b):
-                    e = thread + i * threads
-                    row = step * depth + e // tile_columns
-                    out = first_out + e % tile_columns
-                    value = zero
-                    if row < total and out < outs:
-                        value = w[u32(row * all_outs + group * outs + out)]
-                    next_b[i] = value
+                fetch_b(
+                    next_b, w, group * outs, step * depth + thread // tile_columns, total,
+                    threads // tile_columns, all_outs, first_out + thread % tile_columns, outs, 0, 1,
+                )  # fmt: skip
                 channel = i32(channel + depth)
                 moved = False
                 while channel >= channels:
@@ -245,26 +229,22 @@ def tiled(tile: Tile, dtype: str) -> Kernel:
                     tap = i32(tap + 1)
                     moved = True
             if step > 0:
-                half = (step - 1) & 1
-                multiply(a, b, u32(half * a_size + from_a), u32(half * b_size + from_b), c)
+                multiply(a, b, (step - 1) & 1, thread, c)
             if step < steps:
-                half = step & 1
-                for i in range(fetch_a):
-                    a[u32(half * a_size + my_k * pitch_a + my_row + i * (threads // depth))] = next_a[i]
-                for i in range(fetch_b):
-                    e = thread + i * threads
-                    b[u32(half * b_size + e // tile_columns * pitch_b + e % tile_columns)] = next_b[i]
+                store_a(a, step & 1, next_a, my_k, 0, my_row, threads // depth)
+                k, column = thread // tile_columns, thread % tile_columns
+                store_b(b, step & 1, next_b, k, threads // tile_columns, column, 0)
             cuda.syncthreads()  # this step is whole; and nobody still reads the buffer that comes next
 
         for j in range(across):
-            out = first_out + (j // few_columns) * column_groups + from_b + j % few_columns
+            out = first_out + column_of(j, thread)
             added[j] = zero
             if has_bias != 0 and out < outs:
                 added[j] = bias[u32(group * outs + out)]
         for i in range(down):
-            pixel = table[3 * tile_rows + (i // few_rows) * row_groups + from_a + i % few_rows]
+            pixel = table[3 * tile_rows + row_of(i, thread)]
             for j in range(across):
-                out = first_out + (j // few_columns) * column_groups + from_b + j % few_columns
+                out = first_out + column_of(j, thread)
                 if pixel >= 0 and out < outs:
                     y[u32(pixel * all_outs + group * outs + out)] = c[i, j] + added[j]
 
@@ -293,10 +273,7 @@ def plain(dtype: str) -> Kernel:
         if p < count:
             out = i32(i - p * all_outs)
             group = i32(u32(out) // u32(outs))
-            image = i32(u32(p) // u32(rows * columns))
-            inside = i32(p - image * rows * columns)
-            u = i32(u32(inside) // u32(columns))
-            v = inside - u * columns
+            image, u, v = pixel_at(p, rows, columns)
             total = zero
             if has_bias != 0:
                 total = bias[u32(out)]

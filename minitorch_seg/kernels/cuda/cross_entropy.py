@@ -26,7 +26,7 @@ from minitorch_seg.kernels.cuda.flat import (
     row,
     run,
 )
-from minitorch_seg.kernels.cuda.softmax import line_of
+from minitorch_seg.kernels.cuda.softmax import exponentials, first_of, line_of
 
 i32, u32 = types.int32, types.uint32
 LOSS_OF = ("logits", "log_softmax")
@@ -98,24 +98,16 @@ def _gradient(
 def forward(dtype: str, of: str) -> Kernel:
     """The losses; of logits, the softmax too.  Of log_softmax, `values` is not written."""
     number = getattr(types, dtype)
-    zero, one, nan, lowest = number(0), number(1), number(float("nan")), number(float("-inf"))
-    of_logits = of == "logits"
+    zero, one, nan = number(0), number(1), number(float("nan"))
+    of_logits, largest_and_total = of == "logits", exponentials(dtype)
 
     def kernel(x, target, table, losses, weights, values, ignore_index, count, classes, inner, has_weight):
         p = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if p < count:
-            outer = i32(u32(p) // u32(inner))
-            first = outer * classes * inner + p - outer * inner
+            first = first_of(p, classes, inner)
             shift = zero
             if of_logits:
-                largest = lowest
-                for k in range(classes):
-                    value = x[u32(first + k * inner)]
-                    if value > largest or value != value:  # NaN wins, and stays
-                        largest = value
-                total = zero
-                for k in range(classes):
-                    total += math.exp(x[u32(first + k * inner)] - largest)
+                largest, total = largest_and_total(x, first, classes, inner)
                 for k in range(classes):
                     exponential = math.exp(x[u32(first + k * inner)] - largest)
                     values[u32(first + k * inner)] = exponential / total

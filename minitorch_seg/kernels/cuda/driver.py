@@ -39,6 +39,7 @@ __all__ = [
     "cuda",
     "describe",
     "device",
+    "integer",
     "launch",
     "math",
     "problem",
@@ -96,6 +97,13 @@ if simulated():
     math.fabs, math.isnan, math.isinf = np.fabs, np.isnan, np.isinf
     math.pow, math.erf, math.erfc = np.power, np.vectorize(_python.erf), np.vectorize(_python.erfc)
     math.inf, math.nan, math.pi = np.inf, np.nan, np.pi
+
+
+def integer(dtype: str) -> Any:
+    """For kernels: a number as an integer of `dtype`, without its fraction and its highest bits; where these
+    are not 0 the simulator would raise.
+    """
+    return (lambda a: np.asarray(a).astype(dtype)[()]) if simulated() else getattr(types, dtype)
 
 
 class Numba:

@@ -17,8 +17,12 @@ def matmul(a: CudaArray, b: CudaArray) -> CudaArray:
 
 def einsum(subscripts: str, *operands: CudaArray, optimize: Any = True) -> CudaArray:
     """`subscripts` names all letters and the output's; no operand has a letter twice."""
-    left, output = subscripts.split("->")
+    left, _, output = subscripts.partition("->")
     letters, arrays = left.split(","), list(operands)
+    if "->" not in subscripts or any(len(set(part)) < len(part) for part in (*letters, output)):
+        raise ValueError(
+            f"np.einsum on the GPU needs ->, and no letter twice in a part: found {subscripts!r}"
+        )
     while len(arrays) > 1:
         wanted = set(output).union(*letters[2:])
         first, made = _pair(letters[0], arrays[0], letters[1], arrays[1], wanted)
@@ -48,12 +52,8 @@ def _pair(
     sizes.update(zip(batch + joined + columns, b.shape, strict=True))
     n, m, k, p = (_size(sizes, part) for part in (batch, rows, joined, columns))
     a, b = a.reshape((n, m, k)), b.reshape((n, k, p))
-    if a.dtype.kind == "f":
-        product = matmul(a, b)
-    else:
-        product = (a.reshape((n, m, k, 1)) * b.reshape((n, 1, k, p))).sum(axis=2)
     kept = batch + rows + columns
-    return "".join(kept), product.reshape([sizes[c] for c in kept])
+    return "".join(kept), matmul(a, b).reshape([sizes[c] for c in kept])
 
 
 def _size(sizes: dict[str, int], letters: Sequence[str]) -> int:

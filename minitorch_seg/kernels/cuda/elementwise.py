@@ -20,7 +20,7 @@ import numpy as np
 
 from minitorch_seg.errors import DTypeError
 from minitorch_seg.kernels.cuda.array import CudaArray, Shape, empty, empty_ordered, to_device
-from minitorch_seg.kernels.cuda.driver import Kernel, cuda, launch, spread, types
+from minitorch_seg.kernels.cuda.driver import Kernel, cuda, integer, launch, spread, types
 from minitorch_seg.kernels.cuda.formulas import COMPUTED, TESTS, formulas
 
 THREADS, SIMULATED, RESIDENT = (256,), (4,), 4
@@ -46,7 +46,7 @@ FLAT = """
 def kernel(n, {parameters}):
     i = cuda.grid(1)
     while i < n:
-        y[{y}] = f({arguments})
+        y[{y}] = {value}
         i += cuda.gridsize(1)
 """
 STRIDING = """
@@ -61,15 +61,18 @@ def kernel(n, n1, n2, n3, {parameters}):
         rest = uint32(rest // m2)
         i1 = uint32(rest % m1)
         i0 = uint32(rest // m1)
-        y[{y}] = f({arguments})
+        y[{y}] = {value}
         i += cuda.gridsize(1)
 """
 
 
 @cache
 def mapping(name: str, inputs: tuple[str, ...], output: str, strided: bool) -> Kernel:
-    """The kernel of a function for arrays of these dtypes; `copy` converts."""
-    f = formulas(inputs[-1])[name] if name != "copy" else None
+    """The kernel of a function for arrays of these dtypes; `copy` converts.
+
+    A float becomes a narrow integer by way of int64, whose lowest bits are kept, as NumPy does it: a device's
+    own conversion of −1 to uint8 gives 0.
+    """
     letters = "abc"[: len(inputs)]
     axes = AXES if strided else 1
     steps = {x: [f"{x}s{d}" for d in range(axes)] for x in "y" + letters}
@@ -78,16 +81,16 @@ def mapping(name: str, inputs: tuple[str, ...], output: str, strided: bool) -> K
         x: " + ".join([f"{x}0", *(f"{i} * {s}" for i, s in zip(indices, steps[x], strict=True))])
         for x in steps
     }
+    value = ", ".join(f"{x}[{place[x]}]" for x in letters)
+    made: dict[str, Any] = {"cuda": cuda, "uint32": types.uint32}
+    if name != "copy":
+        made["f"], value = formulas(inputs[-1])[name], f"f({value})"
+    elif "int" in output:
+        made["whole"], made["narrow"] = integer("int64"), integer(output)
+        value = f"narrow(whole({value}))"
+    parameters = ", ".join(f"{x}, {x}0, {', '.join(steps[x])}" for x in steps)
     template = STRIDING if strided else FLAT
-    text = template.format(
-        parameters=", ".join(f"{x}, {x}0, {', '.join(steps[x])}" for x in steps),
-        y=place["y"],
-        arguments=", ".join(f"{x}[{place[x]}]" for x in letters),
-    )
-    if f is None:
-        text = text.replace("f(a", "(a")
-    made: dict[str, Any] = {"cuda": cuda, "uint32": types.uint32, "f": f}
-    exec(text, made)
+    exec(template.format(parameters=parameters, y=place["y"], value=value), made)
     numbers = ("int32",) * (1 + axes)
     signature = ("int32",) * (AXES if strided else 1) + tuple(
         part for dtype in (output, *inputs) for part in (f"{numba_type(dtype)}[::1]", *numbers)

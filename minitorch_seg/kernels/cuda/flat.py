@@ -13,13 +13,32 @@ from typing import Any
 
 from minitorch_seg.errors import DTypeError
 from minitorch_seg.kernels.cuda.array import CudaArray, contiguous, empty, empty_map, pixels
-from minitorch_seg.kernels.cuda.driver import Kernel, launch
+from minitorch_seg.kernels.cuda.driver import Kernel, device, launch, types
 
+i32, u32 = types.int32, types.uint32
 REALS = ("float32", "float64")
 THREADS = (256,)
 SIMULATED = (32,)
 
 
+# -- for kernels: the divisions, written once ---------------------------------------------------------------
+@device
+def pixel_at(p, rows, columns):
+    """(image, row, column) of pixel p of maps that have rows × columns of them."""
+    line = i32(u32(p) // u32(columns))
+    image = i32(u32(line) // u32(rows))
+    return image, line - image * rows, p - line * columns
+
+
+@device
+def number_at(i, rows, columns, channels):
+    """(image, row, column, channel) of number i of a map's memory, where channels are neighbours."""
+    pixel = i32(u32(i) // u32(channels))
+    image, y, x = pixel_at(pixel, rows, columns)
+    return image, y, x, i - pixel * channels
+
+
+# -- for those that launch them -----------------------------------------------------------------------------
 def row(x: CudaArray) -> CudaArray:
     """x, which is read, as one row in the order of its memory; a map's is channels-last."""
     return (pixels(x) if x.ndim == 4 else contiguous(x)).reshape(-1)

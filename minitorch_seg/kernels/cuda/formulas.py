@@ -92,9 +92,13 @@ def _integers() -> dict[str, Callable]:
 
 
 def _integer_power(a, b):
+    """aᵇ for b ≥ 0, by squaring: 3¹³ = 3⁸·3⁴·3¹."""
     result = types.int64(1)
-    for _ in range(b):
-        result = result * a
+    while b > 0:
+        if b & 1:
+            result = result * a
+        a = a * a
+        b = b >> 1
     return result
 
 

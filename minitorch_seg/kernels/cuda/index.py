@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitorch_seg.kernels.cuda.array import CudaArray, Shape, contiguous, copy_into, empty, to_device
-from minitorch_seg.kernels.cuda.driver import Kernel, cuda, launch, spread, types
+from minitorch_seg.kernels.cuda.driver import Kernel, cuda, device, launch, spread, types
 from minitorch_seg.kernels.cuda.elementwise import (
     RESIDENT,
     SIMULATED,
@@ -33,6 +33,13 @@ from minitorch_seg.kernels.cuda.elementwise import (
 
 
 # -- kernels ------------------------------------------------------------------------------------------------
+@device
+def apart(i, inner):
+    """(row, column) of number i, with `inner` numbers in a row."""
+    k = types.uint32(types.uint32(i) // types.uint32(inner))
+    return k, types.uint32(types.uint32(i) - k * types.uint32(inner))
+
+
 @cache
 def taking(dtype: str) -> Kernel:
     """y[k, b] = x[places[k] + b · step]."""
@@ -40,8 +47,7 @@ def taking(dtype: str) -> Kernel:
     def kernel(count, inner, x, first, places, step, y):
         i = cuda.grid(1)
         while i < count:
-            k = types.uint32(types.uint32(i) // types.uint32(inner))
-            b = types.uint32(types.uint32(i) - k * types.uint32(inner))
+            k, b = apart(i, inner)
             y[i] = x[first + places[k] + b * step]
             i += cuda.gridsize(1)
 
@@ -57,8 +63,7 @@ def putting(dtype: str) -> Kernel:
     def kernel(count, inner, y, first, places, step, x):
         i = cuda.grid(1)
         while i < count:
-            k = types.uint32(types.uint32(i) // types.uint32(inner))
-            b = types.uint32(types.uint32(i) - k * types.uint32(inner))
+            k, b = apart(i, inner)
             y[first + places[k] + b * step] = x[i]
             i += cuda.gridsize(1)
 
@@ -74,8 +79,7 @@ def adding(dtype: str) -> Kernel:
     def kernel(count, inner, y, first, places, starts, order, step, x):
         i = cuda.grid(1)
         while i < count:
-            d = types.uint32(types.uint32(i) // types.uint32(inner))
-            b = types.uint32(types.uint32(i) - d * types.uint32(inner))
+            d, b = apart(i, inner)
             place = first + places[d] + b * step
             total = y[place]
             for j in range(starts[d], starts[d + 1]):
@@ -100,10 +104,10 @@ def variants() -> Iterator[Kernel]:
 # -- what NumPy calls ---------------------------------------------------------------------------------------
 def get(x: CudaArray, index: Any) -> CudaArray:
     """x[index]."""
-    entries = _entries(x, index)
+    entries, dots = _entries(x, index)
     if not any(map(_lists, entries)):
         return view(x, entries)
-    found = _located(x, entries)
+    found = _located(x, entries, dots)
     y = empty((*found.lead, *found.rest), x.dtype)
     kernel = taking(typed(x.dtype))
     launch(
@@ -116,11 +120,11 @@ def get(x: CudaArray, index: Any) -> CudaArray:
 
 def put(x: CudaArray, index: Any, value: Any) -> None:
     """x[index] = value; of several values for one place the last stays."""
-    entries = _entries(x, index)
+    entries, dots = _entries(x, index)
     if not any(map(_lists, entries)):
         copy_into(view(x, entries), value)
         return
-    found = _located(x, entries)
+    found = _located(x, entries, dots)
     places, rows = found.places, _rows(x, found, value)
     if places.size > 1:
         listed = places.to_host()[::-1]
@@ -142,12 +146,12 @@ def put(x: CudaArray, index: Any, value: Any) -> None:
 
 def add_at(x: CudaArray, index: Any, value: Any) -> None:
     """x[index] += value, where a place that comes several times gets all of its values."""
-    entries = _entries(x, index)
+    entries, dots = _entries(x, index)
     if not any(map(_lists, entries)):
         part = view(x, entries)
         copy_into(part, part + value)
         return
-    found = _located(x, entries)
+    found = _located(x, entries, dots)
     rows, listed = _rows(x, found, value), found.places.to_host()
     order = np.argsort(listed, kind="stable")
     unique, starts = np.unique(listed[order], return_index=True)
@@ -172,9 +176,10 @@ def _is_mask(entry: Any) -> bool:
     return _lists(entry) and entry.dtype == np.bool_
 
 
-def _entries(x: CudaArray, index: Any) -> list[Any]:
+def _entries(x: CudaArray, index: Any) -> tuple[list[Any], int]:
     """The index with its ... written out, lists as arrays and masks as arrays of places: one entry for each
-    axis, and for each None."""
+    axis, and for each None.  And where the ... stood, be it for no axis at all (−1: there was none).
+    """
     given: list[Any] = [
         (np.asarray(e) if len(e) else np.zeros(0, np.int64)) if isinstance(e, list | range) else e
         for e in (index if isinstance(index, tuple) else (index,))
@@ -188,7 +193,10 @@ def _entries(x: CudaArray, index: Any) -> list[Any]:
     place = dots[0] if dots else len(given)
     given[place : place + len(dots)] = [slice(None)] * (x.ndim - used)
     entries: list[Any] = []
-    for entry in given:
+    before = -1
+    for number, entry in enumerate(given):
+        if dots and number == place:
+            before = len(entries)
         if isinstance(entry, bool | np.bool_) or (_is_mask(entry) and not entry.ndim):
             raise IndexError("a single bool is no place on the GPU: use an index, or ms.where")
         if _is_mask(entry):
@@ -202,7 +210,7 @@ def _entries(x: CudaArray, index: Any) -> list[Any]:
             raise IndexError(f"arrays used as indices must be of integer or bool type, not {entry.dtype}")
         else:
             entries.append(int(entry) if _lists(entry) and not entry.ndim else entry)
-    return entries
+    return entries, before
 
 
 def view(x: CudaArray, entries: list[Any]) -> CudaArray:
@@ -242,10 +250,10 @@ class Places(NamedTuple):
     front: int  # how many of these NumPy puts before the places' axes in the result
 
 
-def _located(x: CudaArray, entries: list[Any]) -> Places:
+def _located(x: CudaArray, entries: list[Any], dots: int) -> Places:
     chosen = [isinstance(e, int | np.integer) or _lists(e) for e in entries]
     where = [i for i, yes in enumerate(chosen) if yes]
-    together = where == list(range(where[0], where[-1] + 1))
+    together = where == list(range(where[0], where[-1] + 1)) and not where[0] < dots <= where[-1]
     plain = view(x, [slice(None) if yes else e for e, yes in zip(entries, chosen, strict=True)])
     lead = np.broadcast_shapes(*(entries[i].shape for i in where if _lists(entries[i])))
     places: Any = 0

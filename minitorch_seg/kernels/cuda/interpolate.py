@@ -20,10 +20,10 @@ import numpy as np
 from minitorch_seg.kernels.cuda import driver
 from minitorch_seg.kernels.cuda.array import CudaArray, to_device
 from minitorch_seg.kernels.cuda.driver import Kernel, cuda, types
-from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, real, result, row, run
+from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, number_at, real, result, row, run
 from minitorch_seg.kernels.sizes import Pair, linear_indices, nearest_indices
 
-i32, u32 = types.int32, types.uint32
+u32 = types.uint32
 Scale = tuple[float, float] | None
 
 
@@ -102,12 +102,8 @@ def nearest(dtype: str) -> Kernel:
     def kernel(x, y, read_rows, read_columns, count, rows, columns, channels, height, width):
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < count:
-            pixel = i32(u32(i) // u32(channels))
-            channel = i - pixel * channels
-            line = i32(u32(pixel) // u32(columns))
-            image = i32(u32(line) // u32(rows))
-            iy = read_rows[u32(line - image * rows)]
-            ix = read_columns[u32(pixel - line * columns)]
+            image, u, v, channel = number_at(i, rows, columns, channels)
+            iy, ix = read_rows[u32(u)], read_columns[u32(v)]
             y[u32(i)] = x[u32(((image * height + iy) * width + ix) * channels + channel)]
 
     signature = (f"{dtype}[::1]",) * 2 + ("int32[::1]",) * 2 + ("int32",) * 6
@@ -121,11 +117,7 @@ def nearest_gradient(dtype: str) -> Kernel:
     def kernel(grad, dx, ends_y, ends_x, count, height, width, channels, rows, columns):
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < count:
-            pixel = i32(u32(i) // u32(channels))
-            channel = i - pixel * channels
-            line = i32(u32(pixel) // u32(width))
-            image = i32(u32(line) // u32(height))
-            iy, ix = line - image * height, pixel - line * width
+            image, iy, ix, channel = number_at(i, height, width, channels)
             total = zero
             for u in range(ends_y[u32(iy)], ends_y[u32(height + iy)]):
                 for v in range(ends_x[u32(ix)], ends_x[u32(width + ix)]):
@@ -145,11 +137,7 @@ def bilinear(dtype: str) -> Kernel:
     ):
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < count:
-            pixel = i32(u32(i) // u32(channels))
-            channel = i - pixel * channels
-            line = i32(u32(pixel) // u32(columns))
-            image = i32(u32(line) // u32(rows))
-            u, v = line - image * rows, pixel - line * columns
+            image, u, v, channel = number_at(i, rows, columns, channels)
             top = (image * height + pairs_y[u32(u)]) * width
             bottom = (image * height + pairs_y[u32(rows + u)]) * width
             left, right = pairs_x[u32(v)], pairs_x[u32(columns + v)]
@@ -174,11 +162,7 @@ def bilinear_gradient(dtype: str) -> Kernel:
     ):  # fmt: skip
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < count:
-            pixel = i32(u32(i) // u32(channels))
-            channel = i - pixel * channels
-            line = i32(u32(pixel) // u32(width))
-            image = i32(u32(line) // u32(height))
-            iy, ix = line - image * height, pixel - line * width
+            image, iy, ix, channel = number_at(i, height, width, channels)
             total = zero
             for u in range(ends_y[u32(iy)], ends_y[u32(height + iy)]):
                 down = zero  # the weight of row iy in output row u; it may be both neighbours, at the edge

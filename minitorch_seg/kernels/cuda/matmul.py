@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from minitorch_seg.kernels.cuda.channel_sum import sum_rows
 from minitorch_seg.kernels.cuda.driver import Kernel, cuda, launch, types
 from minitorch_seg.kernels.cuda.elementwise import broadcast
 from minitorch_seg.kernels.cuda.flat import REALS, real
-from minitorch_seg.kernels.cuda.tile import TILES, Tile, chosen, multiplier
+from minitorch_seg.kernels.cuda.tile import TILES, Tile, chosen, code
 
 i32, u32 = types.int32, types.uint32
 BLOCKS = 256  # with fewer than this many tiles a long sum is cut
@@ -48,12 +48,14 @@ def matmul(a: CudaArray, b: CudaArray) -> CudaArray:
     """a (..., n, k), b (..., k, m) -> (..., n, m); leading dimensions are broadcast."""
     if a.dtype != b.dtype:
         raise DTypeError(f"matmul: the dtypes {a.dtype} and {b.dtype} differ: convert one with .to()")
-    dtype = real("matmul", a)
     if a.ndim == 1 or b.ndim == 1:
         rows, columns = a.reshape(1, -1) if a.ndim == 1 else a, b.reshape(-1, 1) if b.ndim == 1 else b
         y = matmul(rows, columns)
         shape = y.shape[:-2] + y.shape[-2:-1] * (a.ndim > 1) + y.shape[-1:] * (b.ndim > 1)
         return y.reshape(shape)
+    if a.dtype.kind in "iub":
+        return _whole_numbers(a, b)
+    dtype = real("matmul", a)
     (m, k), n = a.shape[-2:], b.shape[-1]
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     y = empty((*batch, m, n), dtype)
@@ -70,6 +72,12 @@ def matmul(a: CudaArray, b: CudaArray) -> CudaArray:
     steps = left.down, left.across, left.batch, right.down, right.across, right.batch
     launch(tiled(tile, dtype), tiles * parts, *arrays, m, n, k, prod(batch), length, *steps)
     return y if parts == 1 else sum_rows(sums).reshape(y.shape)
+
+
+def _whole_numbers(a: CudaArray, b: CudaArray) -> CudaArray:
+    """The product of integers or bools, which are rare: all n·k·m products as an array, and their sum."""
+    products: Any = np.multiply(a[..., None], b[..., None, :, :])
+    return (np.any if a.dtype == np.bool_ else np.sum)(products, axis=-2).astype(a.dtype)
 
 
 def operand(x: CudaArray, batch: tuple[int, ...]) -> Operand:
@@ -90,35 +98,27 @@ def tiled(tile: Tile, dtype: str) -> Kernel:
     """A block makes tile.rows × tile.columns numbers of one matrix, from one part of the k's."""
     number = getattr(types, dtype)
     zero = number(0)
-    multiply = multiplier(tile, dtype)
-    tile_rows, tile_columns, depth, (pitch_a, pitch_b) = tile.rows, tile.columns, tile.depth, tile.pitches
+    tile_rows, tile_columns, depth = tile.rows, tile.columns, tile.depth
     threads, down, across = tile.threads, tile.down, tile.across
-    a_size, b_size = depth * pitch_a, depth * pitch_b
-    both_a, both_b = 2 * a_size, 2 * b_size
-    threads_across = tile_columns // across
-    fetch_a, fetch_b = tile_rows * depth // threads, depth * tile_columns // threads
-    few_rows, few_columns = min(down, 4), min(across, 4)
-    row_groups, column_groups = tile_rows // down * few_rows, threads_across * few_columns
+    (size_a, size_b), (count_a, count_b) = tile.buffers, tile.fetches
+    does = code(tile, dtype)
+    fetch_a, fetch_b, store_a, store_b = does.fetch_a, does.fetch_b, does.store_a, does.store_b
+    tile_at, multiply, write = does.tile_at, does.multiply, does.write
 
     def kernel(
         a, b, y, rows, columns, terms, matrices, length, a_down, a_across, a_batch, b_down, b_across, b_batch
     ):
-        tile_a = cuda.shared.array(both_a, number)
-        tile_b = cuda.shared.array(both_b, number)
+        tile_a = cuda.shared.array(size_a, number)
+        tile_b = cuda.shared.array(size_b, number)
         c = cuda.local.array((down, across), number)
-        next_a = cuda.local.array(fetch_a, number)
-        next_b = cuda.local.array(fetch_b, number)
+        next_a = cuda.local.array(count_a, number)
+        next_b = cuda.local.array(count_b, number)
         thread = cuda.threadIdx.x
 
         # Block number = ((part · matrices + matrix) · row tiles + row tile) · column tiles + column tile.
-        column_tiles = (columns + (tile_columns - 1)) // tile_columns
-        row_tiles = (rows + (tile_rows - 1)) // tile_rows
-        rest = i32(u32(cuda.blockIdx.x) // u32(column_tiles))
-        first_column = (cuda.blockIdx.x - rest * column_tiles) * tile_columns
-        after = i32(u32(rest) // u32(row_tiles))
-        first_row = (rest - after * row_tiles) * tile_rows
-        part = i32(u32(after) // u32(matrices))
-        matrix = after - part * matrices
+        first_row, first_column, product = tile_at(cuda.blockIdx.x, rows, columns)
+        part = i32(u32(product) // u32(matrices))
+        matrix = product - part * matrices
 
         for i in range(down):
             for j in range(across):
@@ -132,45 +132,28 @@ def tiled(tile: Tile, dtype: str) -> Kernel:
         b_column_step, b_k_step = 0, threads // tile_columns
         if b_across != 1:
             b_column, b_k, b_column_step, b_k_step = thread // depth, thread % depth, threads // depth, 0
-        from_a = thread // threads_across * few_rows
-        from_b = thread % threads_across * few_columns
         first, last = part * length, min((part + 1) * length, terms)
         steps = i32((last - first + (depth - 1)) // depth)
         for step in range(i32(steps + 1)):
             if step < steps:
-                for i in range(fetch_a):
-                    r = first_row + a_row + i * a_row_step
-                    k = first + step * depth + a_k + i * a_k_step
-                    value = zero
-                    if r < rows and k < last:
-                        value = a[u32(matrix * a_batch + r * a_down + k * a_across)]
-                    next_a[i] = value
-                for i in range(fetch_b):
-                    q = first_column + b_column + i * b_column_step
-                    k = first + step * depth + b_k + i * b_k_step
-                    value = zero
-                    if q < columns and k < last:
-                        value = b[u32(matrix * b_batch + k * b_down + q * b_across)]
-                    next_b[i] = value
+                k = first + step * depth
+                fetch_a(
+                    next_a, a, matrix * a_batch, first_row + a_row, rows, a_row_step, a_down,
+                    k + a_k, last, a_k_step, a_across,
+                )  # fmt: skip
+                fetch_b(
+                    next_b, b, matrix * b_batch, k + b_k, last, b_k_step, b_down,
+                    first_column + b_column, columns, b_column_step, b_across,
+                )  # fmt: skip
             if step > 0:
-                half = (step - 1) & 1
-                multiply(tile_a, tile_b, u32(half * a_size + from_a), u32(half * b_size + from_b), c)
+                multiply(tile_a, tile_b, (step - 1) & 1, thread, c)
             if step < steps:
-                half = step & 1
-                for i in range(fetch_a):
-                    at = (a_k + i * a_k_step) * pitch_a + a_row + i * a_row_step
-                    tile_a[u32(half * a_size + at)] = next_a[i]
-                for i in range(fetch_b):
-                    at = (b_k + i * b_k_step) * pitch_b + b_column + i * b_column_step
-                    tile_b[u32(half * b_size + at)] = next_b[i]
+                store_a(tile_a, step & 1, next_a, a_k, a_k_step, a_row, a_row_step)
+                store_b(tile_b, step & 1, next_b, b_k, b_k_step, b_column, b_column_step)
             cuda.syncthreads()  # this step is whole; and nobody still reads the buffer that comes next
 
-        for i in range(down):
-            r = first_row + (i // few_rows) * row_groups + from_a + i % few_rows
-            for j in range(across):
-                q = first_column + (j // few_columns) * column_groups + from_b + j % few_columns
-                if r < rows and q < columns:
-                    y[u32(((part * matrices + matrix) * rows + r) * columns + q)] = c[i, j]
+        before = (part * matrices + matrix) * rows * columns
+        write(y, before, columns, c, thread, first_row, rows, first_column, columns)
 
     signature = (f"{dtype}[::1]",) * 3 + ("int32",) * 11
     return Kernel(f"matmul {tile} {dtype}", kernel, signature, (threads,), min(tile.blocks, 3))

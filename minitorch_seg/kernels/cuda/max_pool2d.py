@@ -16,7 +16,7 @@ from functools import cache
 
 from minitorch_seg.kernels.cuda.array import CudaArray
 from minitorch_seg.kernels.cuda.driver import Kernel, cuda, types
-from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, real, result, row, run
+from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, number_at, real, result, row, run
 from minitorch_seg.kernels.sizes import Pair, tap_dtype
 
 i32, u32 = types.int32, types.uint32
@@ -59,12 +59,8 @@ def forward(dtype: str, tap: str) -> Kernel:
     ):  # fmt: skip
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < count:
-            pixel = i32(u32(i) // u32(channels))
-            channel = i - pixel * channels
-            line = i32(u32(pixel) // u32(columns))
-            image = i32(u32(line) // u32(rows))
-            first_y = (line - image * rows) * step_y - pad_y
-            first_x = (pixel - line * columns) * step_x - pad_x
+            image, u, v, channel = number_at(i, rows, columns, channels)
+            first_y, first_x = u * step_y - pad_y, v * step_x - pad_x
             best, winner = lowest, -1
             for ky in range(kernel_y):
                 iy = first_y + ky * move_y
@@ -92,12 +88,8 @@ def backward(dtype: str, tap: str) -> Kernel:
     ):  # fmt: skip
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < count:
-            pixel = i32(u32(i) // u32(channels))
-            channel = i - pixel * channels
-            line = i32(u32(pixel) // u32(width))
-            image = i32(u32(line) // u32(height))
-            last_y = line - image * height + pad_y  # u·step_y of the window whose tap 0 is here
-            last_x = pixel - line * width + pad_x
+            image, iy, ix, channel = number_at(i, height, width, channels)
+            last_y, last_x = iy + pad_y, ix + pad_x  # u·step_y, v·step_x of the window whose tap 0 is here
             total = zero
             for ky in range(kernel_y):
                 above = last_y - ky * move_y

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.kernels.cuda.array import CudaArray, contiguous, empty
-from minitorch_seg.kernels.cuda.driver import Kernel, cuda, launch, spread, types
+from minitorch_seg.kernels.cuda.driver import Kernel, cuda, device, launch, spread, types
 from minitorch_seg.kernels.cuda.elementwise import (
     RESIDENT,
     SIMULATED,
@@ -34,6 +34,15 @@ CHUNK = 64
 JOINS = {"sum": "add", "max": "maximum", "min": "minimum", "any": "logical_or", "all": "logical_and"}
 
 
+@device
+def parted(i, parts, inner):
+    """(a, s, b) of number i of an array (A, parts, inner)."""
+    line = types.uint32(types.uint32(i) // types.uint32(inner))
+    a = types.uint32(line // types.uint32(parts))
+    s = types.uint32(line - a * types.uint32(parts))
+    return a, s, types.uint32(types.uint32(i) - line * types.uint32(inner))
+
+
 @cache
 def joining(name: str, dtype: str) -> Kernel:
     """y[a, s, b] = x[a, s, b] ∘ x[a, s + S, b] ∘ x[a, s + 2 S, b] …"""
@@ -42,11 +51,7 @@ def joining(name: str, dtype: str) -> Kernel:
     def kernel(count, parts, inner, length, x, first, outer_step, step, inner_step, y):
         i = cuda.grid(1)
         while i < count:
-            rest = types.uint32(i)
-            b = types.uint32(rest % types.uint32(inner))
-            rest = types.uint32(rest // types.uint32(inner))
-            s = types.uint32(rest % types.uint32(parts))
-            a = types.uint32(rest // types.uint32(parts))
+            a, s, b = parted(i, parts, inner)
             place = first + a * outer_step + b * inner_step
             joined = x[place + s * step]
             for r in range(s + parts, length, parts):
@@ -67,9 +72,7 @@ def finding(name: str, dtype: str) -> Kernel:
     def kernel(count, parts, inner, length, x, first, outer_step, step, inner_step, y):
         i = cuda.grid(1)
         while i < count:
-            rest = types.uint32(i)
-            b = types.uint32(rest % types.uint32(inner))
-            a = types.uint32(rest // types.uint32(inner))
+            a, _, b = parted(i, parts, inner)  # parts is 1
             place = first + a * outer_step + b * inner_step
             best, found = x[place], 0
             for r in range(1, length):
@@ -90,11 +93,7 @@ def running(dtype: str) -> Kernel:
     def kernel(count, parts, inner, length, chunk, x, start, y):
         i = cuda.grid(1)
         while i < count:
-            rest = types.uint32(i)
-            b = types.uint32(rest % types.uint32(inner))
-            rest = types.uint32(rest // types.uint32(inner))
-            s = types.uint32(rest % types.uint32(parts))
-            a = types.uint32(rest // types.uint32(parts))
+            a, s, b = parted(i, parts, inner)
             total = start[i]
             for r in range(s * chunk, min((s + 1) * chunk, length)):
                 place = (a * length + r) * inner + b
@@ -115,11 +114,7 @@ def chunk_sums(dtype: str) -> Kernel:
     def kernel(count, parts, inner, length, chunk, x, y):
         i = cuda.grid(1)
         while i < count:
-            rest = types.uint32(i)
-            b = types.uint32(rest % types.uint32(inner))
-            rest = types.uint32(rest // types.uint32(inner))
-            s = types.uint32(rest % types.uint32(parts))
-            a = types.uint32(rest // types.uint32(parts))
+            a, s, b = parted(i, parts, inner)
             total = zero
             if s > 0:
                 for r in range((s - 1) * chunk, s * chunk):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+import numpy as np
+
 from minitorch_seg.kernels.cuda.array import CudaArray
 from minitorch_seg.kernels.cuda.driver import Kernel, cuda, types
 from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, real, result, row, run
@@ -17,6 +19,8 @@ u32 = types.uint32
 
 def relu(x: CudaArray) -> CudaArray:
     """max(x, 0) of an array with any number of dimensions; maps are channels-last."""
+    if x.dtype.kind in "iub":
+        return np.maximum(x, x.dtype.type(0))
     y, values = result(x.shape, real("relu", x))
     run(forward(x.dtype.name), x.size, row(x), values, x.size)
     return y

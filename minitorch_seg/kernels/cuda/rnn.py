@@ -18,13 +18,14 @@ More than 256 units do not fit: then a step is one matrix product and one kernel
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 from minitorch_seg.kernels.cuda.array import CudaArray, contiguous, empty
 from minitorch_seg.kernels.cuda.cat import cat
 from minitorch_seg.kernels.cuda.channel_sum import sum_rows
-from minitorch_seg.kernels.cuda.driver import Kernel, cuda, launch, types
+from minitorch_seg.kernels.cuda.driver import Kernel, cuda, device, launch, types
+from minitorch_seg.kernels.cuda.elementwise import fill
 from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, given, real, row, run
 from minitorch_seg.kernels.cuda.matmul import matmul
 
@@ -82,6 +83,7 @@ def rnn_gradient(
         arrays = row(given_grad), row(states), weights.reshape(-1), delta.reshape(-1), dh0.reshape(-1)
         launch(recurrence_gradient(dtype), blocks, *arrays, steps, batch, hidden, is_tanh)
     else:
+        fill(dh0, 0)  # what it is where there is no step
         carry, has_carry = dh0, 0
         for t in reversed(range(steps)):
             parts = [a.reshape(-1) for a in (given_grad[t], carry, states[t], delta[t])]
@@ -95,11 +97,52 @@ def rnn_gradient(
 
 
 @cache
+def activation_of(dtype: str) -> tuple[Callable, Callable]:
+    """For kernels: f(a), tanh or relu, and g·f'(a) from h = f(a)."""
+    zero, one = getattr(types, dtype)(0), getattr(types, dtype)(1)
+
+    @device
+    def f(a, is_tanh):
+        if is_tanh != 0:
+            a = math.tanh(a)
+        elif a <= zero:  # NaN <= 0 is false: NaN stays
+            a = zero
+        return a
+
+    @device
+    def times_slope(g, h, is_tanh):
+        if is_tanh != 0:
+            g *= one - h * h
+        elif not h > zero:
+            g = zero
+        return g
+
+    return f, times_slope
+
+
+@cache
+def product_of(dtype: str) -> Callable:
+    """sums[s] = Σ_i weights[i, j]·states[first + i, s] for the sequences s of a block, for kernels."""
+    zero = getattr(types, dtype)(0)
+
+    @device
+    def multiply(sums, weights, states, first, hidden, j):
+        for s in range(SEQUENCES):
+            sums[s] = zero
+        for i in range(hidden):
+            weight = weights[u32(i * hidden + j)]
+            for s in range(SEQUENCES):
+                sums[s] += weight * states[u32(first + i * SEQUENCES + s)]
+
+    return multiply
+
+
+@cache
 def recurrence(dtype: str) -> Kernel:
     """h, which holds W_xh x_t, becomes f(h_t + b + W_hh h_{t−1}); weights: W_hh turned, (from, to)."""
     number = getattr(types, dtype)
-    zero = number(0)
-    both = 2 * STATES
+    zero, both = number(0), 2 * STATES
+    multiply, (f, _) = product_of(dtype), activation_of(dtype)
 
     def kernel(h, h0, weights, bias, steps, batch, hidden, has_bias, is_tanh):
         states = cuda.shared.array(both, number)
@@ -115,12 +158,7 @@ def recurrence(dtype: str) -> Kernel:
         for t in range(steps):
             source, target = (t & 1) * STATES, ((t + 1) & 1) * STATES
             for j in range(cuda.threadIdx.x, hidden, cuda.blockDim.x):
-                for s in range(SEQUENCES):
-                    sums[s] = zero
-                for i in range(hidden):
-                    weight = weights[u32(i * hidden + j)]
-                    for s in range(SEQUENCES):
-                        sums[s] += weight * states[u32(source + i * SEQUENCES + s)]
+                multiply(sums, weights, states, source, hidden, j)
                 for s in range(SEQUENCES):
                     value = zero
                     if first + s < batch:
@@ -128,10 +166,7 @@ def recurrence(dtype: str) -> Kernel:
                         value = h[u32(place)] + sums[s]
                         if has_bias != 0:
                             value += bias[u32(j)]
-                        if is_tanh != 0:
-                            value = math.tanh(value)
-                        elif value <= zero:  # NaN <= 0 is false: NaN stays
-                            value = zero
+                        value = f(value, is_tanh)
                         h[u32(place)] = value
                     states[u32(target + j * SEQUENCES + s)] = value
             cuda.syncthreads()  # the states of this step are whole; the other buffer is read no more
@@ -148,8 +183,8 @@ def recurrence_gradient(dtype: str) -> Kernel:
     A unit's carry is written and read by the same thread; only the δ are shared.
     """
     number = getattr(types, dtype)
-    zero, one = number(0), number(1)
-    both = 2 * STATES
+    zero, both = number(0), 2 * STATES
+    multiply, (_, times_slope) = product_of(dtype), activation_of(dtype)
 
     def kernel(grad, h, weights, delta, dh0, steps, batch, hidden, is_tanh):
         deltas = cuda.shared.array(both, number)
@@ -167,21 +202,12 @@ def recurrence_gradient(dtype: str) -> Kernel:
                     if first + s < batch:
                         place = (t * batch + first + s) * hidden + j
                         value = grad[u32(place)] + carries[u32(j * SEQUENCES + s)]
-                        state = h[u32(place)]
-                        if is_tanh != 0:
-                            value *= one - state * state
-                        elif not state > zero:
-                            value = zero
+                        value = times_slope(value, h[u32(place)], is_tanh)
                         delta[u32(place)] = value
                     deltas[u32(here + j * SEQUENCES + s)] = value
             cuda.syncthreads()  # the δ of this step are whole; the other buffer is read no more
             for j in range(cuda.threadIdx.x, hidden, cuda.blockDim.x):
-                for s in range(SEQUENCES):
-                    sums[s] = zero
-                for i in range(hidden):
-                    weight = weights[u32(i * hidden + j)]
-                    for s in range(SEQUENCES):
-                        sums[s] += weight * deltas[u32(here + i * SEQUENCES + s)]
+                multiply(sums, weights, deltas, here, hidden, j)
                 for s in range(SEQUENCES):
                     carries[u32(j * SEQUENCES + s)] = sums[s]
         for j in range(cuda.threadIdx.x, hidden, cuda.blockDim.x):
@@ -196,7 +222,7 @@ def recurrence_gradient(dtype: str) -> Kernel:
 @cache
 def activated(dtype: str) -> Kernel:
     """h = f(h + product + b) for one step of many units."""
-    zero = getattr(types, dtype)(0)
+    f, _ = activation_of(dtype)
 
     def kernel(h, product, bias, count, hidden, has_bias, is_tanh):
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
@@ -204,11 +230,7 @@ def activated(dtype: str) -> Kernel:
             value = h[u32(i)] + product[u32(i)]
             if has_bias != 0:
                 value += bias[u32(u32(i) % u32(hidden))]
-            if is_tanh != 0:
-                value = math.tanh(value)
-            elif value <= zero:  # NaN <= 0 is false: NaN stays
-                value = zero
-            h[u32(i)] = value
+            h[u32(i)] = f(value, is_tanh)
 
     signature = (f"{dtype}[::1]",) * 3 + ("int32",) * 4
     return Kernel(f"rnn_step {dtype}", kernel, signature, THREADS, 4, SIMULATED)
@@ -217,19 +239,15 @@ def activated(dtype: str) -> Kernel:
 @cache
 def step_gradient(dtype: str) -> Kernel:
     """δ = (grad + carry) ⊙ f'(h) for one step of many units."""
-    zero, one = getattr(types, dtype)(0), getattr(types, dtype)(1)
+    _, times_slope = activation_of(dtype)
 
     def kernel(grad, carry, h, delta, count, has_carry, is_tanh):
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < count:
-            value, state = grad[u32(i)], h[u32(i)]
+            value = grad[u32(i)]
             if has_carry != 0:
                 value += carry[u32(i)]
-            if is_tanh != 0:
-                value *= one - state * state
-            elif not state > zero:
-                value = zero
-            delta[u32(i)] = value
+            delta[u32(i)] = times_slope(value, h[u32(i)], is_tanh)
 
     signature = (f"{dtype}[::1]",) * 4 + ("int32",) * 3
     return Kernel(f"rnn_step_gradient {dtype}", kernel, signature, THREADS, 4, SIMULATED)

@@ -12,11 +12,11 @@ many pixels.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 from minitorch_seg.kernels.cuda.array import CudaArray
-from minitorch_seg.kernels.cuda.driver import Kernel, cuda, types
+from minitorch_seg.kernels.cuda.driver import Kernel, cuda, device, types
 from minitorch_seg.kernels.cuda.flat import REALS, SIMULATED, THREADS, real, result, row, run
 
 i32, u32 = types.int32, types.uint32
@@ -66,23 +66,43 @@ def line_of(shape: tuple[int, ...], dim: int) -> tuple[int, int]:
     return (shape[dim] if shape else 1), math.prod(shape[d] for d in behind)
 
 
+@device
+def first_of(i, length, inner):
+    """Where line i begins, whose numbers lie `inner` apart."""
+    outer = i32(u32(i) // u32(inner))
+    return outer * length * inner + i - outer * inner
+
+
+@cache
+def exponentials(dtype: str) -> Callable:
+    """(largest, Σ exp(x − largest)) of a line, for kernels."""
+    number = getattr(types, dtype)
+    zero, lowest = number(0), number(float("-inf"))
+
+    @device
+    def largest_and_total(x, first, length, inner):
+        largest = lowest
+        for k in range(length):
+            value = x[u32(first + k * inner)]
+            if value > largest or value != value:  # NaN wins, and stays
+                largest = value
+        total = zero
+        for k in range(length):
+            total += math.exp(x[u32(first + k * inner)] - largest)
+        return largest, total
+
+    return largest_and_total
+
+
 @cache
 def forward(dtype: str) -> Kernel:
-    zero = getattr(types, dtype)(0)
+    largest_and_total = exponentials(dtype)
 
     def kernel(x, y, lines, length, inner, logarithm):
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < lines:
-            outer = i32(u32(i) // u32(inner))
-            first = outer * length * inner + i - outer * inner
-            largest = x[u32(first)]
-            for k in range(1, length):
-                value = x[u32(first + k * inner)]
-                if value > largest or value != value:  # NaN wins, and stays
-                    largest = value
-            total = zero
-            for k in range(length):
-                total += math.exp(x[u32(first + k * inner)] - largest)
+            first = first_of(i, length, inner)
+            largest, total = largest_and_total(x, first, length, inner)
             logarithm_of_total = math.log(total)
             for k in range(length):
                 shifted = x[u32(first + k * inner)] - largest
@@ -102,8 +122,7 @@ def backward(dtype: str) -> Kernel:
     def kernel(grad, y, dx, lines, length, inner, logarithm):
         i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if i < lines:
-            outer = i32(u32(i) // u32(inner))
-            first = outer * length * inner + i - outer * inner
+            first = first_of(i, length, inner)
             total = zero
             for k in range(length):
                 g = grad[u32(first + k * inner)]

@@ -32,10 +32,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
-from minitorch_seg.kernels.cuda.driver import cuda, types
+from minitorch_seg.kernels.cuda.driver import cuda, device, types
 
-u32 = types.uint32
+i32, u32 = types.int32, types.uint32
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,16 @@ class Tile:
         that the 8 k's that 8 threads write side by side fall on different banks.
         """
         return self.rows + 4, self.columns + 4
+
+    @property
+    def buffers(self) -> tuple[int, int]:
+        """Numbers that shared memory holds of A and of B: two steps."""
+        return 2 * self.depth * self.pitches[0], 2 * self.depth * self.pitches[1]
+
+    @property
+    def fetches(self) -> tuple[int, int]:
+        """Numbers of A and of B that a thread fetches for a step."""
+        return self.rows * self.depth // self.threads, self.columns * self.depth // self.threads
 
     def __str__(self) -> str:
         return f"{self.rows}x{self.columns}"
@@ -114,22 +125,69 @@ def chosen(dtype: str, rows: int, columns: int, products: int = 1) -> Tile:
     return min(reversed(tiles[: width + 1]), key=time)
 
 
-@cache
-def multiplier(tile: Tile, dtype: str) -> Callable:
-    """multiply(a, b, from_a, from_b, c): c += A·B for one step; from_a and from_b are the thread's first
-    places in the shared arrays.
-    """
-    number = getattr(types, dtype)
-    down, across, depth, (pitch_a, pitch_b) = tile.down, tile.across, tile.depth, tile.pitches
-    few_rows, few_columns = min(down, 4), min(across, 4)
-    row_groups, column_groups = tile.rows // down * few_rows, tile.columns // across * few_columns
+class Code(NamedTuple):
+    """What the kernels with a register tile have in common: functions that the compiler writes into them.
 
-    pairs = types.int32(depth // 2)
+    tile_at(block, rows, columns)
+        first row and first column of a block's tile, the tiles of a row side by side; and the number of the
+        result, where there are several of rows × columns
+    row_of(i, thread), column_of(j, thread)
+        where c[i, j] of a thread lies in the tile
+    fetch_a(values, source, base, row, rows, row_step, down, column, columns, column_step, across)
+        values[i] = source[base + (row + i·row_step)·down + (column + i·column_step)·across], and zero from
+        `rows` and from `columns` on; fetch_b likewise
+    store_a(a, half, values, k, k_step, row, row_step)
+        a[k + i·k_step, row + i·row_step] = values[i], in that half of the buffer; store_b likewise
+    multiply(a, b, half, thread, c)
+        c += A·B for the step in that half of the buffers
+    write(y, base, pitch, c, thread, first_row, rows, first_column, columns)
+        y[base + row·pitch + column] = c, for the rows and columns that there are
+    """
+
+    tile_at: Callable
+    row_of: Callable
+    column_of: Callable
+    fetch_a: Callable
+    fetch_b: Callable
+    store_a: Callable
+    store_b: Callable
+    multiply: Callable
+    write: Callable
+
+
+@cache
+def code(tile: Tile, dtype: str) -> Code:
+    """The functions for one tile."""
+    number = getattr(types, dtype)
+    down, across, (pitch_a, pitch_b) = tile.down, tile.across, tile.pitches
+    few_rows, few_columns = min(down, 4), min(across, 4)
+    tile_rows, tile_columns, threads_across = tile.rows, tile.columns, tile.columns // across
+    row_groups, column_groups = tile_rows // down * few_rows, threads_across * few_columns
+    a_size, b_size = (size // 2 for size in tile.buffers)
+    pairs = types.int32(tile.depth // 2)
+
+    @device
+    def tile_at(block, rows, columns):
+        row_tiles = (rows + (tile_rows - 1)) // tile_rows
+        column_tiles = (columns + (tile_columns - 1)) // tile_columns
+        line = i32(u32(block) // u32(column_tiles))
+        result = i32(u32(line) // u32(row_tiles))
+        return (line - result * row_tiles) * tile_rows, (block - line * column_tiles) * tile_columns, result
+
+    @device
+    def row_of(i, thread):
+        return (i // few_rows) * row_groups + thread // threads_across * few_rows + i % few_rows
+
+    @device
+    def column_of(j, thread):
+        return (j // few_columns) * column_groups + thread % threads_across * few_columns + j % few_columns
 
     @cuda.jit(device=True, inline="always")
-    def multiply(a, b, from_a, from_b, c):
+    def multiply(a, b, half, thread, c):
         left = cuda.local.array(down, number)
         right = cuda.local.array(across, number)
+        from_a = u32(half * a_size + thread // threads_across * few_rows)
+        from_b = u32(half * b_size + thread % threads_across * few_columns)
         for pair in range(pairs):
             for odd in range(2):
                 at_a = from_a + u32((2 * pair + odd) * pitch_a)
@@ -142,4 +200,39 @@ def multiplier(tile: Tile, dtype: str) -> Callable:
                     for j in range(across):
                         c[i, j] += left[i] * right[j]
 
-    return multiply
+    @device
+    def write(y, base, pitch, c, thread, first_row, rows, first_column, columns):
+        for i in range(down):
+            row = first_row + row_of(i, thread)
+            for j in range(across):
+                column = first_column + column_of(j, thread)
+                if row < rows and column < columns:
+                    y[u32(base + row * pitch + column)] = c[i, j]
+
+    fetch_a, fetch_b = (_fetching(count, dtype) for count in tile.fetches)
+    store_a, store_b = map(_storing, tile.fetches, tile.pitches, (a_size, b_size))
+    return Code(tile_at, row_of, column_of, fetch_a, fetch_b, store_a, store_b, multiply, write)
+
+
+def _fetching(count: int, dtype: str) -> Callable:
+    zero = getattr(types, dtype)(0)
+
+    @device
+    def fetch(values, source, base, row, rows, row_step, down, column, columns, column_step, across):
+        for i in range(count):
+            r, c = row + i * row_step, column + i * column_step
+            value = zero
+            if r < rows and c < columns:
+                value = source[u32(base + r * down + c * across)]
+            values[i] = value
+
+    return fetch
+
+
+def _storing(count: int, pitch: int, size: int) -> Callable:
+    @device
+    def store(shared, half, values, k, k_step, place, place_step):
+        for i in range(count):
+            shared[u32(half * size + (k + i * k_step) * pitch + place + i * place_step)] = values[i]
+
+    return store

@@ -1,0 +1,134 @@
+"""What CUDA arrays compute is what NumPy computes: indices, conversions, whole numbers, norms."""
+
+import numpy as np
+import pytest
+
+from minitorch_seg.errors import DTypeError
+from minitorch_seg.kernels.cuda import rnn
+from minitorch_seg.kernels.cuda.array import to_device
+from minitorch_seg.kernels.cuda.matmul import matmul
+from minitorch_seg.kernels.cuda.relu import relu
+
+
+def cuda(values, dtype="float32"):
+    return to_device(np.asarray(values, dtype))
+
+
+INDICES = {
+    "an ellipsis of no axis between places": np.s_[:, [0, 1], ..., 0],
+    "before them": np.s_[..., [0, 1], :, 0],
+    "behind them": np.s_[:, [0, 1], 0, ...],
+    "between two lists": np.s_[[0, 3], ..., [1, 0], :],
+    "a mask and an ellipsis": np.s_[[True, False, True, True], ..., 2],
+    "places beside an integer": np.s_[:, [1, 0], 2],
+    "places around an integer": np.s_[[1, 0], 1, [2, 0]],
+    "None between places": np.s_[[1, 0], None, [1, 0]],
+}
+
+
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+def test_indices_are_numpys(index):
+    x = np.arange(24.0).reshape(4, 2, 3)
+    on_device = cuda(x, "float64")
+    np.testing.assert_array_equal(on_device[index].to_host(), x[index])
+    values = np.arange(x[index].size, dtype="float64").reshape(x[index].shape)
+    x[index] = values
+    on_device[index] = values
+    np.testing.assert_array_equal(on_device.to_host(), x)
+
+
+def test_a_single_bool_is_no_index():
+    x = cuda(np.arange(6).reshape(2, 3))
+    for index in (True, False, np.True_, (True, 0), np.array(True), cuda(True, "bool")):
+        for use in (lambda i: x[i], lambda i: x.__setitem__(i, 0)):
+            with pytest.raises(IndexError, match="single bool"):
+                use(index)
+    assert x.to_host().tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+STORED = ("bool", "int8", "uint8", "int16", "int32", "int64", "float32", "float64")
+
+
+@pytest.mark.parametrize("source", STORED)
+def test_conversions_are_numpys(source):
+    numbers = np.array([0, 1, -1, 127, 128, 255, 300, -129, 70_000, 2**31 - 128, -(2**31)])
+    x = (
+        numbers.astype(source)
+        if source[0] != "f"
+        else np.append(numbers, [0.5, -0.75, -128.5]).astype(source)
+    )
+    for target in STORED:
+        np.testing.assert_array_equal(cuda(x, source).astype(target).to_host(), x.astype(target))
+
+
+def test_nan_as_an_integer_is_some_integer():
+    x = cuda([np.nan, np.inf, 1e30])
+    assert all(x.astype(target).to_host().dtype == target for target in ("uint8", "int32", "int64"))
+
+
+def test_norms():
+    x = np.array([3.0, 0.0, -4.0, 1.0], "float32")
+    for ord in (None, 0, 1, 2, 3, 0.5, np.inf, -np.inf):
+        found = np.linalg.norm(cuda(x), ord).to_host()
+        np.testing.assert_allclose(found, np.linalg.norm(x, ord), rtol=1e-6)
+    for ord in (-1, -2.5):
+        found = np.linalg.norm(cuda(x[[0, 2]]), ord).to_host()
+        np.testing.assert_allclose(found, np.linalg.norm(x[[0, 2]], ord), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "int64"])
+def test_whole_numbers_compute_as_on_the_cpu(dtype):
+    a, b = (
+        np.array([[1, 200, 0], [7, 0, 3]]).astype(dtype),
+        np.array([[2, 0], [9, 1], [0, 100]]).astype(dtype),
+    )
+    for x, y in ((a, b), (a[0], b), (a, b[:, 0]), (a[0], b[:, 0]), (np.stack([a, a]), b), (a[:, :0], b[:0])):
+        found = matmul(cuda(x, dtype), cuda(y, dtype)).to_host()
+        np.testing.assert_array_equal(found, x @ y)
+        assert found.dtype == dtype
+    c = np.array([-3, 0, 5]).astype(dtype)
+    np.testing.assert_array_equal(relu(cuda(c, dtype)).to_host(), np.maximum(c, c.dtype.type(0)))
+    for test in (np.isnan, np.isfinite):
+        np.testing.assert_array_equal(test(cuda(c, dtype)).to_host(), test(c))
+
+
+@pytest.mark.parametrize("number", [2**70, -(2**70), 2**63, 300, -1])
+def test_comparisons_with_numbers_that_no_integer_holds(number):
+    for dtype in ("uint8", "int64", "float32"):
+        x = np.array([0, 1, 255], dtype)
+        for compare in (np.less, np.greater_equal, np.equal, np.not_equal):
+            found = compare(cuda(x, dtype), number).to_host()
+            np.testing.assert_array_equal(found, compare(x, number))
+
+
+def test_powers_of_whole_numbers():
+    x, exponents = np.array([2, -3, 5, 0, 1]), np.array([13, 3, 0, 0, 2**40])
+    np.testing.assert_array_equal(
+        np.power(cuda(x, "int64"), cuda(exponents, "int64")).to_host(), x**exponents
+    )
+    for exponent in (-1, cuda([1, 2, -1, 0, 0], "int64")):
+        with pytest.raises(ValueError, match="negative integer powers"):
+            np.power(cuda(x, "int64"), exponent)
+
+
+def test_what_is_not_computed_is_said():
+    x = cuda([[1.0, 2.0], [3.0, 4.0]])
+    for subscripts in ("ii->i", "ij,jk"):
+        with pytest.raises(ValueError, match="no letter twice"):
+            np.einsum(subscripts, x, x)
+    with pytest.raises(DTypeError, match="complex"):
+        np.add(x, 1j)
+    read_only = np.broadcast_to(x[0, 0], (3,))
+    with pytest.raises(ValueError, match="repeats its numbers"):
+        read_only[:] = cuda([1, 2, 3])
+    with pytest.raises(ValueError, match="repeats its numbers"):
+        np.add.at(read_only, np.array([0, 1]), 1.0)
+
+
+def test_a_recurrence_of_no_step_has_no_gradient(monkeypatch):
+    monkeypatch.setattr(rnn, "HIDDEN", 1)  # as for more units than a block keeps
+    x, h0 = cuda(np.ones((0, 3, 2))), cuda(np.ones((3, 4)))
+    weights = cuda(np.ones((4, 2))), cuda(np.ones((4, 4)))
+    h = rnn.rnn(x, h0, *weights, None, "tanh")
+    _, dh0, *_ = rnn.rnn_gradient(h, x, h, h0, *weights, "tanh", True)
+    assert h.shape == (0, 3, 4) and not dh0.to_host().any()
