@@ -19,7 +19,7 @@ def test_only_the_place_asked_for_is_looked_at(place):
 
 
 def test_a_change_by_another_thread_ends_the_wait(monkeypatch):
-    monkeypatch.setattr(waiting, "_most", 10**9)  # a minute; the other thread needs Python's lock to begin
+    monkeypatch.setattr(waiting, "_turns", 10**9)  # a minute; the other thread needs Python's lock to begin
     flags = np.zeros(2, np.int64)
 
     def change():
@@ -34,5 +34,5 @@ def test_a_change_by_another_thread_ends_the_wait(monkeypatch):
 
 
 def test_the_wait_ends_by_itself(monkeypatch):
-    monkeypatch.setattr(waiting, "_most", 1000)
+    monkeypatch.setattr(waiting, "_turns", 1000)
     assert not waiting.changes(np.zeros(1, np.int64), 0, 0)
