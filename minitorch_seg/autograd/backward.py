@@ -101,6 +101,18 @@ def grad(
     return tuple(found)
 
 
+def gradients_or_zeros(
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    cotangents: Sequence[Any],
+    create_graph: bool = False,
+) -> list[Tensor]:
+    """As grad, with zeros for an input that no output depends on; the graph is kept."""
+    pairs = [(o, u) for o, u in zip(outputs, cotangents, strict=True) if o.requires_grad]
+    found = grad([o for o, _ in pairs], inputs, [u for _, u in pairs], True, create_graph, allow_unused=True)
+    return [Tensor(np.zeros_like(x.data)) if g is None else g for g, x in zip(found, inputs, strict=True)]
+
+
 def gradients_at(output: Tensor, edges: Sequence[Edge]) -> list[Tensor | None]:
     """The gradient of the sum of `output` at each edge (node, number of its result); the graph is kept."""
     return _run(_roots([output], [np.ones_like(output.data)]), True, False, wanted=list(edges))
@@ -136,7 +148,7 @@ def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any] | None) -> list[t
         gradient = (
             gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient, like=tensor.data))
         )
-        gradient = gradient.to(tensor.dtype)
+        gradient = gradient.to(tensor.dtype, device=tensor.device)
         if gradient.shape != tensor.shape:
             raise ShapeError(
                 f"backward: gradient of shape {gradient.shape} for a tensor of shape {tensor.shape}"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_seg.autograd.backward import grad
+from minitorch_seg.autograd.backward import gradients_or_zeros
 from minitorch_seg.autograd.grad_mode import enable_grad
 from minitorch_seg.autograd.tensor import Tensor
 from minitorch_seg.errors import ShapeError
@@ -44,15 +44,6 @@ def _as_vectors(name: str, vectors: Any, tensors: list[Tensor]) -> list[Tensor]:
     return result
 
 
-def _gradients(
-    output: Tensor, leaves: list[Tensor], u: Tensor | None, create_graph: bool = False
-) -> list[Tensor]:
-    if not output.requires_grad:
-        return [Tensor(np.zeros_like(t.data)) for t in leaves]
-    found = grad(output, leaves, u, retain_graph=True, create_graph=create_graph, allow_unused=True)
-    return [Tensor(np.zeros_like(t.data)) if g is None else g for g, t in zip(found, leaves, strict=True)]
-
-
 def vjp(fn: Callable[..., Tensor], inputs: Inputs, v: Any = None) -> tuple[Tensor, Any]:
     """(fn(inputs), Jᵀ v): v has the output's shape and may be left out for an output of one element.
 
@@ -65,7 +56,7 @@ def vjp(fn: Callable[..., Tensor], inputs: Inputs, v: Any = None) -> tuple[Tenso
     with enable_grad():
         output = _one_output(fn, leaves)
         u = None if v is None else _as_vectors("vjp", v, [output])[0]
-        products = _gradients(output, leaves, u)
+        products = gradients_or_zeros([output], leaves, [u])
     return output.detach(), products[0] if single else tuple(products)
 
 
@@ -81,11 +72,8 @@ def jvp(fn: Callable[..., Tensor], inputs: Inputs, v: Any) -> tuple[Tensor, Tens
         output = _one_output(fn, leaves)
         vectors = _as_vectors("jvp", v, leaves)
         u = Tensor(np.zeros_like(output.data)).requires_grad_()
-        pulled = _gradients(output, leaves, u, create_graph=True)
-        pairs = [(p, w) for p, w in zip(pulled, vectors, strict=True) if p.requires_grad]
-        if not pairs:
-            return output.detach(), Tensor(np.zeros_like(output.data))
-        (product,) = grad([p for p, _ in pairs], u, [w for _, w in pairs])  # Jᵀ u depends on u
+        pulled = gradients_or_zeros([output], leaves, [u], create_graph=True)
+        (product,) = gradients_or_zeros(pulled, [u], vectors)  # Jᵀ u depends on u
     return output.detach(), product
 
 
@@ -103,11 +91,11 @@ def jacobian(fn: Callable[..., Tensor], inputs: Inputs) -> Any:
         for index in np.ndindex(output.shape):
             u = np.zeros_like(output.data)
             u[index] = 1
-            rows.append(_gradients(output, leaves, Tensor(u)))
+            rows.append(gradients_or_zeros([output], leaves, [u]))
     parts = []
     for k, leaf in enumerate(leaves):
         stacked = [row[k].data for row in rows]
-        array = np.stack(stacked) if stacked else np.zeros((0, *leaf.shape), output.dtype)
+        array = np.stack(stacked) if stacked else np.zeros((0, *leaf.shape), output.dtype, like=leaf.data)
         parts.append(Tensor(array.reshape(output.shape + leaf.shape)))
     return parts[0] if single else tuple(parts)
 
@@ -125,13 +113,6 @@ def hvp(fn: Callable[..., Tensor], inputs: Inputs, v: Any) -> tuple[Tensor, Any]
         if output.data.size != 1:
             raise ShapeError(f"hvp: the function must return one number, found shape {output.shape}")
         vectors = _as_vectors("hvp", v, leaves)
-        slopes = _gradients(output, leaves, None, create_graph=True)
-        pairs = [(s, w) for s, w in zip(slopes, vectors, strict=True) if s.requires_grad]
-        if not pairs:
-            products = [Tensor(np.zeros_like(t.data)) for t in leaves]
-        else:
-            found = grad([s for s, _ in pairs], leaves, [w for _, w in pairs], allow_unused=True)
-            products = [
-                Tensor(np.zeros_like(t.data)) if g is None else g for g, t in zip(found, leaves, strict=True)
-            ]
+        slopes = gradients_or_zeros([output], leaves, [None], create_graph=True)
+        products = gradients_or_zeros(slopes, leaves, vectors)
     return output.detach(), products[0] if single else tuple(products)

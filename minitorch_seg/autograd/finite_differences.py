@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_seg.autograd.backward import grad
+from minitorch_seg.autograd.backward import gradients_or_zeros
 from minitorch_seg.autograd.dtypes import is_float
 from minitorch_seg.autograd.grad_mode import no_grad
 from minitorch_seg.autograd.tensor import Tensor, as_tensors
@@ -83,11 +83,8 @@ def _unit(shape: tuple[int, ...], index: tuple[int, ...]) -> np.ndarray:
 def _pullback(outputs: list[Tensor], wanted: list[Tensor], u: np.ndarray) -> list[np.ndarray]:
     """Jᵀu for every wanted input, u being the flat cotangent of all outputs."""
     parts = np.split(u, np.cumsum([o.data.size for o in outputs])[:-1])
-    pairs = [(o, p.reshape(o.shape)) for o, p in zip(outputs, parts, strict=True) if o.requires_grad]
-    if not pairs:
-        return [np.zeros(t.shape) for t in wanted]
-    found = grad([o for o, _ in pairs], wanted, [p for _, p in pairs], retain_graph=True, allow_unused=True)
-    return [np.zeros(t.shape) if g is None else g.data for g, t in zip(found, wanted, strict=True)]
+    cotangents = [part.reshape(o.shape) for o, part in zip(outputs, parts, strict=True)]
+    return [gradient.data for gradient in gradients_or_zeros(outputs, wanted, cotangents)]
 
 
 @dataclass

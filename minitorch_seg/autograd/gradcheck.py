@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_seg.autograd.backward import grad
+from minitorch_seg.autograd.backward import gradients_or_zeros
 from minitorch_seg.autograd.dtypes import is_float
 from minitorch_seg.autograd.finite_differences import (
     GradcheckReport,
@@ -33,7 +33,7 @@ from minitorch_seg.autograd.finite_differences import (
     name_of,
 )
 from minitorch_seg.autograd.grad_mode import enable_grad
-from minitorch_seg.autograd.tensor import Tensor
+from minitorch_seg.autograd.tensor import Tensor, as_tensors
 from minitorch_seg.errors import GradcheckError
 
 
@@ -54,7 +54,8 @@ def gradcheck(
     Args:
         fn: takes tensors, returns a float tensor or a tuple of them; must give the same result each time.
         inputs: tensors or arrays.  Every float input is checked (as a float64 copy; yours is not touched),
-            except a tensor that says requires_grad=False while another says True.
+            except a tensor that says requires_grad=False while another says True.  If one lies on a GPU
+            `fn` is computed there, all inputs with it, and held against differences taken on the CPU.
         order: 2 also checks the derivative of the gradient itself.
         rtol, atol: |analytic − numeric| ≤ atol + rtol · |numeric| is agreement.
         max_jacobian: up to this many entries the whole Jacobian is compared, above it random directions.
@@ -127,6 +128,9 @@ def gradcheck(
     if not checked:
         raise ValueError("gradcheck needs at least one float input")
     report = GradcheckReport(name or name_of(fn))
+    device = next((t.device for t in given if isinstance(t, Tensor) and t.device != "cpu"), "cpu")
+    if device != "cpu":
+        fn = _computed_on(device, fn)
     for _ in range(5):
         try:
             PointCheck(fn, tensors, checked, report, rng, rtol, atol).run(max_jacobian, directions)
@@ -149,13 +153,24 @@ def _float64_copies(given: list[Any]) -> list[Tensor]:
     some_marked = any(isinstance(t, Tensor) and t.requires_grad for t in given)
     tensors = []
     for value in given:
-        data = value.data if isinstance(value, Tensor) else np.asarray(value)
+        data = value.detach().cpu().data if isinstance(value, Tensor) else np.asarray(value)
         wanted = is_float(data.dtype) and (
             not some_marked or not isinstance(value, Tensor) or value.requires_grad
         )
         dtype = np.float64 if is_float(data.dtype) else data.dtype
         tensors.append(Tensor(np.array(data, dtype=dtype, order="K"), wanted))
     return tensors
+
+
+def _computed_on(device: str, fn: Callable) -> Callable:
+    """`fn` for tensors on the CPU, where the differences are taken; it is computed on `device`."""
+
+    def moved(*tensors: Tensor) -> tuple[Tensor, ...]:
+        results = fn(*(t.to(device) for t in tensors))
+        return tuple(r.cpu() for r in as_tensors(name_of(fn), results))
+
+    moved.__name__ = name_of(fn)
+    return moved
 
 
 def _check_gradient_of_gradient(
@@ -183,13 +198,7 @@ def _check_gradient_of_gradient(
         with enable_grad():
             outputs = float_outputs(fn, inner)
             wanted = [inner[i] for i in checked]
-            pairs = [(o, u) for o, u in zip(outputs, us, strict=True) if o.requires_grad]
-            found = grad(
-                [o for o, _ in pairs], wanted, [u for _, u in pairs], create_graph=True, allow_unused=True
-            )
-        return tuple(
-            Tensor(np.zeros(t.shape)) if g is None else g for g, t in zip(found, wanted, strict=True)
-        )
+            return tuple(gradients_or_zeros(outputs, wanted, us, create_graph=True))
 
     second = gradcheck(
         pullback,

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_seg.autograd.tensor import Tensor
+
 _PACKAGE = str(Path(__file__).parent.parent)
 
 
@@ -92,13 +94,12 @@ def _holds_nan(values: Any) -> bool:
     return any(np.isnan(array).any() for array in arrays_of(values) if array.dtype.kind == "f")
 
 
-def arrays_of(results: Any) -> list[np.ndarray]:
+def arrays_of(results: Any) -> list[Any]:
     """The arrays among what forward or backward is given or returns: arrays and tensors, anything else, or a
     tuple of them."""
     several = results if isinstance(results, tuple | list) else (results,)
-    items = (np.asarray(r) if isinstance(r, np.generic) else r for r in several)
-    arrays = [r if hasattr(r, "__array_function__") else getattr(r, "data", None) for r in items]
-    return [a for a in arrays if a is not None and hasattr(a, "__array_function__")]
+    data = [r.data if isinstance(r, Tensor) else r for r in several]
+    return [d for d in data if isinstance(d, np.generic) or hasattr(d, "__array_function__")]
 
 
 def _line_of_the_user() -> str:

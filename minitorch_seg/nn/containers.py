@@ -9,7 +9,17 @@ from typing import Any
 from minitorch_seg.nn.module import Module
 
 
-class ModuleList(Module):
+class _Row(Module):
+    """A length, and the modules in order: what both classes have."""
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules.values())
+
+
+class ModuleList(_Row):
     """A list of modules, whose parameters are found by `parameters()` (those in a Python list are not).
 
     >>> import minitorch_seg as ms
@@ -27,17 +37,11 @@ class ModuleList(Module):
         self.add_module(str(len(self._modules)), module)
         return self
 
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
-
     def __getitem__(self, index: int) -> Module:
         return list(self._modules.values())[index]
 
 
-class Sequential(Module):
+class Sequential(_Row):
     """Modules applied one after the other.
 
     >>> import minitorch_seg as ms
@@ -56,12 +60,6 @@ class Sequential(Module):
         for module in self.children():
             input = module(input)
         return input
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
 
     def __getitem__(self, index: Any) -> Module:
         chosen = list(self._modules.values())[index]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -30,12 +29,15 @@ class Cat(Function):
 
     @staticmethod
     def backward(ctx, grad):
-        starts = np.cumsum([0, *ctx.sizes])
-        parts, source = [], grad if is_grad_enabled() else grad.data  # arrays make views
-        for i, needed in enumerate(ctx.needs_input_grad[1:]):
-            where = (slice(None),) * ctx.dim + (slice(int(starts[i]), int(starts[i + 1])),)
-            parts.append(source[where] if needed else None)
-        return None, *parts
+        source = grad if is_grad_enabled() else grad.data  # arrays make views
+        places = zip(ctx.needs_input_grad[1:], _places(ctx.dim, ctx.sizes), strict=True)
+        return None, *(source[place] if needed else None for needed, place in places)
+
+
+def _places(dim: int, sizes: list[int]) -> list[tuple[slice, ...]]:
+    """The indices of pieces of these sizes, one after the other along `dim`."""
+    starts = np.cumsum([0, *sizes]).tolist()
+    return [(slice(None),) * dim + (slice(*ends),) for ends in pairwise(starts)]
 
 
 @typed
@@ -114,9 +116,7 @@ def split(input: Tensor, split_size: int | tuple[int, ...] | list[int], dim: int
             raise ShapeError(
                 f"split: sizes {sizes} add up to {sum(sizes)}, expected {n}, the size of dim {dim}"
             )
-    starts = np.cumsum([0, *sizes])
-    before: tuple[Any, ...] = (slice(None),) * dim
-    return tuple(input[(*before, slice(int(a), int(b)))] for a, b in pairwise(starts))
+    return tuple(input[place] for place in _places(dim, sizes))
 
 
 @typed

@@ -91,8 +91,7 @@ def maximum(input: Any, other: Any) -> Tensor:
     >>> ms.maximum(ms.tensor([1.0, 5.0]), ms.tensor([3.0, 2.0]))
     tensor([3., 5.])
     """
-    a, b = promote(input, other)
-    return _extreme("maximum", a, b, np.maximum)
+    return _extreme("maximum", input, other, np.maximum)
 
 
 def minimum(input: Any, other: Any) -> Tensor:
@@ -106,8 +105,7 @@ def minimum(input: Any, other: Any) -> Tensor:
     >>> ms.minimum(ms.tensor([1.0, 5.0]), ms.tensor([3.0, 2.0]))
     tensor([1., 2.])
     """
-    a, b = promote(input, other)
-    return _extreme("minimum", a, b, np.minimum)
+    return _extreme("minimum", input, other, np.minimum)
 
 
 class Extreme(Function):
@@ -128,7 +126,8 @@ class Extreme(Function):
         return grad * share, grad * (1 - share), None
 
 
-def _extreme(operator: str, a: Tensor, b: Tensor, pick: np.ufunc) -> Tensor:
+def _extreme(operator: str, input: Any, other: Any, pick: np.ufunc) -> Tensor:
+    a, b = promote(input, other)
     broadcastable(operator, a, b)
     return Extreme.apply(a, b, pick)
 
