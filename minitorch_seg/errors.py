@@ -3,8 +3,13 @@
 An error is a lesson: it names the thing, what was expected, what was found, and the likely fix.
 """
 
+import sys
 from collections.abc import Iterable
 from contextlib import ContextDecorator
+from pathlib import Path
+from typing import Any
+
+_OPERATORS = str(Path(__file__).parent / "ops")
 
 
 class MinitorchSegError(Exception):
@@ -76,6 +81,33 @@ class explained_sizes(ContextDecorator):
                 f"{self.operator}: an array of this size does not fit into memory"
                 f"{needed if isinstance(error, MemoryError) else ''}: use smaller sizes"
             ) from None
+
+
+def refuse_mixed_devices(function: str, arguments: Iterable[Any]) -> None:
+    """Where arrays or tensors among `arguments` lie on several devices: that is why `function` failed.
+
+    A number of the CPU, without dimensions, may stand beside anything.
+    """
+    several = [item for a in arguments for item in (a if isinstance(a, list | tuple) else (a,))]
+    arrays = [a for a in several if isinstance(getattr(a, "device", None), str)]
+    found = [a for a in arrays if a.ndim or a.device != "cpu"]
+    if len({a.device for a in found}) > 1:
+        places = ", ".join(f"{a.device} {a.shape}" for a in found)
+        raise TypeError(
+            f"{_called_operator(function)}: the arguments lie on {places}: "
+            "bring them together with .to('cuda') or .to('cpu')"
+        ) from None
+
+
+def _called_operator(function: str) -> str:
+    """What the user, a layer or a loss called: the outermost operator that is running, else `function`."""
+    frame, name = sys._getframe(1), function
+    while frame.f_back is not None:
+        frame = frame.f_back
+        called = frame.f_code.co_name
+        if frame.f_code.co_filename.startswith(_OPERATORS) and called in frame.f_globals and called[0] != "_":
+            name = called
+    return name
 
 
 def nearest_name(name: str, valid: Iterable[str]) -> str:

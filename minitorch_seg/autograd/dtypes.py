@@ -32,7 +32,7 @@ def as_dtype(value: Any) -> np.dtype:
         return np.dtype(value)
     except (TypeError, ValueError):
         raise DTypeError(
-            f"{value!r} is no dtype and no device: use a name as float32, int64 or bool"
+            f"{value!r} is no dtype and no device: use a name as float32, int64 or bool, or 'cpu', 'cuda'"
         ) from None
 
 
@@ -87,7 +87,7 @@ def to_array(value: Any, dtype: Any = None, copy: bool = False) -> np.ndarray:
     """`value` as an array in this machine's byte order; Python floats become float32 unless `dtype` says
     otherwise."""
     dtype = dtype if dtype is None else as_dtype(dtype)
-    if hasattr(value, "to_host"):  # an array on a GPU
+    if getattr(value, "device", None) == "cuda":
         return value.astype(value.dtype if dtype is None else dtype, copy=copy)
     if dtype is None and not hasattr(value, "dtype"):
         array = np.asarray(value)

@@ -33,7 +33,7 @@ from minitorch_seg.autograd.dtypes import is_float
 from minitorch_seg.autograd.grad_mode import enable_grad, recording
 from minitorch_seg.autograd.observe import observed, observers
 from minitorch_seg.autograd.tensor import Tensor, next_sequence
-from minitorch_seg.errors import explained_sizes
+from minitorch_seg.errors import explained_sizes, refuse_mixed_devices
 
 
 class Node:
@@ -159,12 +159,7 @@ class Node:
         self._check_not_freed()
         for number, (tensor, version) in enumerate(self._choices):
             self._check_unchanged(number, tensor, version)
-        complete = [
-            Tensor(np.zeros(shape, dtype, like=next(g.data for g in grads if g is not None)))
-            if grad is None
-            else grad
-            for grad, (shape, dtype) in zip(grads, self.outputs, strict=True)
-        ]
+        complete = [self._zeros(i, grads) if grad is None else grad for i, grad in enumerate(grads)]
         if self.function.twin is None:
             results: Any = self.function.backward(self, *complete)
         elif not create_graph:
@@ -179,6 +174,11 @@ class Node:
                 "of forward: return one for each argument, None for those without a gradient"
             )
         return [self._checked(i, grad) for i, grad in enumerate(results)]
+
+    def _zeros(self, number: int, grads: list[Tensor | None]) -> Tensor:
+        """The gradient of a result that nothing used; it lies where the others' gradients lie."""
+        beside = next(grad.data for grad in grads if grad is not None)
+        return Tensor(np.zeros(*self.outputs[number], like=beside))
 
     def _differentiate_twin(self, grads: list[Tensor]) -> list[Tensor | None]:
         from minitorch_seg.autograd.backward import grad as gradients
@@ -273,12 +273,8 @@ class Function:
                     outputs = observed("forward", node, lambda: cls.forward(node, *args, **kwargs), args)
                 else:
                     outputs = cls.forward(node, *args, **kwargs)
-        except Exception:
-            if len({source.device for source in sources if source.ndim}) > 1:
-                raise TypeError(
-                    f"{cls.__name__}: some tensors lie on the GPU, others on the CPU: bring them together "
-                    "with .to('cuda') or .to('cpu')"
-                ) from None
+        except (TypeError, AttributeError):  # what arrays of two devices raise
+            refuse_mixed_devices(cls.__name__, args)
             raise
         finally:
             recording.enabled = enabled

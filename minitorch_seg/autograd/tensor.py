@@ -152,7 +152,7 @@ class Tensor:
 
     @property
     def device(self) -> str:
-        """ "cpu", or "cuda" where the numbers lie on a GPU."""
+        """Where the numbers lie: "cpu", or "cuda" for a GPU."""
         return self.data.device
 
     @property
@@ -249,6 +249,11 @@ class Tensor:
         tensors."""
         if self.grad is not None and self.grad.shape != self.shape:
             raise ValueError(f"grad has shape {self.grad.shape}, its tensor {self.shape}: set it to None")
+        if grad.data.device != self.data.device:
+            raise TypeError(
+                f"a gradient arrived on {grad.device}, its tensor lies on {self.device}: return it from the "
+                f"hook or from backward with .to('{self.device}')"
+            )
         with _adding:
             if create_graph:
                 self.grad = grad.clone() if self.grad is None else self.grad + grad
@@ -281,11 +286,14 @@ class Tensor:
     def numpy(self) -> np.ndarray:
         """The array itself (shared memory).  Refused while a gradient is required: detach() first; and on a
         GPU: cpu() first."""
-        if self.device != "cpu":
-            raise TypeError("numpy() of a tensor on the GPU would copy it: say so with t.cpu().numpy()")
         if self._requires_grad:
             raise RuntimeError(
                 "numpy() of a tensor that requires a gradient would cut the graph: use t.detach().numpy()"
+            )
+        if self.device != "cpu":
+            raise TypeError(
+                "numpy() of a tensor on the GPU would copy it: say so with t.cpu().numpy(), "
+                "or join several tensors there with ms.stack"
             )
         return self.data
 
@@ -309,7 +317,7 @@ class Tensor:
         return array.__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self.data.__dlpack_device__()
+        return self.numpy().__dlpack_device__()
 
     def __len__(self) -> int:
         if not self.data.ndim:
@@ -344,8 +352,9 @@ class Tensor:
 
     def __repr__(self) -> str:
         digits = np.array2string(self.data, separator=", ", prefix="tensor(", precision=4)
-        default = self.dtype in (np.float32, np.int64, np.bool_)
-        note = "" if default else f", dtype={self.dtype}"
+        note = "" if self.device == "cpu" else f", device='{self.device}'"
+        if self.dtype not in (np.float32, np.int64, np.bool_):
+            note += f", dtype={self.dtype}"
         if self._node is not None:
             note += f", grad_fn=<{self._node.name}>"
         elif self._requires_grad:
@@ -365,7 +374,7 @@ class Tensor:
         return copied
 
 
-def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: str = "cpu") -> Tensor:
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: str | None = None) -> Tensor:
     """A new tensor with a copy of `data`.
 
     Args:
@@ -373,7 +382,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: st
         dtype: a NumPy dtype or its name; default: an array's own, and for Python numbers bool, int64 or
             float32.
         requires_grad: record operations on it.
-        device: "cpu", or "cuda" for a GPU.
+        device: "cpu", or "cuda" for a GPU; default: where `data` lies.
 
     >>> tensor([[1, 2], [3, 4]]).dtype
     dtype('int64')

@@ -14,6 +14,8 @@ def _usable(ctx: click.Context, parameter: click.Parameter, device: str) -> str:
     why = devices.problem() if devices.checked(device) == "cuda" else ""
     if why:
         raise UserError(f"--device {device}: {why}")
+    if devices.checked(device) == "cuda":  # a simulator, say, which takes minutes for a step
+        click.echo(f"device cuda: {'; '.join(devices.describe())}", err=True)
     return device
 
 

@@ -19,7 +19,7 @@ def is_device(name: object) -> bool:
 
 
 def checked(name: str) -> str:
-    """ "cpu" or "cuda", without the number of the device.
+    """The device's name without a number: "cpu" or "cuda".
 
     >>> checked("cpu:0")
     'cpu'
@@ -51,11 +51,6 @@ def describe() -> list[str]:
     """Driver, device and memory, or what is missing: for `minitorch-seg doctor`."""
     why = problem()
     return [f"not available: {why}"] if why else _room().describe()
-
-
-def host(value: Any) -> Any:
-    """An array's numbers in NumPy's memory; anything else as it is."""
-    return value.to_host() if hasattr(value, "to_host") else value
 
 
 def _room() -> Any:

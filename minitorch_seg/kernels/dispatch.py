@@ -102,7 +102,7 @@ def get(operator: str, array: Any = None) -> Any:
     """The module that computes `operator`, for instance `get("conv2d", x).conv2d(x, ...)`; the array decides
     by where it lies.
     """
-    if array is not None and not isinstance(array, np.ndarray):
+    if array is not None and array.device != "cpu":
         room = "cuda" if operator in _files("cuda") else "reference"  # NumPy's functions run there as well
         return _told(room, operator, "the array lies on the GPU")
     room, reason = _room(operator)
@@ -125,7 +125,7 @@ def fused_on_gpu(rule: str, parameter: Any, gradient: Any, *state: Any) -> Any:
     None without that file, and where what is changed is not without gaps, of float32 or of float64, or the
     shapes differ.
     """
-    if isinstance(parameter, np.ndarray) or rule not in _files("cuda") or parameter.dtype not in REAL:
+    if parameter.device == "cpu" or rule not in _files("cuda") or parameter.dtype not in REAL:
         return None
     changed = [parameter, *(a for a in state if a is not None)]
     alike = all(a.shape == parameter.shape and a.dtype == parameter.dtype for a in (gradient, *changed))

@@ -45,7 +45,7 @@ def _count(array: np.ndarray) -> None:
 def empty_map(shape: tuple[int, ...], dtype: np.typing.DTypeLike, like: Any = None) -> np.ndarray:
     """An uninitialised map of logical shape (N, C, H, W), channels-last in memory; where `like` lies."""
     n, c, h, w = shape
-    if like is not None and not isinstance(like, np.ndarray):
+    if like is not None and like.device != "cpu":
         return np.empty((n, h, w, c), dtype, like=like).transpose(0, 3, 1, 2)
     return buffers.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
 
@@ -71,7 +71,7 @@ def as_map(x: np.ndarray) -> np.ndarray:
     if is_map(x):
         return x
     copy = empty_map(x.shape, x.dtype.newbyteorder("="), x)
-    if x.ndim == 4 and x.shape[1] < FEW and isinstance(x, np.ndarray):
+    if x.ndim == 4 and x.shape[1] < FEW and x.device == "cpu":  # NumPy's copy is the slow one
         for c in range(x.shape[1]):
             copy[:, c] = x[:, c]
     else:

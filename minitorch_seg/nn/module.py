@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.errors import ShapeError
-from minitorch_seg.kernels import devices
+from minitorch_seg.autograd.dtypes import as_dtype
+from minitorch_seg.errors import DTypeError, ShapeError
+from minitorch_seg.ops.tensor_methods import destination
 
 
 class Parameter(Tensor):
@@ -186,19 +187,32 @@ class Module:
         for p in self.parameters():
             p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.grad.data))
 
-    def to(self, target: Any) -> Module:
+    def to(self, *targets: Any, dtype: Any = None, device: str | None = None) -> Module:
         """Convert parameters and buffers, in place: to("float64") those of a float type; to("cuda") moves
-        all."""
-        for t in [*self.parameters(), *self.buffers()]:
-            before = t.data
-            if devices.is_device(target):
-                t.data = devices.move(t.data, target)
-            elif t.dtype.kind == "f":
-                t.data = t.data.astype(np.dtype(target), copy=False)
-            if t.data is not before:
-                t.grad = None
+        all.  Gradients of what is changed are forgotten.
+
+        Nothing is changed where one of them cannot be (a GPU may be full).
+        """
+        dtype, device = destination(targets, dtype, device)
+        if dtype is not None and as_dtype(dtype).kind != "f":
+            raise DTypeError(
+                f"Module.to: parameters are floats, {dtype!r} is none: use 'float32' or 'float64'"
+            )
+        moved = [
+            (t, t.detach().to(dtype=dtype if t.dtype.kind == "f" else None, device=device))
+            for t in (*self.parameters(), *self.buffers())
+        ]
+        for t, new in moved:
+            if new.data is not t.data:
+                t.data, t.grad = new.data, None
                 t.bump_version()
         return self
+
+    def cpu(self) -> Module:
+        return self.to("cpu")
+
+    def cuda(self) -> Module:
+        return self.to("cuda")
 
     def float(self) -> Module:
         return self.to(np.float32)

@@ -141,7 +141,7 @@ def class_indices(operator: str, target: Any, classes: int, ignore_index: int) -
         raise TypeError(f"{operator}: target is {target.dtype}, expected integer class indices: use .long()")
     indices = as_tensor(target, np.int64)
     array = indices.data
-    if isinstance(array, np.ndarray) and array.size and array.view(np.uint64).max() < classes:  # −1 is large
+    if array.device == "cpu" and array.size and array.view(np.uint64).max() < classes:  # −1 is large
         return indices
     wrong = (array != ignore_index) & ((array < 0) | (array >= classes))
     if wrong.any():

@@ -14,7 +14,7 @@ import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import RangeError, ShapeError
-from minitorch_seg.kernels import layout
+from minitorch_seg.kernels import devices, layout
 from minitorch_seg.ops.arguments import normalize_dim
 from minitorch_seg.ops.cast import as_tensor, fitting, is_number
 from minitorch_seg.ops.typed import typed
@@ -108,7 +108,11 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
             "or assign under no_grad()"
         )
     digits = is_number(value) or isinstance(value, list | tuple)  # all of them count, more than float32 has
-    given = fitting("setitem", value, input.dtype) if digits else as_tensor(value).data
+    given = (
+        fitting("setitem", value, input.dtype)
+        if digits
+        else devices.move(as_tensor(value).data, input.device)
+    )
     try:
         input.data[_to_numpy_index(index)] = given
     except (IndexError, ValueError, TypeError, OverflowError):

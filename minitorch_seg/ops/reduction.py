@@ -260,7 +260,7 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     tensor([1, 0])
     """
     x, dim = _arg_dim("argmax", input, dim)
-    if dim == 1 and x.ndim == 4 and x.device == "cpu":  # NumPy is slow there: compare the few classes
+    if dim == 1 and x.ndim == 4 and x.device == "cpu":  # NumPy is slow along a strided axis: compare in turn
         best = np.zeros((x.shape[0], *x.shape[2:]), np.int64)
         top = np.array(x.data[:, 0])
         for c in range(1, x.shape[1]):

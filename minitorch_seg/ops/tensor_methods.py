@@ -24,7 +24,7 @@ from minitorch_seg.ops import (
 )
 from minitorch_seg.ops import cat as joining
 from minitorch_seg.ops import matmul as matrix
-from minitorch_seg.ops.cast import Clone, Move, cast, refuse_bool
+from minitorch_seg.ops.cast import Clone, Move, cast, is_number, refuse_bool
 
 #: Functions that become methods of the same name.
 METHODS: dict[Any, str] = {
@@ -98,13 +98,19 @@ def _min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     return selection.minimum(input, dim) if isinstance(dim, Tensor) else reduction.min(input, dim, keepdim)
 
 
-def _to(input: Tensor, *targets: Any, dtype: Any = None, device: str | None = None) -> Tensor:
-    """With another dtype or on another device: t.to("float64"), t.to("cuda"), t.to(other.dtype)."""
+def destination(targets: tuple, dtype: Any, device: str | None) -> tuple[Any, str | None]:
+    """(dtype, device) that the arguments of `to` mean: a device, a dtype, or a tensor that has both."""
     for target in targets:
         if devices.is_device(target):
             device = target
         else:
-            dtype = target.dtype if isinstance(target, Tensor) else target
+            dtype, device = (target.dtype, target.device) if isinstance(target, Tensor) else (target, device)
+    return dtype, device
+
+
+def _to(input: Tensor, *targets: Any, dtype: Any = None, device: str | None = None) -> Tensor:
+    """With another dtype or on another device: t.to("float64"), t.to("cuda"), t.to(other)."""
+    dtype, device = destination(targets, dtype, device)
     if device is not None and devices.checked(device) != input.device:
         input = Move.apply(input, device)
     return input if dtype is None else cast(input, dtype)
@@ -139,7 +145,7 @@ def _in_place(ufunc: Any, operator: Any) -> Any:
                     "recorded: wrap the change in no_grad()"
                 )
             return operator(self, other)
-        value = other.data if isinstance(other, Tensor) else other
+        value = other.data if isinstance(other, Tensor) else other if is_number(other) else np.asarray(other)
         ufunc(self.data, value, out=self.data, casting="same_kind")
         self.bump_version()
         return self

@@ -114,7 +114,7 @@ class Optimizer:
             )
             number += n
         state = {
-            i: {k: np.array(devices.host(v)) if hasattr(v, "shape") else v for k, v in s.items()}
+            i: {k: np.array(devices.move(v, "cpu")) if hasattr(v, "shape") else v for k, v in s.items()}
             for i, s in self.state.items()
         }
         return {"state": state, "param_groups": groups}

@@ -49,16 +49,30 @@ def test_a_generator_gives_the_same_numbers_on_both_devices():
 
 def test_looking_copies():
     x = ms.tensor([1.5, -2.0], device="cuda")
-    assert str(x) == "tensor([ 1.5, -2. ])" and x.tolist() == [1.5, -2.0]
+    assert str(x) == "tensor([ 1.5, -2. ], device='cuda')" and x.tolist() == [1.5, -2.0]
+    assert repr(x.double()) == "tensor([ 1.5, -2. ], device='cuda', dtype=float64)"
     assert x[0].item() == 1.5 and float(x[1]) == -2.0 and bool(x[0] > 0) and f"{x[0]:.2f}" == "1.50"
     assert len(x) == 2 and [t.item() for t in x] == [1.5, -2.0] and int(ms.tensor(3, device="cuda")) == 3
 
 
 def test_numpy_is_refused():
     x = ms.tensor([1.0], device="cuda")
-    for call in (x.numpy, lambda: np.asarray(x), lambda: np.from_dlpack(x)):
-        with pytest.raises((TypeError, RuntimeError, AttributeError), match=r"cpu\(\)|dlpack"):
+    for call in (x.numpy, lambda: np.asarray(x), lambda: np.from_dlpack(x), x.__dlpack_device__):
+        with pytest.raises(TypeError, match=r"t\.cpu\(\)\.numpy\(\)"):
             call()
+    with pytest.raises(TypeError, match=r"ms\.stack"):
+        ms.tensor([x[0], x[0]])
+    with pytest.raises(RuntimeError, match=r"t\.detach\(\)"):
+        pickle.dumps(ms.ones(1, device="cuda", requires_grad=True) * 2)
+
+
+def test_a_copy_lies_where_its_original_lies():
+    x = ms.tensor([1.0, 2.0], device="cuda")
+    for copied in (ms.tensor(x), ms.tensor(x, dtype="float64"), ms.nn.Parameter(x), ms.ones(1).to(x)):
+        assert copied.device == "cuda"
+    copied = ms.tensor(x)
+    copied[0] = 5
+    assert x.tolist() == [1.0, 2.0] and ms.tensor(x, device="cpu").device == "cpu"
 
 
 MIXED = {
@@ -72,12 +86,101 @@ MIXED = {
 }
 
 
-@pytest.mark.parametrize("call", MIXED.values(), ids=MIXED)
-def test_mixing_devices_says_how_to_fix_it(call):
+@pytest.mark.parametrize("operator", MIXED)
+def test_mixing_devices_names_the_operator_what_lies_where_and_the_fix(operator):
     a = ms.tensor([[1.0, 2.0], [3.0, 4.0]])
-    for pair in ((a, a.to("cuda")), (a.to("cuda"), a)):
-        with pytest.raises(TypeError, match=r"\.to\('cuda'\) or .*\.to\('cpu'\)"):
-            call(*pair)
+    for pair, places in (((a, a.to("cuda")), "cpu .*, cuda "), ((a.to("cuda"), a), "cuda .*, cpu ")):
+        with pytest.raises(
+            TypeError, match=rf"^{operator}: .* lie on {places}.*\.to\('cuda'\) or \.to\('cpu'\)"
+        ):
+            MIXED[operator](*pair)
+
+
+def test_an_error_of_another_kind_is_not_taken_for_mixed_devices():
+    x = ms.tensor([1.0, 2.0, 3.0], device="cuda")
+    with pytest.raises(IndexError, match="out of bounds"):
+        x[ms.tensor([7])]
+    with pytest.raises(IndexError, match="mask of shape"):
+        x[ms.tensor([True])]
+
+
+class Half(ms.Function):
+    """y = 2 x, with half of its gradient."""
+
+    @staticmethod
+    def forward(ctx, x):
+        assert x.device == "cuda"
+        return x.data * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+class Twice(ms.Function):
+    """An operator of a user, that forgets a device in its gradient."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.data * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.cpu() * 2
+
+
+def test_an_operator_of_a_user_is_named_by_its_class():
+    class Plus(ms.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a.data + b.data
+
+    with pytest.raises(TypeError, match=r"^Plus: the arguments lie on cuda \(3,\), cpu \(3,\)"):
+        Plus.apply(ms.ones(3, device="cuda"), ms.ones(3))
+
+
+def test_the_gradient_of_a_leaf_lies_where_the_leaf_lies():
+    x = ms.tensor([1.0, 2.0], device="cuda", requires_grad=True)
+    for cotangent in (ms.ones(2), np.ones(2, np.float32), ms.ones(2, device="cuda")):
+        x.grad = None
+        (2 * x).backward(cotangent)
+        assert x.grad.device == "cuda" and x.grad.tolist() == [2.0, 2.0]
+    x.grad = None
+    with pytest.raises(TypeError, match=r"a gradient arrived on cpu, its tensor lies on cuda"):
+        Twice.apply(x).sum().backward()
+    x.register_hook(lambda grad: grad.cpu())
+    with pytest.raises(TypeError, match=r"hook .*\.to\('cuda'\)"):
+        (2 * x).sum().backward()
+    assert x.grad is None
+
+
+def test_derivatives():
+    x, cube = ms.tensor([1.0, 2.0], device="cuda"), lambda a: a**3
+    for v in (ms.ones(2), np.ones(2, np.float32), ms.ones(2, device="cuda")):
+        for _, product in (ms.vjp(cube, x, v), ms.jvp(cube, x, v)):
+            assert product.device == "cuda" and product.tolist() == [3.0, 12.0]
+        assert ms.hvp(lambda a: cube(a).sum(), x, v)[1].tolist() == [6.0, 12.0]
+    assert ms.jacobian(cube, x).tolist() == [[3.0, 0.0], [0.0, 12.0]]
+    empty = ms.jacobian(lambda a: a[:0], x)
+    assert empty.device == "cuda" and empty.shape == (0, 2)
+
+
+def test_gradcheck_of_what_is_computed_there():
+    factor = ms.tensor([2.0, 3.0], dtype="float64", device="cuda")
+    report = ms.gradcheck(lambda a, b: a * b * factor, [cuda([1, 2]), np.array([3.0, 4.0])], directions=1)
+    assert report.compared == 10 and report.max_error < 1e-6
+    second = ms.gradcheck(lambda a: a * a * factor[0], cuda([1]), order=2, directions=1)
+    assert second.compared > 2 and second.max_error < 1e-6
+    with pytest.raises(ms.GradcheckError, match=r"Half: d output\[0\] / d argument 0\[0\] is 2 .* says 1"):
+        ms.gradcheck(Half.apply, ms.ones(1, device="cuda"))
+
+
+def test_running_statistics_elsewhere():
+    x, mean = ms.ones(2, 3, 2, 2), ms.zeros(3)
+    for place, other in (("cpu", "cuda"), ("cuda", "cpu")):
+        statistics = mean.to(other), mean.to(other)
+        with pytest.raises(TypeError, match=rf"^batch_norm: the arguments lie on {place} .*, {other} \(3,\)"):
+            F.batch_norm(x.to(place), *statistics)
 
 
 def test_numbers_and_zero_dimensional_tensors_mix():
@@ -94,6 +197,13 @@ def test_in_place():
     x[0] = ms.tensor([7.0, 8.0])
     x[1, 0] = 9
     assert x.tolist() == [[7.0, 8.0], [9.0, 50.0]] and x.version == 4
+    on_cpu = ms.zeros(3)
+    on_cpu[:2] = x[0]  # an assignment copies, from either side to the other
+    on_cpu[2] = x[1, 1]
+    assert on_cpu.tolist() == [7.0, 8.0, 50.0]
+    for wrong in (1j, "a", [1.0, 2.0]):
+        with pytest.raises(TypeError):
+            x += wrong
     y = x.clone()
     y[:] = 0
     assert x.tolist() != y.tolist()
@@ -119,6 +229,9 @@ def test_a_module_moves_in_place():
     model.load_state_dict({k: 2 * v.cpu().numpy() for k, v in state.items()})
     np.testing.assert_array_equal(weight.detach().cpu().numpy(), 2 * before)
     assert model.to("cpu")[0].weight.device == "cpu"
+    assert model.cuda()[0].weight.device == "cuda" and model.cpu()[0].weight.device == "cpu"
+    model.to(device="cuda", dtype="float64")
+    assert (weight.device, weight.dtype, model[1].num_batches_tracked.dtype) == ("cuda", np.float64, np.int64)
 
 
 OPTIMIZERS = {
@@ -160,6 +273,15 @@ def test_gradients_are_clipped():
 
 def test_what_is_said_of_the_device():
     assert "simulator" in devices.describe()[0] and devices.problem() == ""
+
+
+def test_commands_say_what_they_compute_on():
+    from click.testing import CliRunner
+
+    from minitorch_seg.cli import main
+
+    result = CliRunner().invoke(main, ["evaluate", "no-such-run", "--device", "cuda"])
+    assert result.exit_code == 2 and result.stderr.startswith("device cuda: Numba's simulator")
 
 
 def cuda(values, dtype="float32"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minitorch_seg as ms
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import DTypeError, ShapeError, SizeError
 
 
 class Net(ms.nn.Module):
@@ -126,6 +126,30 @@ def test_conversion():
     assert net.float().norm.running_mean.dtype == np.float32 and net.to("cpu") is net
     with pytest.raises(ValueError, match="there is no device 'cuda:3'"):
         net.to("cuda:3")
+    assert net.to(dtype="float64").scale.dtype == np.float64 and net.to(ms.ones(1)).scale.dtype == np.float32
+    assert net.cpu() is net
+    for wrong, words in (("gpu", "'gpu' is no dtype and no device"), ("int64", "parameters are floats")):
+        with pytest.raises(DTypeError, match=words):
+            net.to(wrong)
+
+
+def test_a_move_that_fails_half_way_changes_nothing(monkeypatch):
+    from minitorch_seg.kernels import devices
+
+    moved = []
+
+    def full_after_three(array, device):
+        moved.append(array)
+        if len(moved) > 3:
+            raise SizeError("the GPU is full")
+        return array.copy()
+
+    monkeypatch.setattr(devices, "move", full_after_three)
+    net = Net()
+    before = [t.data for t in (*net.parameters(), *net.buffers())]
+    with pytest.raises(SizeError):
+        net.to("cuda")
+    assert all(t.data is old for t, old in zip((*net.parameters(), *net.buffers()), before, strict=True))
 
 
 def test_copy_and_pickle():
