@@ -68,6 +68,9 @@ class Interpreter:
     def synchronize(self) -> None:
         pass
 
+    def trim(self) -> None:
+        pass
+
     def launch(self, kernel: Any, grid: tuple[int, ...], arguments: Sequence[Any]) -> None:
         names = kernel.function.__code__.co_varnames[: len(arguments)]
         buffers, owners = self._buffers(names, arguments)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitorch_seg.kernels import devices
+from minitorch_seg.kernels.cuda.driver import LARGEST
 from minitorch_seg.kernels.cuda.memory import Storage
 
 Shape = tuple[int, ...]
@@ -99,9 +100,17 @@ class CudaArray(np.lib.mixins.NDArrayOperatorsMixin):
         base = self if self.base is None else self.base
         return CudaArray(self.storage, shape, strides, self.offset + offset, base)
 
-    def whole(self) -> CudaArray:
-        """All of the storage as one row, for kernels that get offsets and strides as numbers."""
-        return CudaArray(self.storage, (self.storage.count,), (1,), 0, self)
+    def memory(self) -> tuple[CudaArray, int]:
+        """A row that holds all numbers of the array, and where in it the first lies, for kernels that get
+        places and strides as numbers: the whole storage, or as much as is needed of one that is longer than
+        kernels count to.
+        """
+        if self.storage.count <= LARGEST:
+            return CudaArray(self.storage, (self.storage.count,), (1,), 0, self), self.offset
+        ways = [(n - 1) * s for n, s in zip(self.shape, self.strides, strict=True) if self.size]
+        before, behind = sum(-w for w in ways if w < 0), sum(w for w in ways if w > 0)
+        start = self.offset - before
+        return CudaArray(self.storage, (before + behind + 1,), (1,), start, self), before
 
     def transpose(self, *axes: int) -> CudaArray:
         axes = axes or tuple(reversed(range(self.ndim)))

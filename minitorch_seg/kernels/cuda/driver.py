@@ -13,7 +13,8 @@ A backend has these methods:
     launch(kernel, grid, arguments)      runs a kernel; arguments are CudaArrays and NumPy scalars
     synchronize()                        waits until all kernels are done
 
-(and `free()`, the bytes that are free, for the message of an array that is too large).
+and, where memory is short, `free()`, the bytes that are free, and `trim()`, which gives back what the backend
+itself holds for later.
 
 Rules for a kernel: int32 and float32 constants are wrapped (`types.float32(0.5)`), since a bare 0.5 is
 computed in float64 on the device; no early return and no divergent branch before a barrier; every access is
@@ -32,7 +33,7 @@ import numpy as np
 from numba import config, types
 from numba import cuda as _cuda
 
-from minitorch_seg.errors import UserError
+from minitorch_seg.errors import SizeError, UserError
 
 __all__ = [
     "Kernel",
@@ -51,6 +52,7 @@ __all__ = [
 config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # type: ignore[attr-defined]  # a small array needs few blocks
 cuda: Any = _cuda  # the very module: the simulator exchanges globals that are it
 LARGEST = 2**31 - 1  # the kernels count in int32
+NO_COMPILER = 'NVIDIA\'s compiler (NVVM) is missing: pip install "minitorch_seg[cuda]"'
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,15 @@ class Numba:
 
     def free(self) -> int:
         """Bytes of device memory that are free."""
-        return 2**62 if simulated() else cuda.current_context().get_memory_info().free
+        with _explained():
+            return 2**62 if simulated() else cuda.current_context().get_memory_info().free
+
+    def trim(self) -> None:
+        """Frees what numba.cuda would free later."""
+        with _explained():
+            cuda.synchronize()
+            if not simulated():
+                cuda.current_context().deallocations.clear()
 
     def launch(self, kernel: Kernel, grid: tuple[int, ...], arguments: Sequence[Any]) -> None:
         with _explained():
@@ -141,7 +151,7 @@ class Numba:
 
 
 class _explained:
-    """What the driver says in a sentence: memory that is full, or a device that is lost."""
+    """What the driver says in a sentence: memory that is full, a kernel that it refuses, a lost device."""
 
     def __enter__(self) -> None:
         pass
@@ -149,6 +159,12 @@ class _explained:
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if error is not None and "OUT_OF_MEMORY" in str(error):
             raise MemoryError(str(error)) from None
+        if type(error).__name__ in ("LinkerError", "NvvmError"):
+            first = str(error).strip().partition("\n")[0]
+            raise UserError(
+                f"NVIDIA's compiler refused a kernel ({first}): where the driver is too old for it, install "
+                "580 or newer"
+            ) from error
         if type(error).__name__ in ("CudaAPIError", "CUDAError"):
             raise UserError(
                 f"the GPU failed ({error}): its arrays are lost, start the program again"
@@ -156,8 +172,12 @@ class _explained:
 
 
 def _view(array: Any) -> Any:
+    """What a kernel gets.  It asks no row for its length, so a row that begins where the memory does needs no
+    view of its own, which takes numba.cuda a while; the simulator checks bounds, and gets one.
+    """
     part = array.storage.memory
-    if array.offset or array.size != array.storage.count:
+    exact = simulated() or array.ndim != 1
+    if array.offset or (exact and array.size != array.storage.count):
         part = part[array.offset : array.offset + array.size]
     return part if array.ndim == 1 else part.reshape(array.shape)
 
@@ -197,6 +217,8 @@ def launch(kernel: Kernel, grid: tuple[int, ...] | int, *arguments: Any) -> None
     Arrays must be C-contiguous and of the dtype and dimensions that the signature names; Python ints become
     what it names, after a check of their range.  An empty grid launches nothing.
     """
+    from minitorch_seg.kernels.cuda import memory
+
     grid = (grid,) if isinstance(grid, int) else tuple(grid)
     if len(arguments) != len(kernel.signature):
         raise TypeError(f"{kernel.name} takes {len(kernel.signature)} arguments, found {len(arguments)}")
@@ -206,7 +228,18 @@ def launch(kernel: Kernel, grid: tuple[int, ...] | int, *arguments: Any) -> None
     if max(grid[1:], default=1) > 65535 or grid[0] > LARGEST:
         raise UserError(f"{kernel.name}: {grid} blocks are too many for the device: use smaller sizes")
     launched.add(kernel.name)
-    backend.launch(kernel, grid, ready)
+    try:
+        backend.launch(kernel, grid, ready)
+        return
+    except MemoryError:  # its code and its stack need memory as well
+        memory.make_room(backend)
+    try:
+        backend.launch(kernel, grid, ready)
+    except MemoryError:
+        raise SizeError(
+            f"the GPU has no room left to run {kernel.name} ({backend.free():,} bytes are free): use smaller "
+            "batches or images"
+        ) from None
 
 
 def _checked(kernel: Kernel, wanted: str, argument: Any) -> Any:
@@ -250,10 +283,17 @@ def problem() -> str:
 def _hardware_problem() -> str:
     if cuda.implementation != "NVIDIA":
         return 'numba-cuda is not installed: pip install "minitorch_seg[cuda]"'
+    if getattr(config, "CUDA_PER_THREAD_DEFAULT_STREAM", 0):
+        return (
+            "NUMBA_CUDA_PER_THREAD_DEFAULT_STREAM is set, but kernels must run in turn, since they "
+            "share their memory: unset it"
+        )
     try:
         found = cuda.is_available()
     except RuntimeError:  # numba-cuda looks for NVIDIA's compiler as well
-        return 'NVIDIA\'s compiler (NVVM) is missing: pip install "minitorch_seg[cuda]"'
+        return NO_COMPILER
+    if not found and cuda.cudadrv.driver.driver.is_available:
+        return NO_COMPILER
     if not found:
         return (
             "no NVIDIA driver or no GPU was found: install the driver (580 or newer for CUDA 13), or use "

@@ -144,7 +144,7 @@ def fill(target: CudaArray, value: Any) -> None:
     """target[...] = value."""
     if target.is_contiguous():
         kernel = filling(typed(target.dtype))
-        launch(kernel, spread(kernel, target.size), target.size, target.whole(), target.offset, value)
+        launch(kernel, spread(kernel, target.size), target.size, *target.memory(), value)
     else:
         copy_into(target, constant(value, target.dtype))
 
@@ -258,11 +258,11 @@ def _run(
     padded = [[0] * (rest - len(s[-rest:])) + s[-rest:] for s in steps]
     kernel = mapping(name, inputs, output, strided)
     count = int(np.prod(sizes))
+    memory = [array.memory() for array in arrays]
     for place in np.ndindex(*map(len, outer)):
         arguments: list[Any] = [count, *(sizes[1:] if strided else [])]
-        for array, step, inner in zip(arrays, steps, padded, strict=True):
-            first = array.offset + sum(i * s for i, s in zip(place, step, strict=False))
-            arguments += [array.whole(), first, *inner]
+        for (row, first), step, inner in zip(memory, steps, padded, strict=True):
+            arguments += [row, first + sum(i * s for i, s in zip(place, step, strict=False)), *inner]
         launch(kernel, spread(kernel, count), *arguments)
 
 

@@ -241,7 +241,7 @@ def view(x: CudaArray, entries: list[Any]) -> CudaArray:
 class Places(NamedTuple):
     """Where arrays of places lead: number b of row k lies at first + places[k] + b · step."""
 
-    memory: tuple[CudaArray, int]  # the whole storage, and `first`
+    memory: tuple[CudaArray, int]  # a row of it, and `first`
     places: CudaArray
     inner: int  # numbers in a row
     step: int
@@ -272,7 +272,7 @@ def _located(x: CudaArray, entries: list[Any], dots: int) -> Places:
     else:
         wide = lead
     row = _row(contiguous(broadcast(places, wide)))
-    return Places((plain.whole(), plain.offset), row, inner, step, lead, shape, where[0] if together else 0)
+    return Places(plain.memory(), row, inner, step, lead, shape, where[0] if together else 0)
 
 
 def _distances(entry: Any, size: int, stride: int, axis: int) -> Any:

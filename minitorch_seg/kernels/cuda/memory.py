@@ -7,6 +7,7 @@ writes to it after the last kernel that read it.
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from typing import Any
 
@@ -53,7 +54,7 @@ def _take(backend: Any, count: int, dtype: np.dtype) -> Any:
     try:
         return backend.empty(count, dtype)
     except MemoryError:
-        release()
+        make_room(backend)
     try:
         return backend.empty(count, dtype)
     except MemoryError:
@@ -74,6 +75,13 @@ def release() -> None:
     with _lock:
         _sort_in()
         _waiting.clear()
+
+
+def make_room(backend: Any) -> None:
+    """Frees all that can be freed: arrays that only a cycle of references holds, and what waits here."""
+    gc.collect()
+    release()
+    backend.trim()
 
 
 def waiting() -> int:

@@ -208,7 +208,7 @@ def reduce(name: str, x: CudaArray, axis: Any = None, keepdims: bool = False) ->
     while True:
         parts = -(-length // CHUNK)
         y = empty(a * parts * b, x.dtype)
-        arguments = (source.whole(), source.offset, a_step, step, b_step, y)
+        arguments = (*source.memory(), a_step, step, b_step, y)
         launch(kernel, spread(kernel, y.size), y.size, parts, b, length, *arguments)
         if parts == 1:
             return _shaped(y, x, kept, axes, keepdims)
@@ -235,7 +235,7 @@ def find(name: str, x: CudaArray, axis: Any = None, keepdims: bool = False) -> C
     source, kept, (a, a_step, length, step, b, b_step) = _rearranged(x, axes)
     kernel = finding(name, x.dtype.name)
     y = empty(a * b, np.int64)
-    arguments = (source.whole(), source.offset, a_step, step, b_step, y)
+    arguments = (*source.memory(), a_step, step, b_step, y)
     launch(kernel, spread(kernel, y.size), y.size, 1, b, length, *arguments)
     return _shaped(y, x, kept, axes, keepdims)
 
