@@ -1,5 +1,9 @@
-"""The sum of two arrays on the GPU: what the gradients of a map that is used twice come to
-(elementwise.py)."""
+"""The sum of two arrays on the GPU, by the kernels of elementwise.py: what the gradients of a map that is
+used twice come to.
+
+1 operation for 12 bytes a number, 0.08 a byte: limited by memory, 2.8·10¹¹ numbers/s on an H100 (3.35 TB/s),
+2.1·10¹⁰ on an RTX 4060 laptop (0.256 TB/s).
+"""
 
 from typing import Any
 

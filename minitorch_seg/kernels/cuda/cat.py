@@ -1,5 +1,7 @@
-"""Joining arrays along one dimension on the GPU: one launch a part, a thread for each number; 8 bytes and no
-operation a number, limited by memory on an H100 and on an RTX 4060 laptop.
+"""Joining arrays along one dimension on the GPU: one launch a part, a thread for each number.
+
+No operation for 8 bytes a number: limited by memory, 4.2·10¹¹ numbers/s on an H100 (3.35 TB/s), 3.2·10¹⁰ on
+an RTX 4060 laptop (0.256 TB/s).
 """
 
 from __future__ import annotations

@@ -4,8 +4,15 @@ Integers, slices, None and ... give a view; nothing is copied.  Arrays of intege
 each the host or the device works out how far it lies from the first number, and a kernel reads or writes
 there.  Bool masks come to the host, since the size of the result depends on them.
 
-Where places repeat, the sum of np.add.at has a fixed order: the host sorts the places, and one thread adds up
-what arrives at its own.
+Where places repeat, the sum of np.add.at has a fixed order: the host sorts the places, and one thread adds
+up what arrives at its own.
+
+    reading and writing: no operation, for 8 bytes a number and 8 bytes a place; np.add.at 1 operation for 12
+    bytes a number and 24 bytes a place
+
+The limit is the memory, 3.35 TB/s on an H100 and 0.256 TB/s on an RTX 4060 laptop, where neighbours follow
+a place (rows of pixels, of embeddings); single numbers from anywhere cost 32 bytes each, a sector, of which
+4 are used.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@ Forward, a thread for each output looks at its window.  Backward gathers: a thre
 the windows that hold it whether it was their winner, so that nothing is added atomically and sums have one
 order. Neighbouring threads have neighbouring channels.
 
-    2×2, stride 2: forward 4 comparisons for 16 + 5 bytes an output, backward 1 + 1/4 reads and a write, 5.25
-    bytes an input: limited by memory on an H100 and on an RTX 4060 laptop; its divisions (60 to 150
-    instructions a thread) fit the time that the memory takes
+    2×2, stride 2: forward 4 operations (comparisons) for 16 + 5 bytes an output, backward 1 for 5.25 bytes an
+    input (1 + 1/4 reads and a write): 0.2 a byte, limited by memory on an H100 (from 20 on it would be
+    arithmetic) and on an RTX 4060 laptop (from 50 on); its divisions (60 to 150 instructions a thread) fit
+    the time that the memory takes
 """
 
 from __future__ import annotations

@@ -5,7 +5,12 @@ thread takes CHUNK numbers of R that lie S apart, neighbouring threads neighbour
 (A, S, B) partial results; these are reduced again until S = 1.  So the order of a sum depends on the shape
 alone, and a sum of a million float32 numbers has chains of no more than 4 · 64 additions.
 
-Each number is read once: 4 bytes an addition; the limit is the memory.
+    sum, max, any …: 1 operation for 4 bytes, 0.25 a byte, and 1/64 of that again for the partial results;
+    running sum 2 for 12 bytes
+
+The limit is the memory on an H100 (3.35 TB/s: 8·10¹¹ numbers/s) and on an RTX 4060 laptop (0.256 TB/s:
+6·10¹⁰). argmax and argmin walk a whole line in one thread: a hundred thousand lines or more keep an H100
+busy (the pixels of an image), a single long line does not.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ pixel are neighbours in memory, so a warp reads 32 whole pixels, and what one pa
 the cache.  With many more classes than lines too few threads are at work; segmentation has few classes and
 many pixels.
 
-    forward about 25 operations (exp) for 8 bytes a number, gradient 4 for 12: limited by memory everywhere
+    forward about 25 operations (exp) for 8 bytes a number, gradient 4 for 12: 3 and 0.3 a byte, limited by
+    memory on an H100 (arithmetic from 20 on) and on an RTX 4060 laptop (from 50 on)
 """
 
 from __future__ import annotations
