@@ -4,6 +4,7 @@ FIGURES = (
     "agreement with PyTorch:",
     "checkpoint:",
     "executed PTX:",
+    "lessons:",
     "planted mistakes:",
     "property tests:",
     "spoilt calls:",

@@ -29,6 +29,8 @@ COMMANDS = {
     "show": "One page about an operator: formula, forward, backward, kernels.",
     "gradcheck": "Check an operator's gradients against finite differences.",
     "bench": "Measure an operator's speed, beside PyTorch where it is installed.",
+    "learn": "List the lessons with your progress, or open one.",
+    "grade": "Judge the exercises of a student or a class, with limits.",
     "doctor": "Report versions, threads, cache and data; --warm compiles the kernels.",
 }
 

@@ -1,0 +1,78 @@
+"""Figures of the lessons: matplotlib pictures that carry a text for those who cannot see them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Picture", "picture", "tiles"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure: PNG bytes and the text that says what is to be seen."""
+
+    png: bytes
+    alt: str
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.png).decode("ascii")
+        return (
+            f'<img src="data:image/png;base64,{data}" alt="{escape(self.alt, quote=True)}" '
+            'style="max-width:100%;height:auto;background:white">'
+        )
+
+    def __str__(self) -> str:
+        return f"[picture: {self.alt}]"
+
+
+def picture(figure: Figure, alt: str) -> Picture:
+    """Draw a figure.  `alt` says in one or two sentences what it shows.
+
+    >>> from matplotlib.figure import Figure
+    >>> str(picture(Figure(), "an empty sheet"))
+    '[picture: an empty sheet]'
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return Picture(buffer.getvalue(), alt)
+
+
+def tiles(
+    images: Mapping[str, Any], alt: str, *, signed: bool = False, numbers: bool = False, height: float = 2.6
+) -> Picture:
+    """Images side by side, a title above each.
+
+    images: title -> array (H, W), or (H, W, 3) for colour.  signed: red for positive, blue for negative
+    numbers, white for 0, one scale for all.  numbers: write each number into its pixel (for small arrays).
+    """
+    from matplotlib.figure import Figure
+
+    arrays = {title: np.asarray(image, float) for title, image in images.items()}
+    widths = [max(0.6, a.shape[1] / a.shape[0]) for a in arrays.values()]
+    figure = Figure(figsize=(min(11.0, height * sum(widths)), height + 0.35), layout="constrained")
+    limit = max((float(np.abs(a).max(initial=0)) for a in arrays.values()), default=1.0) or 1.0
+    for axes, (title, array) in zip(
+        figure.subplots(1, len(arrays), squeeze=False, width_ratios=widths)[0], arrays.items(), strict=True
+    ):
+        if signed:
+            axes.imshow(array, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        else:
+            axes.imshow(array if array.ndim == 2 else np.clip(array, 0, 1), cmap="gray")
+        axes.set_title(title, fontsize=10)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        if numbers:
+            for (y, x), value in np.ndenumerate(array):
+                dark = abs(value) > 0.6 * limit if signed else value < array.mean()
+                axes.text(x, y, f"{value:.3g}", ha="center", va="center", color="white" if dark else "black")
+    return picture(figure, alt)

@@ -1,0 +1,123 @@
+"""Every lesson: the order of its sections, the length of its cells, and that it runs as a script."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from minitorch_seg.learn import catalogue, exercises
+
+LESSONS = catalogue.lessons()
+EACH = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.path.stem)
+#: Lessons that derive an operator have these sections, in this order.
+SECTIONS = [
+    "Why",
+    "By hand",
+    "Formula",
+    "Derivation",
+    "Code",
+    "Picture",
+    "Gradient check",
+    "Exercises",
+    "Cost",
+]
+SECTIONS += ["Go further"]
+#: The others keep the spirit: they begin with Why, and end with Exercises and Go further.
+FREE = {"00"}
+MARKDOWN = re.compile(r'mo\.md\(r?"""(.*?)"""\)', re.DOTALL)
+
+
+def text(lesson):
+    return lesson.path.read_text(encoding="utf-8")
+
+
+def cells(lesson):
+    """(is it code, lines) of each cell."""
+    for node in ast.parse(text(lesson)).body:
+        if isinstance(node, ast.FunctionDef):
+            body = "\n".join(text(lesson).splitlines()[node.lineno : node.end_lineno])
+            yield "mo.md(r" not in body, len([line for line in body.splitlines() if line.strip() != "return"])
+
+
+@EACH
+def test_the_sections_stand_in_their_order(lesson):
+    prose = "\n".join(MARKDOWN.findall(text(lesson)))
+    headings = re.findall(r"^ *## (.+)$", prose, re.MULTILINE)
+    if lesson.number in FREE:
+        assert headings[0] == "Why" and headings[-2:] == ["Exercises", "Go further"]
+    else:
+        assert headings == SECTIONS
+    assert len(re.findall(r"^ *# .+$", prose, re.MULTILINE)) == 1, "one title"
+
+
+@EACH
+def test_a_cell_of_code_can_be_taken_in_at_a_glance(lesson):
+    assert max(length for is_code, length in cells(lesson) if is_code) <= 25
+
+
+@EACH
+def test_the_teaching_devices_are_there(lesson):
+    source = text(lesson)
+    assert "You will be able to" in source and "You need" in source
+    assert "learn.prediction(" in source, "a prediction before a result"
+    assert "he surprise" in source, "a surprise"
+    assert re.search(r"[Hh]unt", source) and any(e.planted for e in exercises(lesson.number)), "a planted bug"
+    if lesson.number != "00":
+        assert re.search(r"<details><summary>From lesson \d\d", source), "a question that recalls a lesson"
+
+
+@EACH
+def test_its_exercises_are_those_of_the_table(lesson):
+    named = re.findall(r'learn\.check\("([\w.]+)", (\w+)\)', text(lesson))
+    assert [name for name, _ in named] == [e.name for e in exercises(lesson.number)]
+    assert all(name.endswith("." + function) for name, function in named)
+    assert 2 <= len(named) <= 4
+    answers = re.findall(r'learn\.answer\("([\w.]+)"\)', text(lesson))
+    assert answers == [name for name, _ in named], "each has its hidden answer, right after it"
+
+
+@EACH
+def test_what_it_needs_are_earlier_lessons(lesson):
+    assert all(number < lesson.number for number in lesson.needs)
+    assert 30 <= lesson.minutes <= 60 or lesson.number == "00"
+
+
+@EACH
+def test_figures_have_a_text_and_no_outside_address(lesson):
+    source = text(lesson)
+    for call in re.findall(r"learn\.picture\(\s*\w+,\s*(\"[^\"]*)", source):
+        assert len(call) > 20
+    assert not re.search(r"!\[|<img|https?://(?!creativecommons)", "\n".join(MARKDOWN.findall(source)))
+
+
+@EACH
+def test_it_runs_as_a_script(lesson, tmp_path):
+    pytest.importorskip("marimo", reason="the lessons are marimo notebooks, and marimo is not installed")
+    done = subprocess.run(
+        [sys.executable, lesson.path],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": "Agg", "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    for each in exercises(lesson.number):
+        words = "NOT RIGHT YET" if each.planted else "NOT YET DONE"
+        assert f"{each.name}  {words}" in done.stdout
+    assert list(tmp_path.iterdir()) == [], "a lesson leaves nothing behind"
+
+
+def test_marimo_finds_nothing_to_complain_about():
+    pytest.importorskip("marimo", reason="the lessons are marimo notebooks, and marimo is not installed")
+    words = [sys.executable, "-m", "marimo", "check", "--strict", *(lesson.path for lesson in LESSONS)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_numbers_are_the_course():
+    numbers = [lesson.number for lesson in LESSONS]
+    assert numbers == sorted(set(numbers)) and "02" in numbers
