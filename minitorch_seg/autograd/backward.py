@@ -148,7 +148,7 @@ def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any] | None) -> list[t
         gradient = (
             gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient, like=tensor.data))
         )
-        gradient = gradient.to(tensor.dtype, device=tensor.device)
+        gradient = gradient.to(dtype=tensor.dtype, device=tensor.device)
         if gradient.shape != tensor.shape:
             raise ShapeError(
                 f"backward: gradient of shape {gradient.shape} for a tensor of shape {tensor.shape}"
