@@ -3,12 +3,16 @@ training step.
 
     python -m benchmarks.gpu                     a table, about two minutes
     python -m benchmarks.gpu --out gpu.json      the same numbers in a file as well
+    python -m benchmarks.gpu --tests             the tests that need a GPU first (pytest -m gpu tests/gpu)
 
 PyTorch runs with TF32 switched off (float32 throughout, as we compute) and on (its products round to 10
 bits).  Times are medians between CUDA events, contestants in turn; everything that a call launches counts,
-packing of weights too. The last column is the part of the GPU's own limit (arithmetic or memory, whichever is
-lower for the case) that was reached.  Every result of ours is compared with PyTorch's in float32; a wrong one
-ends the run with 1.
+packing of weights too.  Where the GPU waits for Python between short kernels, that time counts as well.
+
+The last column is the part of the GPU's own limit (arithmetic or memory, whichever takes longer for the case)
+that was reached.  The limit of a U-Net's step is that of its launches one after the other: the operations of
+each product from its sizes, and each array that a launch is given read or written once.  Every result of ours
+is compared with PyTorch's in float32; a wrong one ends the run with 1.
 
 Without PyTorch for CUDA only ours are timed.  Without a GPU it says what is missing, and ends with 2.
 """
@@ -18,11 +22,14 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +111,7 @@ def timed(call: Callable[[], Any]) -> float:
 
 
 def timed_torch(torch: Any, call: Callable[[], Any]) -> float:
-    """The same with PyTorch's events: it runs on a stream of its own."""
+    """The same with PyTorch's events, in its own stream, which by default is the same one."""
     begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()
     calls = 3
@@ -114,6 +121,41 @@ def timed_torch(torch: Any, call: Callable[[], Any]) -> float:
     end.record()
     torch.cuda.synchronize()
     return begin.elapsed_time(end) / calls
+
+
+def work(kernel: Any, arguments: Sequence[Any]) -> tuple[float, float]:
+    """(operations, bytes) of a launch: of products from their sizes, of other kernels the bytes alone, which
+    take longer.
+    """
+    named = dict(zip(kernel.function.__code__.co_varnames, arguments, strict=False))
+    moved = float(sum(a.nbytes for a in arguments if hasattr(a, "storage")))
+    operator = kernel.name.split()[0]
+    factors: tuple[Any, ...] = (0,)
+    if operator == "conv2d":
+        factors = named["count"], named["all_outs"], named["taps"], named["channels"]
+    elif operator == "conv2d_weight":
+        factors = named["total"], named["grad"].size
+    elif operator == "matmul":
+        factors = named["matrices"], named["rows"], named["columns"], named["terms"]
+    return 2.0 * prod(map(int, factors)), moved
+
+
+@contextmanager
+def counted(total: list[tuple[float, float]]) -> Iterator[None]:
+    """Puts the work of each launch of the body into `total`."""
+    from minitorch_seg.kernels.cuda import driver
+
+    launch = driver.backend.launch
+
+    def counting(kernel: Any, grid: Any, arguments: Sequence[Any]) -> None:
+        total.append(work(kernel, arguments))
+        launch(kernel, grid, arguments)
+
+    driver.backend.launch = counting
+    try:
+        yield
+    finally:
+        del driver.backend.launch
 
 
 def in_turn(case: str, limit: float, ours: Callable, theirs: Callable | None, torch: Any) -> Iterator[Timing]:
@@ -197,7 +239,7 @@ def products(gpu: Device, torch: Any) -> Iterator[Timing]:
         yield from in_turn(case, limit, partial(matmul, a, b), theirs, torch)
 
 
-def unet_steps(torch: Any) -> Iterator[Timing]:
+def unet_steps(gpu: Device, torch: Any) -> Iterator[Timing]:
     """The whole training step: forward, loss, backward, Adam."""
     for size in STEPS:
         ms.manual_seed(0)
@@ -237,7 +279,11 @@ def unet_steps(torch: Any) -> Iterator[Timing]:
             first, expected = ours().item(), theirs().item()
             if not abs(first - expected) < WRONG * abs(expected):
                 raise ArithmeticError(f"{case}: our first loss is {first}, PyTorch's {expected}")
-        yield from in_turn(case, 0.0, ours, theirs, torch)
+        launches: list[tuple[float, float]] = []
+        with counted(launches):
+            ours()
+        limit = sum(gpu.milliseconds(flops, moved) for flops, moved in launches)
+        yield from in_turn(case, limit, ours, theirs, torch)
 
 
 def torch_for_cuda() -> Any:
@@ -257,6 +303,7 @@ def torch_for_cuda() -> Any:
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, help="a JSON file for the numbers")
+    parser.add_argument("--tests", action="store_true", help="the tests that need a GPU before them")
     arguments = parser.parse_args(words)
     why = room.problem()
     if not why:
@@ -270,10 +317,16 @@ def main(words: list[str] | None = None) -> int:
     if why:
         print(f"benchmarks.gpu needs an NVIDIA GPU: {why}", file=sys.stderr)
         return 2
+    if (
+        arguments.tests
+        and subprocess.run([sys.executable, "-m", "pytest", "-m", "gpu", "tests/gpu"]).returncode
+    ):
+        print("the tests have failed: nothing is timed", file=sys.stderr)
+        return 1
     gpu, torch, found = device(), torch_for_cuda(), []
     print("\n".join(room.describe()))
     print(f"limits: {gpu.flops / 1e12:.1f} TFLOP/s in float32, {gpu.bytes / 1e12:.2f} TB/s\n")
-    for timing in chain(convolutions(gpu, torch), products(gpu, torch), unet_steps(torch)):
+    for timing in chain(convolutions(gpu, torch), products(gpu, torch), unet_steps(gpu, torch)):
         print(timing, flush=True)
         found.append(asdict(timing))
     if arguments.out:
