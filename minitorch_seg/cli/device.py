@@ -1,4 +1,4 @@
-"""The option --device of train, evaluate and predict."""
+"""The option --device of train, evaluate, predict and gradcheck."""
 
 from __future__ import annotations
 

@@ -6,20 +6,22 @@ import time
 
 import click
 
+from minitorch_seg.cli.device import device_option
 from minitorch_seg.errors import GradcheckError, UserError, nearest_name
 
 
 @click.command()
 @click.argument("operators", nargs=-1, metavar="[OP]...")
-def command(operators: tuple[str, ...]) -> None:
+@device_option
+def command(operators: tuple[str, ...], device: str) -> None:
     """Check gradients in float64: first order to 1e-6, second order where the operator is smooth.
 
     Without OP every operator is checked; it takes some seconds.
     """
-    from minitorch_seg.autograd import gradcheck
+    from minitorch_seg.autograd import gradcheck, tensor
     from minitorch_seg.examples import examples
 
-    every = examples()
+    every = examples(device)
     names = sorted({e.operator for e in every})
     for operator in operators:
         if operator not in names:
@@ -31,7 +33,8 @@ def command(operators: tuple[str, ...]) -> None:
     for example in chosen:
         order = 2 if example.smooth else 1
         try:
-            report = gradcheck(example.call, example.arrays, order=order, name=example.operator)
+            arrays = [tensor(a, device=device) for a in example.arrays]
+            report = gradcheck(example.call, arrays, order=order, name=example.operator)
         except GradcheckError as error:
             failures.append(str(error))
             click.echo(f"{example.operator:34}{order:>6}{'FAILED':>13}")

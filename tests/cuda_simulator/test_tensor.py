@@ -282,6 +282,8 @@ def test_commands_say_what_they_compute_on():
 
     result = CliRunner().invoke(main, ["evaluate", "no-such-run", "--device", "cuda"])
     assert result.exit_code == 2 and result.stderr.startswith("device cuda: Numba's simulator")
+    result = CliRunner().invoke(main, ["gradcheck", "neg", "--device", "cuda"])
+    assert result.exit_code == 0 and "1 of 1 passed" in result.stdout
 
 
 def cuda(values, dtype="float32"):
