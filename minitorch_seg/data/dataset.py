@@ -105,6 +105,11 @@ class Splits:
 
     classes: one name per class index.  ignore_index: the mask value that losses and metrics skip, or None.
     in_channels: 1 or 3.  pixel_size: the side of a pixel in pixel_unit ("µm", "m"), or None when unknown.
+    symmetry: what may be done to an image without making it another kind of image, one of SYMMETRIES:
+        "square" (flips and quarter turns: cells, maps), "mirror" (left and right exchanged: scenes with a sky
+        and a ground), "none" (a place means something: organs in a scan).
+    normalize: "image" (each image by its own mean: brightness is chance) or "dataset" (all by one mean:
+        brightness and colour say what a thing is).
     """
 
     name: str
@@ -116,6 +121,8 @@ class Splits:
     in_channels: int = 3
     pixel_size: float | None = None
     pixel_unit: str | None = None
+    symmetry: str = "square"
+    normalize: str = "image"
 
     @property
     def num_classes(self) -> int:
@@ -133,3 +140,5 @@ class Splits:
 
 
 SPLIT_NAMES = ("train", "val", "test")
+SYMMETRIES = ("none", "mirror", "square")
+NORMALISATIONS = ("image", "dataset")

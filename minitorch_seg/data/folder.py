@@ -2,7 +2,8 @@
 
 FOLDER/images/a.png   FOLDER/masks/a.png      the same name before the suffix
 FOLDER/split.json     optional: {"train": [...], "val": [...], "test": [...]}
-FOLDER/manifest.json  optional: {"classes": [...], "ignore_index": 255, "pixel_size": 0.5, "pixel_unit": "µm"}
+FOLDER/manifest.json  optional: {"classes": [...], "ignore_index": 255, "pixel_size": 0.5, "pixel_unit": "µm",
+                      "symmetry": "none|mirror|square", "normalize": "image|dataset"}, see `Splits`
 """
 
 from __future__ import annotations
@@ -159,7 +160,8 @@ def make_splits(name: str, data: FolderDataset, split: dict[str, list[str]], lay
     train, val, test = (part(split[which]) for which in SPLIT_NAMES)
     classes, ignore = list(data.rule.classes), data.rule.ignore_index
     size, unit = layout.pixel_size, layout.pixel_unit
-    return Splits(name, train, val, test, classes, ignore, data.channels, size, unit)
+    kind = layout.symmetry, layout.normalize
+    return Splits(name, train, val, test, classes, ignore, data.channels, size, unit, *kind)
 
 
 def understand_masks(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minitorch_seg.data.dataset import SPLIT_NAMES
+from minitorch_seg.data.dataset import NORMALISATIONS, SPLIT_NAMES, SYMMETRIES
 from minitorch_seg.data.images import SUFFIXES
 
 
@@ -28,6 +28,8 @@ class Layout:
     ignore_index: int | None = None
     pixel_size: float | None = None
     pixel_unit: str | None = None
+    symmetry: str = "square"
+    normalize: str = "image"
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -187,6 +189,12 @@ def _read_manifest(layout: Layout) -> None:
             layout.problems.append(f'{path}: "pixel_unit" must be a text, such as "µm" or "m".')
         else:
             layout.pixel_unit = unit
+    for name, known in (("symmetry", SYMMETRIES), ("normalize", NORMALISATIONS)):
+        value = manifest.get(name)
+        if value is not None and value not in known:
+            layout.problems.append(f'{path}: "{name}" must be one of {", ".join(known)}, not {value!r}.')
+        elif value is not None:
+            setattr(layout, name, value)
 
 
 def _read_split(layout: Layout) -> None:

@@ -31,7 +31,8 @@ class DataLoader:
 
     dataset: len(dataset) and dataset[i] -> Sample.  transform: t(image, mask, rng), see `transforms`.
     shuffle: a new order in each epoch.  drop_last: leave out a last batch that is not full.
-    workers: threads; 0 prepares each batch when it is asked for.
+    workers: threads; 0 prepares each batch when it is asked for.  weights: one a sample; with `shuffle` an
+    epoch then draws as many samples as there are, in proportion to them: some twice, some not at all.
 
     Each pass is the next epoch; `set_epoch(e)` chooses it, for example to resume.
 
@@ -50,6 +51,7 @@ class DataLoader:
         seed: int = 0,
         workers: int = 2,
         drop_last: bool = False,
+        weights: np.ndarray | None = None,
     ) -> None:
         if batch_size < 1:
             raise DataError(f"batch_size must be at least 1, not {batch_size}.")
@@ -62,6 +64,11 @@ class DataLoader:
         self.dataset, self.transform = dataset, transform
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
         self.seed, self.workers = seed, workers
+        self.share = None if weights is None else np.asarray(weights, np.float64) / np.sum(weights)
+        if self.share is not None and self.share.shape != (len(dataset),):
+            raise DataError(
+                f"weights: {self.share.shape} numbers for {len(dataset)} samples; one each is needed."
+            )
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -77,7 +84,10 @@ class DataLoader:
         epoch, self.epoch = self.epoch, self.epoch + 1
         order = np.arange(len(self.dataset))
         if self.shuffle:
-            order = self._rng(epoch, _ORDER, 0).permutation(order)
+            rng = self._rng(epoch, _ORDER, 0)
+            order = (
+                rng.permutation(order) if self.share is None else rng.choice(order, len(order), p=self.share)
+            )
         starts = range(0, len(self) * self.batch_size, self.batch_size)
         batches = [order[start : start + self.batch_size].tolist() for start in starts]
         if self.workers == 0:
@@ -98,14 +108,17 @@ class DataLoader:
         finally:  # also after a break or an exception in the caller's loop
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _rng(self, epoch: int, stream: int, index: int) -> np.random.Generator:
-        counter = [0, 0, index, stream]  # draws advance the first word, so no two samples can ever meet
+    def _rng(self, epoch: int, stream: int, index: int, place: int = 0) -> np.random.Generator:
+        # Draws advance the first word, so no two samples can ever meet; `place` in the epoch tells apart the
+        # two times that a weighted sample is drawn.
+        counter = [0, place, index, stream]
         return np.random.Generator(np.random.Philox(key=[self.seed, epoch], counter=counter))
 
     def _batch(self, epoch: int, number: int, indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
         images, masks, names = [], [], []
-        for index in indices:
-            image, mask, name = self._sample(epoch, index)
+        for offset, index in enumerate(indices):
+            place = 0 if self.share is None else number * self.batch_size + offset
+            image, mask, name = self._sample(epoch, index, place)
             images.append(image)
             masks.append(mask)
             names.append(name)
@@ -117,13 +130,13 @@ class DataLoader:
                 )
         return np.stack(images), np.stack(masks)
 
-    def _sample(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray, str]:
+    def _sample(self, epoch: int, index: int, place: int) -> tuple[np.ndarray, np.ndarray, str]:
         name = f"sample {index}"
         try:
             sample = self.dataset[index]
             image, mask, name = sample.image, sample.mask, sample.name
             if self.transform is not None:
-                image, mask = self.transform(image, mask, self._rng(epoch, _SAMPLE, index))
+                image, mask = self.transform(image, mask, self._rng(epoch, _SAMPLE, index, place))
         except MinitorchSegError as error:
             if name in str(error) or name.startswith("sample "):
                 raise

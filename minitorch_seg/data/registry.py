@@ -40,7 +40,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered set.  size: (height, width) of every image; archive: where the original can be had."""
+    """A registered set.  size: (height, width) of every image; archive: where the original can be had.
+
+    symmetry, normalize: see `Splits`.
+    """
 
     name: str
     title: str
@@ -55,6 +58,8 @@ class Entry:
     archive: str
     archive_megabytes: int | None
     ignore_index: int | None = None
+    symmetry: str = "square"
+    normalize: str = "image"
     pairs: tuple[Pair, ...] = field(default=(), repr=False)
 
     @property
@@ -154,7 +159,8 @@ def load_registered(name: str) -> Splits:
     if comparison.exists() and json.loads(comparison.read_text(encoding="utf-8"))["different"]:
         logger.warning(verify(name, folder).text())
     data = FolderDataset(images, masks, facts.channels, MaskRule(tuple(facts.classes), facts.ignore_index))
-    return make_splits(name, data, facts.split, Layout(folder))
+    layout = Layout(folder, symmetry=facts.symmetry, normalize=facts.normalize)
+    return make_splits(name, data, facts.split, layout)
 
 
 def verify(name: str, folder: str | Path | None = None) -> Verification:

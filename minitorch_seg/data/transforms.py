@@ -2,7 +2,8 @@
 
 Every transform is called t(image, mask, rng) -> (image, mask): image uint8 (H, W, C), mask int64 (H, W), rng
 a numpy.random.Generator, the only source of chance.  What moves pixels moves both alike; a mask is never
-interpolated, so no class can appear that was not there.  Only `Normalize` changes the dtype, to float32.
+interpolated, so no class can appear that was not there.  Only `Normalize` changes the dtype, to float32;
+what comes after it takes float32 images.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minitorch_seg.data.dataset import Dataset
 from minitorch_seg.data.images import resize_image
 from minitorch_seg.errors import DataError
 
@@ -134,44 +136,140 @@ class RandomScale:
 
 
 @dataclass(frozen=True)
-class RandomBrightnessContrast:
-    """v -> mean + (v - mean) * (1 + c) + 255 * b, with b in ±brightness and c in ±contrast, cut to 0 ... 255.
+class RandomShift:
+    """The whole image moved by up to `pixels` along both axes, its border continued by reflection."""
 
-    The mean is the image's own, so that contrast does not change the brightness.  The mask stays as it is.
-    """
-
-    brightness: float = 0.2
-    contrast: float = 0.2
+    pixels: int
+    ignore_index: int | None = None
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> Pair:
-        shift = 255 * rng.uniform(-self.brightness, self.brightness)
-        gain = 1 + rng.uniform(-self.contrast, self.contrast)
-        # uint8 has 256 values only: a table of them is exact and quicker than arithmetic on each pixel.
-        mean = image.mean()
-        table = np.rint(np.clip(mean + (np.arange(256) - mean) * gain + shift, 0, 255)).astype(np.uint8)
-        return table[image], mask
+        height, width = mask.shape
+        reach = min(self.pixels, height - 1, width - 1)
+        around = [(reach, reach), (reach, reach)]
+        image = np.pad(image, [*around, (0, 0)], mode="reflect")
+        if self.ignore_index is None:
+            mask = np.pad(mask, around, mode="reflect")
+        else:
+            mask = np.pad(mask, around, constant_values=self.ignore_index)
+        return RandomCrop((height, width))(image, mask, rng)
+
+
+@dataclass(frozen=True)
+class ClassCrop:
+    """`RandomCrop`, but with probability p around a pixel of a class, so that rare ones are seen.
+
+    The class is drawn evenly from those that the image has, then one of its pixels, then a window that holds
+    it.  An image that is smaller than the window is cropped as RandomCrop does.
+    """
+
+    size: int | tuple[int, int]
+    ignore_index: int | None = None
+    p: float = 0.5
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> Pair:
+        height, width = (self.size, self.size) if isinstance(self.size, int) else self.size
+        classes = np.unique(mask[mask != self.ignore_index] if self.ignore_index is not None else mask)
+        if rng.random() >= self.p or mask.shape[0] < height or mask.shape[1] < width or not len(classes):
+            return RandomCrop(self.size, self.ignore_index)(image, mask, rng)
+        places = np.argwhere(mask == rng.choice(classes))
+        row, column = places[rng.integers(len(places))]
+        top = int(rng.integers(max(0, row - height + 1), min(row, mask.shape[0] - height) + 1))
+        left = int(rng.integers(max(0, column - width + 1), min(column, mask.shape[1] - width) + 1))
+        window = (slice(top, top + height), slice(left, left + width))
+        return image[window], mask[window]
+
+
+@dataclass(frozen=True)
+class RandomGamma:
+    """v -> l + (h - l) ((v - l) / (h - l))^γ of a normalised image with values from l to h, float32.
+
+    γ lies between 1/limit and limit, drawn evenly on a logarithmic scale: middle tones darker or brighter,
+    while the ends stay.  It stands after `Normalize`, which would undo most of it otherwise; of a dim image
+    the own range is bent, not the first few of 256 grey levels.
+    """
+
+    limit: float = 1.5
+
+    def __post_init__(self) -> None:
+        if not self.limit >= 1:
+            raise DataError(f"RandomGamma: limit must be at least 1, not {self.limit}.")
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> Pair:
+        gamma = np.float32(np.exp(rng.uniform(-np.log(self.limit), np.log(self.limit))))
+        low, high = image.min(), image.max()
+        span = max(high - low, np.float32(1e-6))
+        return low + span * ((image - low) / span) ** gamma, mask
+
+
+@dataclass(frozen=True)
+class RandomColour:
+    """v -> v (1 + a + a_c) + b + b_c of a normalised image, float32: contrast, brightness, tint.
+
+    a, b: one number for the image, in ±contrast and ±brightness; a_c, b_c: one for each channel, in ±tint.
+    It stands after `Normalize`, in units of its standard deviation, so that nothing undoes it.
+    """
+
+    contrast: float = 0.2
+    brightness: float = 0.2
+    tint: float = 0.1
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> Pair:
+        channels = image.shape[2]
+        tints = rng.uniform(-self.tint, self.tint, (2, channels))
+        gain = tints[0] + 1 + rng.uniform(-self.contrast, self.contrast)
+        shift = tints[1] + rng.uniform(-self.brightness, self.brightness)
+        return image * gain.astype(np.float32) + shift.astype(np.float32), mask
 
 
 @dataclass(frozen=True)
 class Normalize:
-    """(v - mean) / standard deviation of this very image, over all its pixels and channels, as float32.
+    """(v - mean) / standard deviation, as float32.
 
-    A dim fluorescence image and a bright stained one then look alike to a network; colours keep their
-    relation. The standard deviation is taken as at least 1 grey level, so an empty image becomes 0.
+    mean, std: one number a channel, of a whole data set (`channel_statistics`): brightness and colour are
+    kept.  Without them, of this very image, over all its pixels and channels: a dim fluorescence image and
+    a bright stained one then look alike to a network; colours keep their relation.
+    A standard deviation is taken as at least 1 grey level, so an empty image becomes 0.
 
     >>> image = np.array([[[10], [30]]], np.uint8)
     >>> Normalize()(image, np.zeros((1, 2), np.int64), None)[0].ravel()
     array([-1.,  1.], dtype=float32)
+    >>> Normalize((0.0,), (10.0,))(image, np.zeros((1, 2), np.int64), None)[0].ravel()
+    array([1., 3.], dtype=float32)
     """
 
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
     def __call__(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator | None = None) -> Pair:
-        return normalize(image), mask
+        return self.image(image), mask
+
+    def image(self, image: np.ndarray) -> np.ndarray:
+        """An image alone, uint8 (H, W, C) -> float32: what prediction does."""
+        if self.mean is None or self.std is None:
+            return normalize(image)
+        std = np.maximum(np.asarray(self.std, np.float32), 1)
+        return (image.astype(np.float32) - np.asarray(self.mean, np.float32)) / std
 
 
 def normalize(image: np.ndarray) -> np.ndarray:
-    """`Normalize` for an image alone, uint8 (H, W, C) -> float32: what prediction does."""
+    """`Normalize` of a single image by itself, uint8 (H, W, C) -> float32."""
     mean, std = float(image.mean(dtype=np.float64)), float(image.std(dtype=np.float64))
     return (image.astype(np.float32) - np.float32(mean)) / np.float32(max(std, 1.0))
+
+
+def channel_statistics(dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, over all pixels of a data set.
+
+    >>> from minitorch_seg.data import ArrayDataset
+    >>> pixels = np.array([[0, 4], [2, 2]], np.uint8).reshape(2, 1, 2, 1)
+    >>> channel_statistics(ArrayDataset.from_arrays(pixels, np.zeros((2, 1, 2), int)))
+    ((2.0,), (1.4142135623730951,))
+    """
+    images = [dataset[index].image for index in range(len(dataset))]
+    pixels = sum(image.shape[0] * image.shape[1] for image in images)
+    mean = sum(image.sum(axis=(0, 1), dtype=np.float64) for image in images) / pixels
+    square = sum(((image - mean) ** 2).sum(axis=(0, 1)) for image in images) / pixels
+    return tuple(np.asarray(mean).tolist()), tuple(np.sqrt(square).tolist())
 
 
 def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -37,9 +37,11 @@ def test_reads_what_the_files_hold(make_folder):
 def test_split_and_manifest_are_obeyed(make_folder):
     split = {"train": ["i3", "i0"], "val": ["i1"], "test": ["i2"]}
     manifest = {"classes": ["a", "b"], "ignore_index": 7, "pixel_size": 2, "pixel_unit": "m"}
+    manifest |= {"symmetry": "mirror", "normalize": "dataset"}
     splits = SegmentationFolder(make_folder(4, values=(0, 1, 7), split=split, manifest=manifest)).splits()
     assert splits.train.names == ["i3", "i0"] and splits.test.names == ["i2"]
     assert (splits.ignore_index, splits.pixel_size, splits.pixel_unit) == (7, 2.0, "m")
+    assert (splits.symmetry, splits.normalize) == ("mirror", "dataset")
     assert 7 in splits.train[0].mask
 
 

@@ -83,6 +83,8 @@ def test_bad_split(make_folder, split, says):
         ({"ignore_index": True}, "whole number"),
         ({"pixel_size": 0}, "positive number"),
         ({"pixel_unit": 3}, "must be a text"),
+        ({"symmetry": "round"}, "must be one of none, mirror, square"),
+        ({"normalize": 1}, "must be one of image, dataset"),
     ],
 )
 def test_bad_manifest(make_folder, manifest, says):

@@ -8,7 +8,7 @@ from minitorch_seg.data.loader import DataLoader
 from minitorch_seg.data.transforms import (
     Compose,
     Normalize,
-    RandomBrightnessContrast,
+    RandomColour,
     RandomCrop,
     RandomHorizontalFlip,
 )
@@ -22,7 +22,7 @@ def data():
     return ArrayDataset.from_arrays(images, rng.integers(0, 3, (11, 10, 12)), [f"n{i}" for i in range(11)])
 
 
-AUGMENT = Compose([RandomCrop(8), RandomHorizontalFlip(), RandomBrightnessContrast(), Normalize()])
+AUGMENT = Compose([RandomCrop(8), RandomHorizontalFlip(), Normalize(), RandomColour()])
 
 
 def arrays(loader):
@@ -171,3 +171,21 @@ def test_each_sample_meets_its_own_chance():
     twins = ArrayDataset([Sample(image, mask, str(i)) for i in range(8)])
     _, masks = next(iter(DataLoader(twins, batch_size=8, transform=RandomCrop(8))))
     assert len({mask.tobytes() for mask in masks.numpy()}) > 5
+
+
+def test_weights_draw_some_more_often_and_never_alike(data):
+    weights = np.zeros(11)
+    weights[3], weights[5] = 3, 1
+    crop = RandomCrop(4)
+    loader = DataLoader(data, batch_size=11, shuffle=True, weights=weights, transform=crop, workers=0)
+    names = []
+    for epoch in range(20):
+        order = loader._rng(epoch, 0, 0).choice(11, 11, p=loader.share)
+        names += order.tolist()
+    assert set(names) == {3, 5} and 0.65 < names.count(3) / len(names) < 0.85
+    images = next(iter(loader))[0].numpy()
+    assert len(np.unique(images.reshape(11, -1), axis=0)) > 6  # one sample, many crops
+    again = DataLoader(data, batch_size=11, shuffle=True, weights=weights, transform=crop, workers=2)
+    np.testing.assert_array_equal(next(iter(again))[0].numpy(), images)
+    with pytest.raises(DataError, match="one each is needed"):
+        DataLoader(data, weights=np.ones(3))

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from minitorch_seg.data import registry
+from minitorch_seg.data.dataset import NORMALISATIONS, SYMMETRIES
 from minitorch_seg.data.registry import REGISTERED, entry, find, load_registered, pair_hash, verify
 from minitorch_seg.errors import DataError
 
@@ -26,6 +27,7 @@ def test_entries_are_whole(name):
     assert len({pair.sha256 for pair in facts.pairs}) == len(stems)
     assert all(len(pair.sha256) == 64 for pair in facts.pairs)
     assert facts.licence and facts.attribution and facts.original
+    assert facts.symmetry in SYMMETRIES and facts.normalize in NORMALISATIONS
     commit = facts.archive.rsplit("/", 1)[1]
     assert commit in facts.original and len(commit) == 40
     assert all(len(c) <= 12 for c in facts.classes)
