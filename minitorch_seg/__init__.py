@@ -114,11 +114,13 @@ bool = _np.dtype(_np.bool_)
 relu, sigmoid, tanh = functional.relu, functional.sigmoid, functional.tanh
 
 # Imported when first used: they need more libraries than arithmetic does.
-_LAZY_MODULES = ("data", "io", "kernels", "metrics", "models", "plot", "train")
+_LAZY_MODULES = (
+    "baselines", "data", "io", "kernels", "metrics", "models", "plot", "train", "unsupervised"
+)  # fmt: skip
 _LAZY_NAMES = {"Trainer": "minitorch_seg.train", "History": "minitorch_seg.train"}
 
 if TYPE_CHECKING:
-    from minitorch_seg import data, io, kernels, metrics, models, plot, train
+    from minitorch_seg import baselines, data, io, kernels, metrics, models, plot, train, unsupervised
     from minitorch_seg.train import History, Trainer
 
 
@@ -141,7 +143,8 @@ __all__ = [  # noqa: RUF022  (by room, not by letter)
     "detect_anomaly", "profile",
     "Generator", "default_generator", "manual_seed", "result_type", "float32", "float64", "int32",
     "int64", "uint8", "bool",
-    "functional", "nn", "optim", "models", "metrics", "data", "plot", "io", "train", "kernels",
+    "functional", "nn", "optim", "models", "unsupervised", "baselines", "metrics", "data", "plot", "io",
+    "train", "kernels",
     "Trainer", "History",
     "set_kernels", "set_conv_algorithm", "set_num_threads", "get_num_threads",
     "DataError", "DTypeError", "GradcheckError", "MinitorchSegError", "ShapeError", "UserError",

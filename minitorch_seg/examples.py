@@ -227,6 +227,8 @@ def examples(device: str = "cpu") -> list[Example]:
     add("jaccard_loss", lambda x: F.jaccard_loss(x, constant(classes)), normal(1, 3, 3, 4))
     add("tversky_loss", lambda x: F.tversky_loss(x, constant(classes), 0.3, 0.7), normal(1, 3, 3, 4))
     add("focal_loss", lambda x: F.focal_loss(x, constant(classes), 2.0, weight), normal(1, 3, 3, 4))
+    small = image[:, :, :3, :4]
+    add("soft_ncut_loss", lambda p: F.soft_ncut_loss(p, constant(small[1:]), 2), np.exp(small[:1]))
     add("lovasz_softmax", lambda x: F.lovasz_softmax(x, constant(classes)), normal(1, 3, 3, 4), smooth=False)
     add("l1_loss", F.l1_loss, normal(3, 4), normal(3, 4), smooth=False)
     add(

@@ -42,6 +42,7 @@ from minitorch_seg.ops.mse_loss import mse_loss, reconstruction_loss
 from minitorch_seg.ops.pad import pad
 from minitorch_seg.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
 from minitorch_seg.ops.rnn import rnn
+from minitorch_seg.ops.soft_ncut import soft_ncut_loss
 from minitorch_seg.ops.softmax import log_softmax, softmax
 from minitorch_seg.ops.tversky_loss import jaccard_loss, tversky_loss
 from minitorch_seg.ops.unfold import fold, unfold
@@ -62,6 +63,6 @@ __all__ = [  # noqa: RUF022  (by family, not by letter)
     "linear", "rnn", "gru", "lstm",
     # losses
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss", "focal_loss",
-    "dice_loss", "jaccard_loss", "tversky_loss", "lovasz_softmax",
+    "dice_loss", "jaccard_loss", "tversky_loss", "lovasz_softmax", "soft_ncut_loss",
     "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "reconstruction_loss",
 ]

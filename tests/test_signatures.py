@@ -43,7 +43,7 @@ MODULES = [n for n in ms.nn.__all__ if inspect.isclass(getattr(ms.nn, n))]
 OURS_ALONE = {
     "DiceLoss", "JaccardLoss", "TverskyLoss", "LovaszSoftmaxLoss", "FocalLoss",
     "convolve2d", "documented_convolution", "batch_norm_relu", "focal_loss", "dice_loss", "jaccard_loss",
-    "tversky_loss", "lovasz_softmax", "reconstruction_loss",
+    "tversky_loss", "lovasz_softmax", "soft_ncut_loss", "reconstruction_loss",
 }  # fmt: skip
 
 

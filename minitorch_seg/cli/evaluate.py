@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from minitorch_seg.cli.device import device_option
@@ -22,18 +25,28 @@ from minitorch_seg.errors import UserError, nearest_name
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON only, in the form of metrics.json.")
 def command(run: str, data: str | None, convert: str | None, split: str, device: str, as_json: bool) -> None:
-    """Score RUN, a run folder or a packaged model, on images.
+    """Score RUN, a run folder, a packaged model or a baseline (otsu, kmeans, …), on images.
 
     Beside each score stands what needs no learning: the most frequent class everywhere, and at each place
     the class that the training masks hold there most often.
     """
-    from minitorch_seg.io import to_json
+    from minitorch_seg import baselines
     from minitorch_seg.train import evaluate
+    from minitorch_seg.train.inference import Preparation
     from minitorch_seg.train.recipe import load_splits
     from minitorch_seg.train.run import load_model
 
     if split not in ("train", "val", "test"):
         raise UserError(f"--split {split}: no such split{nearest_name(split, ('train', 'val', 'test'))}")
+    if run in baselines.NAMES and not Path(run).exists():
+        if data is None:
+            raise UserError(f"the baseline {run} needs data to be fitted to; add --data NAME|FOLDER")
+        splits = load_splits(data, convert)
+        dataset = splits.split(split)
+        found = evaluate.evaluate_baseline(baselines.build(run).fit(splits), splits, dataset)
+        others = {"baselines": evaluate.baselines(splits, dataset), "images": len(dataset), "split": split}
+        _show(run, found | others, splits, split, as_json)
+        return
     model, config = load_model(run)
     model.to(device)
     options = config.get("options") or {}
@@ -49,9 +62,17 @@ def command(run: str, data: str | None, convert: str | None, split: str, device:
         )
     splits = evaluate.with_channels(splits, config["in_channels"])
     dataset = splits.split(split)
-    metrics = evaluate.evaluate_model(model, splits, dataset) | {"split": split}
+    prepare = Preparation.of(config)
+    metrics = evaluate.evaluate_model(model, splits, dataset, prepare=prepare) | {"split": split}
+    _show(run, metrics, splits, split, as_json)
+
+
+def _show(run: str, metrics: dict[str, Any], splits: Any, split: str, as_json: bool) -> None:
+    from minitorch_seg.io import to_json
+    from minitorch_seg.train.evaluate import score_table
+
     if as_json:
         click.echo(to_json(metrics), nl=False)
         return
-    click.echo(f"{run} on {len(dataset)} images of {splits.name}, split {split}:")
-    click.echo(evaluate.score_table(metrics, metrics["baselines"]))
+    click.echo(f"{run} on {metrics['images']} images of {splits.name}, split {split}:")
+    click.echo(score_table(metrics, metrics["baselines"]))

@@ -20,25 +20,33 @@ from minitorch_seg.errors import UserError
 @click.option("--epochs", type=int, help="Passes over the training images.")
 @click.option("--steps", type=int, help="Optimiser steps.  [default: 600; coins 200]")
 @click.option("--minutes", type=float, help="As many steps as fit, measured first, then fixed.")
-@click.option("--batch-size", type=int, default=8, help="Images a step.")
-@click.option("--lr", type=float, help="Learning rate at the start.  [default: 0.01; patch_cnn 0.001]")
+@click.option("--batch-size", type=int, help="Images a step; 16 times as many patches.  [default: 8]")
+@click.option("--lr", type=float, help="Learning rate at the start.  [default: the model's own, mostly 0.01]")
+@click.option("--optimizer", help="adamw, adam, sgd (momentum 0.9) or rmsprop.  [default: adamw]")
+@click.option("--weight-decay", type=float, help="[default: 0.01]")
+@click.option("--ema", type=float, help="Keep a running mean of the weights, 0.99 say; 0: none.")
 @click.option("--base-channels", type=int, help="Channels of the first level.  [default: the model's own]")
-@click.option("--depth", type=int, help="Levels below the first.  [default: the model's own]")
+@click.option("--depth", type=int, help="How often sides are halved.  [default: the model's own]")
 @click.option("--size", type=int, help="Side of the patches of patch_cnn.  [default: 32]")
-@click.option("--loss", default="cross_entropy+dice_loss", help="One loss, or several added up.")
-@click.option("--clip-norm", type=float, help="Shorten longer gradients; 1 suits recurrent models.")
+@click.option("--set", multiple=True, metavar="NAME=VALUE", help="Any other option of the model: cell=lstm.")
+@click.option("--init", metavar="FILE", help="Weights for the encoder, from a pre-training.")
+@click.option("--loss", help="One loss, or several: a+b.  [default: cross_entropy+dice_loss]")
+@click.option("--class-weights", help="none, sqrt or balanced: rare classes count more in the loss.")
+@click.option("--label-smoothing", type=float, help="Of the cross-entropy, 0.1 say.")
+@click.option("--clip-norm", type=float, help="Shorten longer gradients.  [default: 1 if recurrent]")
+@click.option("--normalize", help="By each image's own mean, or the data set's.  [default: by set]")
+@click.option("--symmetry", help="none, mirror or square: what keeps an image's meaning.  [default: by set]")
+@click.option(
+    "--no-augment", "augment", flag_value=False, default=True, type=bool, help="Leave images alone."
+)
 @click.option(
     "--crop", type=int, help="Side of the training crops.  [default: whole images, or 128 if large]"
 )
-@click.option(
-    "--no-augment",
-    "augment",
-    flag_value=False,
-    default=True,
-    type=bool,
-    show_default=False,
-    help="No random flips, turns, brightness.",
-)
+@click.option("--scale", type=float, help="Enlarge and shrink images up to so many times.")
+@click.option("--shift", type=int, help="Move images by up to so many pixels.")
+@click.option("--balance", type=float, help="Share of images and crops that are drawn for a rare class.")
+@click.option("--average/--no-average", default=None, help="Predict in all symmetries, take the mean.")
+@click.option("--share", type=float, default=1.0, help="Train on this share of the training images.")
 @click.option(
     "--convert", metavar="foreground|boundary", help="Masks that number objects: what to make of them."
 )

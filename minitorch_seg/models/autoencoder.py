@@ -23,6 +23,10 @@ What the network is asked decides what the code must know:
     inpainting    Q(E(x ⊙ (1 − m))) ≈ x where m = 1  must know what stands beside what
     variational   y ~ N(μ(x), σ²(x)), as near N(0, 1) as the image allows: codes without holes between them
 
+The codes here are maps: Z numbers for each place, not one vector for the image.  So the variational code is
+without holes place by place, and a map drawn from N(0, 1) shows nothing that hangs together.  Inpainting has
+the squared error alone; Pathak et al. add an adversary and a layer that joins all places.
+
 Tied weights: the decoder's transposed convolutions use the encoder's own weights (`TiedAutoencoder`).  Then W
 stands in the graph twice, and its gradient is the sum over both places.
 
@@ -38,9 +42,16 @@ import numpy as np
 
 from minitorch_seg import functional as F
 from minitorch_seg import nn
-from minitorch_seg.autograd import Tensor
+from minitorch_seg.autograd import Generator, Tensor
 from minitorch_seg.errors import ShapeError
-from minitorch_seg.models.blocks import DoubleConv, begin_as_he, check_sizes, to_multiple, to_size
+from minitorch_seg.models.blocks import (
+    DoubleConv,
+    begin_as_he,
+    check_images,
+    check_sizes,
+    to_multiple,
+    to_size,
+)
 from minitorch_seg.ops.creation import rand, randn
 from minitorch_seg.ops.exponential import exp
 
@@ -140,14 +151,16 @@ class TiedAutoencoder(nn.Module):
         for level, width in enumerate(widths[:-1]):  # the decoder has biases of its own only
             self.register_parameter(f"up_bias_{level}", nn.Parameter(np.zeros(width, np.float32)))
         for conv in self.down:
-            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            # Forwards 16·C terms meet in a sum, backwards 4·O: a start between the two, 2/√(16 C · 4 O).
+            o, c = conv.weight.shape[:2]
+            nn.init.normal_(conv.weight, 0.0, (2 / (64 * c * o) ** 0.5) ** 0.5)
 
     def encode(self, x: Tensor) -> Tensor:
         """The code y_depth."""
-        if x.ndim != 4 or x.shape[1] != self.in_channels or any(n % 2**self.depth for n in x.shape[2:]):
+        check_images("TiedAutoencoder", x, self.in_channels)
+        if any(side % 2**self.depth for side in x.shape[2:]):
             raise ShapeError(
-                f"TiedAutoencoder: input has shape {x.shape}, expected (N, {self.in_channels}, H, W) with "
-                f"sides that are multiples of {2**self.depth}"
+                f"TiedAutoencoder: input has shape {x.shape}, its sides must be multiples of {2**self.depth}"
             )
         for conv in self.down:
             x = F.relu(conv(x))
@@ -176,13 +189,15 @@ class VariationalAutoencoder(ConvAutoencoder):
     Drawn so (the reparametrisation), y is a differentiable function of μ and σ: ∂y/∂μ = 1, ∂y/∂σ = ε.  Drawn
     from N(μ, σ²) as such it would be none.  The encoder gives μ and log σ².
 
-    Args: as ConvAutoencoder.  Call: in training the reconstruction of a drawn code, else of μ.
+    Args: as ConvAutoencoder.  A call gives what the objective needs, (x̂, μ, log σ²): in training x̂ is made of
+    a drawn code, else of μ.  Train it by Trainer(model, model.objective, …).fit(x, x).
 
     >>> import minitorch_seg as ms
     >>> model = ms.models.VariationalAutoencoder(1, 1, base_channels=2, depth=1, code_channels=3)
-    >>> mean, log_variance = model.distribution(ms.zeros(1, 1, 4, 4))
-    >>> mean.shape, model.objective(ms.zeros(1, 1, 4, 4)).shape
-    ((1, 3, 2, 2), ())
+    >>> x = ms.zeros(1, 1, 4, 4)
+    >>> x_hat, mean, log_variance = model(x)
+    >>> x_hat.shape, mean.shape, model.objective(model(x), x).shape
+    ((1, 1, 4, 4), (1, 3, 2, 2), ())
     """
 
     codes = 2
@@ -197,20 +212,22 @@ class VariationalAutoencoder(ConvAutoencoder):
         """μ(x)."""
         return self.distribution(x)[0]
 
-    def draw(self, mean: Tensor, log_variance: Tensor) -> Tensor:
+    def sample(self, mean: Tensor, log_variance: Tensor) -> Tensor:
         """A code y = μ + e^{½ log σ²} ⊙ ε; μ alone outside training."""
         if not self.training:
             return mean
-        return mean + exp(0.5 * log_variance) * randn(*mean.shape, dtype=mean.dtype)
+        noise = randn(*mean.shape, dtype=mean.dtype, device=mean.device)
+        return mean + exp(0.5 * log_variance) * noise
 
-    def forward(self, x: Tensor) -> Tensor:
-        return to_size(self.decode(self.draw(*self.distribution(x))), x.shape[2:])
-
-    def objective(self, x: Tensor, beta: float = 1.0) -> Tensor:
-        """L, summed over the batch."""
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
         mean, log_variance = self.distribution(x)
-        x_hat = to_size(self.decode(self.draw(mean, log_variance)), x.shape[2:])
-        return F.reconstruction_loss(x, x_hat) + beta * kl_to_standard_normal(mean, log_variance)
+        x_hat = to_size(self.decode(self.sample(mean, log_variance)), x.shape[2:])
+        return x_hat, mean, log_variance
+
+    def objective(self, output: tuple[Tensor, Tensor, Tensor], images: Tensor, beta: float = 1.0) -> Tensor:
+        """L of what a call gave for these images, summed over the batch."""
+        x_hat, mean, log_variance = output
+        return F.reconstruction_loss(images, x_hat) + beta * kl_to_standard_normal(mean, log_variance)
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -227,59 +244,69 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 class Denoising(nn.Module):
-    """Shows an autoencoder x + σε in training, and x otherwise.
+    """Shows an autoencoder x + σε instead of x.
 
         Trainer(Denoising(model, 0.3), F.reconstruction_loss, …).fit(x, x)
 
-    trains `model` to min Σ ‖x − Q(E(x + σε))‖².
+    trains `model` to min Σ ‖x − Q(E(x + σε))‖².  In evaluation mode the same ε comes back each time, so that
+    validation measures the same task, and always equally hard; `autoencoder` is what is used afterwards.
 
     >>> import minitorch_seg as ms
     >>> Denoising(ms.nn.Identity(), 0.0)(ms.ones(1, 1, 1, 2))
     tensor([[[[1., 1.]]]])
     """
 
-    def __init__(self, autoencoder: nn.Module, sd: float = 0.3):
+    def __init__(self, autoencoder: nn.Module, sigma: float = 0.3):
         super().__init__()
-        if sd < 0:
-            raise ValueError(f"Denoising: sd must be 0 or more, found {sd}")
-        self.autoencoder, self.sd = autoencoder, sd
+        if sigma < 0:
+            raise ValueError(f"Denoising: sigma must be 0 or more, found {sigma}")
+        self.autoencoder, self.sigma = autoencoder, sigma
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return self.autoencoder(x)
-        return self.autoencoder(x + self.sd * randn(*x.shape, dtype=x.dtype))
+        return self.autoencoder(self.corrupt(x, chance(self)))
+
+    def corrupt(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        """x + σε."""
+        return x + self.sigma * randn(*x.shape, dtype=x.dtype, device=x.device, generator=generator)
 
 
 class Inpainting(nn.Module):
-    """Hides squares of the image from an autoencoder in training, and puts back what was not hidden.
+    """Hides squares of the image from an autoencoder, and puts back what was not hidden.
 
         x̃ = x ⊙ (1 − m)        result = m ⊙ Q(E(x̃)) + (1 − m) ⊙ x
 
-    m is 1 on random cells of a grid of hole×hole pixels, a share of them all.  The visible part of the result
-    is x itself, so that a loss against x counts the hidden pixels alone: Σ m ⊙ ‖x − Q(E(x̃))‖².  Hidden pixels
-    are 0, the mean of a normalised image.  Outside training nothing is hidden and Q(E(x)) comes back whole.
+    m is 1 on random cells of a grid of block×block pixels, a share `ratio` of them all.  The visible part of
+    the result is x itself, so that a loss against x counts the hidden pixels alone: Σ m ⊙ ‖x − Q(E(x̃))‖².
+    Hidden pixels are 0, the mean of a normalised image.  In evaluation mode the same m comes back each time;
+    `autoencoder` is what is used afterwards.
 
     >>> import minitorch_seg as ms
-    >>> hidden = Inpainting(ms.nn.Identity(), hole=2, share=1.0)(ms.ones(1, 1, 2, 3))
+    >>> hidden = Inpainting(ms.nn.Identity(), block=2, ratio=1.0)(ms.ones(1, 1, 2, 3))
     >>> hidden.abs().sum().item()
     0.0
     """
 
-    def __init__(self, autoencoder: nn.Module, hole: int = 8, share: float = 0.25):
+    def __init__(self, autoencoder: nn.Module, block: int = 8, ratio: float = 0.25):
         super().__init__()
-        if hole < 1 or not 0 <= share <= 1:
-            raise ValueError(f"Inpainting: hole must be at least 1 and share in 0 … 1, found {hole}, {share}")
-        self.autoencoder, self.hole, self.share = autoencoder, hole, share
+        if block < 1 or not 0 <= ratio <= 1:
+            raise ValueError(
+                f"Inpainting: block must be at least 1 and ratio in 0 … 1, found {block}, {ratio}"
+            )
+        self.autoencoder, self.block, self.ratio = autoencoder, block, ratio
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return self.autoencoder(x)
-        m = self.draw_mask(x)
+        m = self.sample_mask(x, chance(self))
         return m * self.autoencoder(x * (1.0 - m)) + (1.0 - m) * x
 
-    def draw_mask(self, x: Tensor) -> Tensor:
+    def sample_mask(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """m, (N, 1, H, W)."""
         height, width = x.shape[2:]
-        cells = rand(len(x), 1, -(-height // self.hole), -(-width // self.hole)).data < self.share
-        whole = cells.repeat(self.hole, axis=2).repeat(self.hole, axis=3)[:, :, :height, :width]
-        return Tensor(np.ascontiguousarray(whole).astype(x.dtype))
+        cells = rand(len(x), 1, -(-height // self.block), -(-width // self.block), generator=generator)
+        hidden = cells.data < self.ratio
+        whole = hidden.repeat(self.block, axis=2).repeat(self.block, axis=3)[:, :, :height, :width]
+        return Tensor(np.ascontiguousarray(whole).astype(x.dtype)).to(x.device)
+
+
+def chance(model: nn.Module) -> Generator | None:
+    """Of a model in training the package's own generator (None); else one that begins anew each time."""
+    return None if model.training else Generator(0)

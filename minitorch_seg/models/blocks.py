@@ -13,7 +13,7 @@ from minitorch_seg.autograd import Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.models.unet import DoubleConv
 
-__all__ = ["DoubleConv", "begin_as_he", "check_sizes", "to_multiple", "to_size"]
+__all__ = ["DoubleConv", "begin_as_he", "check_images", "check_sizes", "to_multiple", "to_size"]
 
 
 def begin_as_he(model: nn.Module) -> None:
@@ -38,6 +38,12 @@ def check_sizes(model: str, **sizes: int) -> None:
         raise ShapeError(f"{model}: sizes must be positive, found {found}")
 
 
+def check_images(model: str, x: Tensor, in_channels: int) -> None:
+    """Raise a ShapeError unless x is (N, in_channels, H, W)."""
+    if x.ndim != 4 or x.shape[1] != in_channels:
+        raise ShapeError(f"{model}: input has shape {x.shape}, expected (N, {in_channels}, H, W)")
+
+
 def to_multiple(model: str, x: Tensor, in_channels: int, multiple: int) -> Tensor:
     """Images (N, in_channels, H, W), the last row and column repeated until `multiple` divides both sides.
 
@@ -45,8 +51,7 @@ def to_multiple(model: str, x: Tensor, in_channels: int, multiple: int) -> Tenso
     >>> to_multiple("UNet", ms.zeros(1, 3, 8, 9), 3, 4).shape
     (1, 3, 8, 12)
     """
-    if x.ndim != 4 or x.shape[1] != in_channels:
-        raise ShapeError(f"{model}: input has shape {x.shape}, expected (N, {in_channels}, H, W)")
+    check_images(model, x, in_channels)
     bottom, right = (-side % multiple for side in x.shape[2:])
     return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x
 

@@ -38,6 +38,14 @@ same numbers:
     flatten, dense             convolution k×k with dilation 4
     dense                      convolution 1×1
 
+Training shows every class as often as any other (data.PatchLoader), so what the network learns is
+p(k | patch) as if all classes were equally frequent.  By Bayes' rule, with the true shares π_k of the pixels,
+
+    log p_π(k | patch) = logit_k + log π_k + constant
+
+Patches keep the plain logits; the three ways to segment add log π (`set_prior`; zero to begin with).  Without
+it rare classes are seen everywhere.  Ciresan et al. calibrate their network's answers for the same reason.
+
 `segment` is the same without gradients: there the k×k convolution, nearly all of the work that is left,
 goes through Fourier transforms (fourier.py).
 
@@ -53,13 +61,16 @@ max-pooling convolutional neural networks", 2013 (by shift-and-stitch; dilation 
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 
 from minitorch_seg import functional as F
 from minitorch_seg import nn
 from minitorch_seg.autograd import Tensor, no_grad
 from minitorch_seg.errors import ShapeError
-from minitorch_seg.models.blocks import check_sizes
+from minitorch_seg.io import to_array
+from minitorch_seg.models.blocks import check_images, check_sizes
 from minitorch_seg.models.fourier import FourierWeight
 
 #: Below this a k×k convolution is as quick without Fourier transforms.
@@ -93,6 +104,8 @@ class PatchCNN(nn.Module):
     ((5, 2), (1, 2, 30, 21))
     """
 
+    smallest = 10  # side of a patch that leaves one pixel of the last map
+
     def __init__(
         self,
         in_channels: int = 3,
@@ -105,8 +118,8 @@ class PatchCNN(nn.Module):
         super().__init__()
         widths = {"in_channels": in_channels, "num_classes": num_classes, "base_channels": base_channels}
         check_sizes("PatchCNN", **widths, hidden=hidden)
-        if size < 10:
-            raise ShapeError(f"PatchCNN: size must be at least 10, found {size}")
+        if size < self.smallest:
+            raise ShapeError(f"PatchCNN: size must be at least {self.smallest}, found {size}")
         if flatten not in ("CHW", "HWC"):
             raise ValueError(f"PatchCNN: flatten must be 'CHW' or 'HWC', found {flatten!r}")
         self.in_channels, self.size, self.flatten = in_channels, size, flatten
@@ -118,10 +131,28 @@ class PatchCNN(nn.Module):
         for layer in (self.conv1, self.conv2, self.dense, self.head):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
+        self.register_buffer("log_prior", Tensor(np.zeros(num_classes, np.float32)))
         self._prepared: tuple[tuple, FourierWeight] | None = None
 
+    def set_prior(self, pixels: np.ndarray) -> None:
+        """Let segmentations count with the true shares of the classes: pixels (K,), how many each has.
+
+        A class without pixels is taken to have one.  Of a single logit (K = 1) `pixels` holds background and
+        foreground, and the logit gets log π_1 − log π_0.
+        """
+        share = np.maximum(np.asarray(pixels, np.float64), 1)
+        logs = np.log(share / share.sum())
+        known = self.log_prior.shape[0]
+        if len(logs) != max(known, 2):
+            raise ShapeError(
+                f"PatchCNN: {known} logits need a prior of {max(known, 2)} classes, not {len(logs)}"
+            )
+        logs = logs[1:] - logs[:1] if known == 1 else logs
+        self.log_prior.data[...] = logs
+        self.log_prior.bump_version()
+
     def forward(self, x: Tensor) -> Tensor:
-        self._check(x)
+        check_images("PatchCNN", x, self.in_channels)
         if x.shape[2:] != (self.size, self.size):
             raise ShapeError(
                 f"PatchCNN: input has shape {x.shape}, expected patches (N, {self.in_channels}, {self.size}, "
@@ -134,7 +165,7 @@ class PatchCNN(nn.Module):
 
     def sliding_window(self, images: Tensor, batch_size: int = 64) -> Tensor:
         """Images (N, C, H, W) → logits (N, K, H, W), a patch for each pixel: slow, and plainly right."""
-        framed = self._framed(images).data
+        framed = to_array(self._framed(images))
         n, _, height, width = images.shape
         patches = np.lib.stride_tricks.sliding_window_view(framed, (self.size, self.size), axis=(2, 3))
         logits = []
@@ -142,22 +173,26 @@ class PatchCNN(nn.Module):
             places = np.stack(np.unravel_index(np.arange(n * height * width), (n, height, width)), axis=1)
             for first in range(0, len(places), batch_size):
                 image, row, column = places[first : first + batch_size].T
-                logits.append(self(Tensor(patches[image, :, row, column])).data)
-        return Tensor(np.concatenate(logits).reshape(n, height, width, -1).transpose(0, 3, 1, 2))
+                batch = Tensor(np.ascontiguousarray(patches[image, :, row, column])).to(images.device)
+                logits.append(to_array(self(batch) + self.log_prior))
+        maps = np.concatenate(logits).reshape(n, height, width, -1).transpose(0, 3, 1, 2)
+        return Tensor(maps).to(images.device)
 
     def fully_convolutional(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) → logits (N, K, H, W): the same numbers, each computed once, with gradients."""
         x = self._maps(images)
         x = F.relu(F.conv2d(x, self._dense_kernel(), self.dense.bias, dilation=4))
-        return F.conv2d(x, self.head.weight.reshape(*self.head.weight.shape, 1, 1), self.head.bias)
+        bias = self.head.bias + self.log_prior
+        return F.conv2d(x, self.head.weight.reshape(*self.head.weight.shape, 1, 1), bias)
 
     def segment(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) → logits (N, K, H, W): the same numbers, without gradients.
 
-        The transform of the dense layer's weights is kept until they change.
+        The transform of the dense layer's weights is kept until they change.  On a GPU, and for small k, it
+        is `fully_convolutional`.
         """
         with no_grad():
-            if self.side < SMALLEST_FOR_FOURIER:
+            if self.side < SMALLEST_FOR_FOURIER or images.device != "cpu":
                 return self.fully_convolutional(images)
             maps = self._maps(images).data.transpose(0, 2, 3, 1)
         n, _, height, width = images.shape
@@ -179,7 +214,8 @@ class PatchCNN(nn.Module):
                 part += scores[: part.shape[0], : part.shape[1], number]
         logits = logits.reshape(n, 4, 4, *logits.shape[1:]).transpose(0, 5, 3, 1, 4, 2)
         merged = logits.reshape(n, head.shape[1], 4 * logits.shape[2], 4 * logits.shape[4])
-        return Tensor(merged[:, :, :height, :width] + self.head.bias.data[:, np.newaxis, np.newaxis])
+        bias = self.head.bias.data + self.log_prior.data
+        return Tensor(merged[:, :, :height, :width] + bias[:, np.newaxis, np.newaxis])
 
     def _maps(self, images: Tensor) -> Tensor:
         """What the dense layer is given, for all patches at once; neighbours of a patch stand 4 apart."""
@@ -199,17 +235,13 @@ class PatchCNN(nn.Module):
     def _fourier(self, length: int) -> FourierWeight:
         """The transformed weight for maps of `length` pixels; tiles in steps of 8 serve many sizes."""
         tile = min(length + -length % 8, max(LARGEST_TILE, 5 * self.side // 2))
-        weight = self.dense.weight
-        key = (tile, id(weight.data), weight.version)
+        # A checksum, since whoever writes into weight.data changes no version; it costs little beside maps.
+        key = (tile, zlib.crc32(np.ascontiguousarray(self.dense.weight.data).data.cast("B")))
         if self._prepared is None or self._prepared[0] != key:
             self._prepared = key, FourierWeight(self._dense_kernel().data, tile)
         return self._prepared[1]
 
     def _framed(self, images: Tensor) -> Tensor:
-        self._check(images)
+        check_images("PatchCNN", images, self.in_channels)
         before, after = self.size // 2, self.size - 1 - self.size // 2
         return F.pad(images, (before, after, before, after), mode="replicate")
-
-    def _check(self, x: Tensor) -> None:
-        if x.ndim != 4 or x.shape[1] != self.in_channels:
-            raise ShapeError(f"PatchCNN: input has shape {x.shape}, expected (N, {self.in_channels}, H, W)")

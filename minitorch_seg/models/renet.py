@@ -33,67 +33,9 @@ from __future__ import annotations
 from minitorch_seg import functional as F
 from minitorch_seg import nn
 from minitorch_seg.autograd import Tensor
-from minitorch_seg.errors import ShapeError, nearest_name
-from minitorch_seg.ops.cat import cat
-
-CELLS: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {
-    "elman": nn.RNN,
-    "gru": nn.GRU,
-    "lstm": nn.LSTM,
-}
-
-
-def build_cell(cell: str, input_size: int, hidden_size: int) -> nn.RNN | nn.GRU | nn.LSTM:
-    """A recurrent layer that reads one way: "elman", "gru" or "lstm".
-
-    >>> build_cell("gru", 3, 5)
-    GRU(3, 5, num_layers=1, bidirectional=False)
-    """
-    if cell not in CELLS:
-        raise ValueError(f"there is no recurrent cell {cell!r}{nearest_name(cell, CELLS)}")
-    return CELLS[cell](input_size, hidden_size)
-
-
-def all_states(layer: nn.RNN | nn.GRU | nn.LSTM, x: Tensor, truncate: int | None = None) -> Tensor:
-    """All states of a layer over x (T, N, C) → (T, N, H); gradients go back `truncate` steps at most.
-
-    Truncated back-propagation through time: the sequence is read in pieces of k = truncate steps.  The state
-    at the end of a piece is handed to the next one as a number, without its history:
-
-        h_t = f(h_{t−1}, x_t),      but ∂h_t/∂h_{t−1} counts as 0 where t is a multiple of k
-
-    with steps counted from 0.  So the values are those of the whole sequence, while the gradient of h_t
-    reaches x_s for k ⌊t/k⌋ ≤ s ≤ t only, and the graph of a long sequence may be freed piece by piece.
-
-    Args:
-        layer: nn.RNN, nn.GRU or nn.LSTM that reads one way (the other way, a piece would need states from the
-            pieces after it).
-        x: (T, N, C).
-        truncate: k; None goes back to the beginning.
-
-    Raises: ValueError for truncate < 1, or a layer that reads both ways.
-
-    Williams and Peng, "An efficient gradient-based algorithm for on-line training of recurrent network
-    trajectories", 1990.
-
-    >>> import minitorch_seg as ms
-    >>> x = ms.ones(6, 1, 2, requires_grad=True)
-    >>> all_states(ms.nn.RNN(2, 3), x, truncate=4)[5].sum().backward()
-    >>> (abs(x.grad).sum((1, 2)) > 0).tolist()
-    [False, False, False, False, True, True]
-    """
-    if layer.bidirectional:
-        raise ValueError("all_states: a layer that reads both ways cannot be read in pieces; use two layers")
-    if truncate is None:
-        return layer(x)[0]
-    if truncate < 1:
-        raise ValueError(f"all_states: truncate must be at least 1, found {truncate}")
-    state, pieces = None, []
-    for first in range(0, x.shape[0], truncate):
-        states, state = layer(x[first : first + truncate], state)
-        state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
-        pieces.append(states)
-    return cat(pieces, 0)
+from minitorch_seg.errors import ShapeError
+from minitorch_seg.models.blocks import check_images
+from minitorch_seg.models.recurrent import both_ways_states, build_cell
 
 
 class Sweep(nn.Module):
@@ -105,7 +47,7 @@ class Sweep(nn.Module):
         along: "width" (lines are rows, read from the left) or "height" (columns, from the top).
         both_ways: also read each line from its end, by a second layer; its states are joined as channels.
         cell: "elman", "gru" or "lstm".
-        truncate: gradients go back so many steps at most (`all_states`).
+        truncate: gradients go back so many steps at most (recurrent.py).
 
     >>> import minitorch_seg as ms
     >>> Sweep(3, 5, "height")(ms.zeros(2, 3, 4, 6)).shape
@@ -130,15 +72,11 @@ class Sweep(nn.Module):
         self.back = build_cell(cell, in_channels, hidden) if both_ways else None
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.ndim != 4 or x.shape[1] != self.in_channels:
-            raise ShapeError(f"Sweep: input has shape {x.shape}, expected (N, {self.in_channels}, H, W)")
+        check_images("Sweep", x, self.in_channels)
         lines_first = x.permute(3, 0, 2, 1) if self.along == "width" else x.permute(2, 0, 3, 1)
         steps, images, lines, channels = lines_first.shape
         sequences = lines_first.reshape(steps, images * lines, channels)
-        states = all_states(self.there, sequences, self.truncate)
-        if self.back is not None:
-            back = all_states(self.back, sequences.flip(0), self.truncate).flip(0)
-            states = cat([states, back], 2)
+        states = both_ways_states(self.there, self.back, sequences, self.truncate)
         states = states.reshape(steps, images, lines, self.out_channels)
         return states.permute(1, 3, 2, 0) if self.along == "width" else states.permute(1, 3, 0, 2)
 

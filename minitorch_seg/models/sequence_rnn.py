@@ -24,9 +24,8 @@ from minitorch_seg import functional as F
 from minitorch_seg import nn
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.errors import ShapeError
-from minitorch_seg.models.blocks import check_sizes
-from minitorch_seg.models.renet import all_states, build_cell
-from minitorch_seg.ops.cat import cat
+from minitorch_seg.models.blocks import begin_as_he, check_images, check_sizes
+from minitorch_seg.models.recurrent import both_ways_states, build_cell
 
 
 class SequenceRNN(nn.Module):
@@ -40,7 +39,7 @@ class SequenceRNN(nn.Module):
         hidden: U, default the channels F that the last convolution gives.
         cell: "elman", "gru" or "lstm".
         both_ways: also read from the last pixel to the first.
-        truncate: gradients go back so many pixels at most (renet.all_states).
+        truncate: gradients go back so many pixels at most (recurrent.all_states).
 
     >>> import minitorch_seg as ms
     >>> SequenceRNN(1, 2, base_channels=4, depth=2)(ms.zeros(1, 1, 30, 21)).shape
@@ -73,12 +72,13 @@ class SequenceRNN(nn.Module):
         self.there = build_cell(cell, widths[-1], states)
         self.back = build_cell(cell, widths[-1], states) if both_ways else None
         self.head = nn.Linear(states * (2 if both_ways else 1), num_classes)
+        begin_as_he(self.front)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.ndim != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < 2**self.depth:
+        check_images("SequenceRNN", x, self.in_channels)
+        if min(x.shape[2:]) < 2**self.depth:
             raise ShapeError(
-                f"SequenceRNN: input has shape {x.shape}, expected (N, {self.in_channels}, H, W) with sides "
-                f"of at least {2**self.depth} pixels"
+                f"SequenceRNN: input has shape {x.shape}, both sides need at least {2**self.depth} pixels"
             )
         size = x.shape[2], x.shape[3]
         for conv in self.front:
@@ -86,8 +86,6 @@ class SequenceRNN(nn.Module):
             x = F.max_pool2d(x, 2) if self.depth else x
         images, channels, height, width = x.shape
         sequence = x.permute(2, 3, 0, 1).reshape(height * width, images, channels)
-        states = all_states(self.there, sequence, self.truncate)
-        if self.back is not None:
-            states = cat([states, all_states(self.back, sequence.flip(0), self.truncate).flip(0)], 2)
+        states = both_ways_states(self.there, self.back, sequence, self.truncate)
         labels = self.head(states).reshape(height, width, images, -1).permute(2, 3, 0, 1)
         return F.interpolate(labels, size=size, mode="bilinear") if self.depth else labels

@@ -1,4 +1,6 @@
-"""clip_grad_norm_: gradients shortened together when they are too long.
+"""clip_grad_norm_, and `transfer` of transfer.py.
+
+clip_grad_norm_: gradients shortened together when they are too long.
 
     n = (Σ |g|ᵖ)^(1/p) over all gradients        g ← g · max_norm / n  where n > max_norm
 
@@ -15,6 +17,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from minitorch_seg.autograd import Tensor
+from minitorch_seg.nn.transfer import transfer
+
+__all__ = ["clip_grad_norm_", "transfer"]
 
 
 def clip_grad_norm_(

@@ -12,15 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_seg.baselines import Baseline, LocationPrior, Majority
 from minitorch_seg.data import Sample, Splits
 from minitorch_seg.errors import DataError
 from minitorch_seg.metrics import ConfusionMatrix
-from minitorch_seg.train.inference import predict_samples
+from minitorch_seg.train.inference import Preparation, predict_samples
 
-__all__ = ["baselines", "evaluate", "evaluate_model", "samples", "score_table", "with_channels"]
-
-
-LARGEST_GRID = 512
+__all__ = [
+    "baselines",
+    "evaluate",
+    "evaluate_baseline",
+    "evaluate_model",
+    "samples",
+    "score_table",
+    "with_channels",
+]
 
 
 def samples(dataset: Any) -> Iterator[Any]:
@@ -65,12 +71,16 @@ def evaluate(
     num_classes: int,
     ignore_index: int | None = None,
     on_image: Callable[[Any, np.ndarray], None] | None = None,
+    prepare: Preparation | None = None,
 ) -> ConfusionMatrix:
-    """Predict every image of a data set and count; `on_image(sample, prediction)` sees each result."""
+    """Predict every image of a data set and count; `on_image(sample, prediction)` sees each result.
+
+    prepare: as `predict_samples`.
+    """
     if len(dataset) == 0:
         raise DataError("this split holds no image, so there is nothing to evaluate")
     matrix = ConfusionMatrix(num_classes, ignore_index)
-    for batch, logits in predict_samples(model, dataset):
+    for batch, logits in predict_samples(model, dataset, prepare=prepare):
         for sample, prediction in zip(batch, logits.argmax(axis=1), strict=True):
             matrix.update(prediction, sample.mask)
             if on_image is not None:
@@ -83,41 +93,27 @@ def evaluate_model(
     splits: Splits,
     dataset: Any,
     on_image: Callable[[Any, np.ndarray], None] | None = None,
+    prepare: Preparation | None = None,
 ) -> dict[str, Any]:
     """The content of metrics.json: scores on `dataset`, one of `splits`, and the baselines beside them."""
-    matrix = evaluate(model, dataset, len(splits.classes), splits.ignore_index, on_image)
+    matrix = evaluate(model, dataset, len(splits.classes), splits.ignore_index, on_image, prepare)
     return matrix.report(splits.classes) | {"images": len(dataset), "baselines": baselines(splits, dataset)}
 
 
 def baselines(splits: Splits, dataset: Any) -> dict[str, dict[str, Any]]:
-    """Reports of what needs no learning, on `dataset`.
+    """Reports, on `dataset`, of the two baselines that never look at an image."""
+    found: dict[str, Baseline] = {"majority": Majority(), "location prior": LocationPrior()}
+    return {
+        name: evaluate_baseline(baseline.fit(splits), splits, dataset) for name, baseline in found.items()
+    }
 
-    `majority`: the most frequent class of the training masks everywhere.  `location prior`: at each place the
-    class that the training masks hold there most often; masks of other sizes are stretched onto one grid, of
-    at most 512×512, since a vote for each pixel and class of photographs would fill the memory.
-    """
-    from minitorch_seg.data.transforms import resize_mask
 
-    num_classes, ignore_index = len(splits.classes), splits.ignore_index
-    height, width = splits.train[0].mask.shape
-    grid = min(height, LARGEST_GRID), min(width, LARGEST_GRID)
-    votes = np.zeros((*grid, num_classes), np.int64)
-    rows, columns = np.indices(grid)
-    totals = np.zeros(num_classes, np.int64)
-    for sample in samples(splits.train):
-        mask = sample.mask
-        counted = mask[mask != ignore_index] if ignore_index is not None else mask.ravel()
-        totals += np.bincount(counted, minlength=num_classes)
-        mask = resize_mask(mask, grid)
-        known = mask != ignore_index if ignore_index is not None else np.ones(grid, bool)
-        votes[rows[known], columns[known], mask[known]] += 1
-    prior = votes.argmax(axis=-1)
-    majority = ConfusionMatrix(num_classes, ignore_index)
-    location = ConfusionMatrix(num_classes, ignore_index)
+def evaluate_baseline(baseline: Baseline, splits: Splits, dataset: Any) -> dict[str, Any]:
+    """The report of a fitted baseline, as of any model."""
+    matrix = ConfusionMatrix(len(splits.classes), splits.ignore_index)
     for sample in samples(dataset):
-        majority.update(np.full(sample.mask.shape, totals.argmax()), sample.mask)
-        location.update(resize_mask(prior, sample.mask.shape), sample.mask)
-    return {"majority": majority.report(splits.classes), "location prior": location.report(splits.classes)}
+        matrix.update(baseline.predict(sample.image), sample.mask)
+    return matrix.report(splits.classes)
 
 
 def score_table(report: dict[str, Any], baseline: dict[str, dict[str, Any]] | None = None) -> str:

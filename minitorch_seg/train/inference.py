@@ -9,31 +9,83 @@ Tiles begin at multiples of `ALIGNMENT`, so that the pooling grids of tile and i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from minitorch_seg.autograd import Tensor, no_grad
-from minitorch_seg.data.transforms import normalize
+from minitorch_seg.data.transforms import Normalize
 from minitorch_seg.io import to_array
 
-__all__ = ["as_input", "predict_logits", "predict_samples"]
+__all__ = ["Preparation", "predict_logits", "predict_samples", "symmetries"]
 
 ALIGNMENT = 32
 TILE = 512
 MARGIN = 64
 
 
-def as_input(images: Sequence[np.ndarray]) -> Tensor:
-    """Normalised batch of equally large uint8 images (H, W, C): float32 (N, C, H, W), channels-last."""
-    return Tensor(np.stack([normalize(image) for image in images]).transpose(0, 3, 1, 2))
+PER_IMAGE = Normalize()
 
 
-def predict_logits(model: Any, batch: Tensor, tile: int = TILE, margin: int = MARGIN) -> np.ndarray:
+@dataclass(frozen=True)
+class Preparation:
+    """What a run does to images before its network, and over what it averages the answers.
+
+    normalize: by each image's own mean, or by a data set's.
+    symmetry: "none", "mirror" or "square", see `symmetries`.
+    """
+
+    normalize: Normalize = PER_IMAGE
+    symmetry: str = "none"
+
+    @classmethod
+    def of(cls, config: dict[str, Any]) -> Preparation:
+        """As config.json says ("normalize", "average"); an older one without a word on it: image by image."""
+        found = config.get("normalize", "image")
+        by = PER_IMAGE if found == "image" else Normalize(tuple(found["mean"]), tuple(found["std"]))
+        return cls(by, config.get("average", "none"))
+
+    def as_input(self, images: Sequence[np.ndarray]) -> Tensor:
+        """Normalised batch of equally large uint8 images (H, W, C): float32 (N, C, H, W), channels-last."""
+        return Tensor(np.stack([self.normalize.image(image) for image in images]).transpose(0, 3, 1, 2))
+
+
+def symmetries(name: str) -> list[tuple[int, bool]]:
+    """(quarter turns, mirrored) of each way to look at an image: itself; and its mirror image; all eight.
+
+    >>> symmetries("mirror")
+    [(0, False), (0, True)]
+    """
+    turns = range(4 if name == "square" else 1)
+    return [
+        (turn, mirrored) for mirrored in ((False,) if name == "none" else (False, True)) for turn in turns
+    ]
+
+
+def predict_logits(
+    model: Any, batch: Tensor, tile: int = TILE, margin: int = MARGIN, symmetry: str = "none"
+) -> np.ndarray:
     """Logits (N, K, H, W) of a batch (N, C, H, W), computed tile by tile where it is larger than `tile`.
 
-    `tile`, `margin`: pixels, multiples of 32; the model is expected in eval mode.
+    tile, margin: pixels, multiples of 32; the model is expected in eval mode.
+    symmetry: the model is asked for the batch in each way of `symmetries`, and the answers, turned back, are
+    averaged as probabilities: the result is the logarithm of their mean.
     """
+    if symmetry == "none":
+        return _tiled_logits(model, batch, tile, margin)
+    pixels, total = to_array(batch), np.zeros((), batch.dtype)
+    ways = symmetries(symmetry)
+    for turns, mirrored in ways:
+        seen = np.rot90(pixels[..., ::-1] if mirrored else pixels, turns, (2, 3))
+        logits = _tiled_logits(model, Tensor(np.ascontiguousarray(seen)), tile, margin)
+        e = np.exp(logits - logits.max(axis=1, keepdims=True))
+        back = np.rot90(e / e.sum(axis=1, keepdims=True), -turns, (2, 3))
+        total = total + (back[..., ::-1] if mirrored else back)
+    return np.log(np.maximum(total / len(ways), np.finfo(total.dtype).tiny))
+
+
+def _tiled_logits(model: Any, batch: Tensor, tile: int, margin: int) -> np.ndarray:
     if tile % ALIGNMENT or margin % ALIGNMENT or tile <= 2 * margin:
         raise ValueError(
             f"tile ({tile}) and margin ({margin}) must be multiples of {ALIGNMENT}, tile > 2 * margin"
@@ -58,11 +110,18 @@ def predict_logits(model: Any, batch: Tensor, tile: int = TILE, margin: int = MA
     return result
 
 
-def predict_samples(model: Any, dataset: Any, batch_size: int = 8) -> Iterator[tuple[list[Any], np.ndarray]]:
-    """(samples, their logits (N, K, H, W)) of a data set, in order; neighbours of one size share a batch."""
+def predict_samples(
+    model: Any, dataset: Any, batch_size: int = 8, prepare: Preparation | None = None
+) -> Iterator[tuple[list[Any], np.ndarray]]:
+    """(samples, their logits (N, K, H, W)) of a data set, in order; neighbours of one size share a batch.
+
+    prepare: default, each image normalised by itself, and nothing averaged.
+    """
+    prepare = prepare or Preparation()
     model.eval()
     for batch in _runs_of_one_size((dataset[i] for i in range(len(dataset))), batch_size):
-        yield batch, predict_logits(model, as_input([sample.image for sample in batch]))
+        images = prepare.as_input([sample.image for sample in batch])
+        yield batch, predict_logits(model, images, symmetry=prepare.symmetry)
 
 
 def _runs_of_one_size(samples: Iterable[Any], batch_size: int) -> Iterator[list[Any]]:

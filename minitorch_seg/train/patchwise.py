@@ -1,6 +1,7 @@
 """Training of a model that classifies patches: balanced patches for images, single pixels for maps.
 
-training      `PATCHES` patches for each image of a batch, every class as often as any other
+training      a step takes PATCHES · batch_size patches out of all training images, every class as often as
+              any other; so "8 images a step" means 8·PATCHES patches
 validation    every pixel of the validation images, by the model's `segment`, as for any other model
 """
 
@@ -11,22 +12,26 @@ from typing import Any
 
 from minitorch_seg.data import PatchLoader
 from minitorch_seg.data.transforms import Compose, Normalize
+from minitorch_seg.train.augment import moves
 
 __all__ = ["PATCHES", "as_maps", "patch_loader"]
 
-#: Patches for each image of a batch.
+#: Patches where another model is shown a whole image.
 PATCHES = 16
 
 
-def patch_loader(dataset: Any, images: int, augment: Compose, **options: Any) -> PatchLoader:
-    """Batches of PATCHES · `images` patches; what `augment` does after normalising, it does to each patch."""
-    steps = augment.transforms
-    whole = 1 + next(number for number, step in enumerate(steps) if isinstance(step, Normalize))
+def patch_loader(
+    dataset: Any, images: int, symmetry: str | None, normalize: Normalize, **options: Any
+) -> PatchLoader:
+    """Batches of PATCHES · `images` patches.
+
+    symmetry: which flips and turns each patch may get, besides gamma and colour; None: nothing is changed.
+    """
     return PatchLoader(
         dataset,
         batch_size=PATCHES * images,
-        transform=Compose(steps[:whole]),
-        patch_transform=Compose(steps[whole:]),
+        transform=normalize,
+        patch_transform=Compose([] if symmetry is None else moves(symmetry)),
         **options,
     )
 

@@ -22,7 +22,7 @@ from minitorch_seg.data.images import SUFFIXES, read_image
 from minitorch_seg.data.palette import palette
 from minitorch_seg.errors import UserError
 from minitorch_seg.io import write_csv, write_png
-from minitorch_seg.train.inference import as_input, predict_logits
+from minitorch_seg.train.inference import Preparation, predict_logits
 
 __all__ = ["connected_objects", "find_images", "predict_files", "predict_image"]
 
@@ -30,9 +30,13 @@ AREAS = ["image", "class", "pixels", "share", "area", "unit", "objects"]
 OBJECTS = ["image", "class", "object", "pixels", "area", "unit", "centroid_x", "centroid_y"]
 
 
-def predict_image(model: Any, image: np.ndarray) -> np.ndarray:
-    """The class map int64 (H, W) of one uint8 image (H, W, C) of any size; the model is in eval mode."""
-    return predict_logits(model, as_input([image]))[0].argmax(axis=0)
+def predict_image(model: Any, image: np.ndarray, prepare: Preparation | None = None) -> np.ndarray:
+    """The class map int64 (H, W) of one uint8 image (H, W, C) of any size; the model is in eval mode.
+
+    prepare: `Preparation.of(config)` of the model's run; default, the image normalised by itself.
+    """
+    prepare = prepare or Preparation()
+    return predict_logits(model, prepare.as_input([image]), symmetry=prepare.symmetry)[0].argmax(axis=0)
 
 
 def connected_objects(mask: np.ndarray, class_index: int) -> list[tuple[int, float, float]]:
@@ -96,11 +100,12 @@ def predict_files(
     unit = f"{pixel_unit or 'unit'}²" if pixel_size is not None else "px"
     scale = pixel_size**2 if pixel_size is not None else 1.0
     colors = palette(len(classes))
+    prepare = Preparation.of(config)
     areas: list[list[Any]] = []
     objects: list[list[Any]] = []
     for path, name in zip(files, names, strict=True):
         image = read_image(path, channels)
-        mask = predict_image(model, image)
+        mask = predict_image(model, image, prepare)
         class_map, overlay = _results(name)
         write_png(folder / class_map, mask, colors)
         write_png(folder / overlay, plot.overlay(image, mask))

@@ -1,12 +1,14 @@
 """The recipe of `minitorch-seg train`: which model, loss, optimiser, augmentation and schedule, and why.
 
-    images    normalised one by one, so that dim and bright ones look alike
-    augment   flips, quarter turns, brightness and contrast; upright scenes are mirrored only
+    images    normalised one by one, so that dim and bright ones look alike; or by the data set, where
+              brightness and colour mean something (the set's own word: `Splits.normalize`)
+    augment   gamma, colour, and the flips and turns that keep a set's meaning (`Splits.symmetry`)
     loss      cross-entropy (every pixel counts) + Dice (every class counts, however rare)
-    optimiser AdamW, learning rate 0.01 (without batch norm 0.001) falling to zero along half a cosine
+    optimiser AdamW, at the model's learning rate (`models.FACTS`), falling to zero along half a cosine
     weights   those with the best mean IoU on the validation images
 
-Models that learn without labels (unlabelled.py) have a loss of their own, and their weights are chosen by it.
+options.py says what is chosen for each option, and what the registered sets want instead.  Models that learn
+without labels (unlabelled.py) have a loss of their own, and their weights are chosen by it.
 
 One seed decides the initial weights, the order of the images and the augmentation.
 """
@@ -14,11 +16,10 @@ One seed decides the initial weights, the order of the images and the augmentati
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-import inspect
 import math
 import platform
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,15 +30,18 @@ import numpy as np
 import minitorch_seg as ms
 from minitorch_seg import data, models, optim
 from minitorch_seg.autograd import Tensor, manual_seed, no_grad
-from minitorch_seg.data import transforms
 from minitorch_seg.data.images import read_header
-from minitorch_seg.errors import UserError, nearest_name
+from minitorch_seg.errors import UserError
+from minitorch_seg.io import load_state_dict
 from minitorch_seg.metrics import ConfusionMatrix
-from minitorch_seg.train.inference import as_input, predict_samples
-from minitorch_seg.train.losses import build_loss
+from minitorch_seg.train.augment import augmentation
+from minitorch_seg.train.inference import Preparation, predict_samples
+from minitorch_seg.train.losses import build_loss, class_weights
+from minitorch_seg.train.options import Options, check_options, model_options, with_recipe
 from minitorch_seg.train.patchwise import as_maps, patch_loader
-from minitorch_seg.train.run import HIGHEST, build_model
-from minitorch_seg.train.trainer import Trainer
+from minitorch_seg.train.run import build_model
+from minitorch_seg.train.subset import part_of
+from minitorch_seg.train.trainer import OPTIMIZERS, Trainer
 from minitorch_seg.train.unlabelled import ImagesAsTargets, matched, name_segments
 
 __all__ = ["Options", "Plan", "load_splits", "make_plan"]
@@ -46,60 +50,27 @@ __all__ = ["Options", "Plan", "load_splits", "make_plan"]
 DEFAULT_STEPS = 600
 COINS_STEPS = 200
 VALIDATIONS = 20
-#: Losses between logits (N, K, H, W) and class indices (N, H, W).
-LOSSES = ("cross_entropy", "dice_loss")
 LARGE = 256
 CROP = 128
-LARGEST_CROP = 4096
-#: Scenes with a sky above and a ground below: turned upside down they would be another task.
-UPRIGHT = frozenset({"road"})
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user can ask for; the defaults are the recipe."""
-
-    data: str = "coins"
-    model: str = "unet"
-    epochs: int | None = None
-    steps: int | None = None
-    batch_size: int = 8
-    lr: float | None = None
-    base_channels: int | None = None
-    depth: int | None = None
-    size: int | None = None
-    loss: str = "cross_entropy+dice_loss"
-    clip_norm: float | None = None
-    crop: int | None = None
-    augment: bool = True
-    convert: str | None = None
-    device: str = "cpu"
-    seed: int = 0
-
-    def command(self) -> str:
-        """The command that repeats this run."""
-        words = ["minitorch-seg", "train"]
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.name == "augment":
-                words += [] if value else ["--no-augment"]
-            elif value != field.default or field.name in ("data", "seed"):
-                words += [f"--{field.name.replace('_', '-')}", str(value)]
-        return shlex.join(words)
 
 
 @dataclass
 class Plan:
     """A training that is ready to begin: nothing has been computed yet, everything is decided."""
 
-    options: Options
+    options: Any  # Options without gaps
     splits: Any
     config: dict[str, Any]
 
     @property
+    def facts(self) -> models.Facts:
+        """What there is to know of the model."""
+        return models.facts_of(self.options.model)
+
+    @property
     def unlabelled(self) -> bool:
         """Whether the model learns from images alone."""
-        return self.options.model in models.UNLABELLED
+        return self.facts.unlabelled
 
     @property
     def keep_best(self) -> str:
@@ -107,46 +78,69 @@ class Plan:
         return "val_loss" if self.unlabelled else "val_miou"
 
     @property
-    def patchwise(self) -> bool:
-        """Whether the model classifies patches, and is trained on those."""
-        return self.options.model == "patch_cnn"
+    def prepare(self) -> Preparation:
+        """How images become input, and over what the final answers are averaged; validation looks once."""
+        return Preparation.of(self.config)
 
-    @property
-    def learning_rate(self) -> float:
-        """At the start; a model without batch norm is thrown off by what suits the others."""
-        chosen = 0.001 if self.patchwise else 0.01
-        return chosen if self.options.lr is None else self.options.lr
+    @functools.cached_property
+    def pixels(self) -> np.ndarray:
+        """How many pixels of each class each training image has (images, classes)."""
+        masks = (self.splits.train[index].mask for index in range(len(self.splits.train)))
+        kept = (mask[mask != self.splits.ignore_index] for mask in masks)
+        return np.array([np.bincount(mask.ravel(), minlength=len(self.splits.classes)) for mask in kept])
 
     @property
     def loss(self) -> Any:
         """The loss between logits and classes, of maps or, from patches, of single pixels."""
-        named = self.options.loss
-        return as_maps(build_loss(named, self.splits.ignore_index)) if self.patchwise else named
+        o, rule = self.options, self.options.class_weights
+        weight = None if rule == "none" else class_weights(self.pixels.sum(axis=0), rule)
+        loss = build_loss(o.loss, self.splits.ignore_index, weight, o.label_smoothing)
+        return as_maps(loss) if self.facts.patchwise else loss
 
     def loader(self) -> Any:
         """The augmented training batches."""
-        o = self.options
-        transform = augmentation(o, self.splits, self.config["crop"])
-        if self.patchwise:
+        o, normalize = self.options, self.prepare.normalize
+        if self.facts.patchwise:
             return patch_loader(
                 self.splits.train,
                 o.batch_size,
-                augmentation(o, self.splits, None),
+                o.symmetry if o.augment else None,
+                normalize,
                 size=self.config["model_options"]["size"],
                 batches=self.batches_an_epoch(),
                 ignore_index=self.splits.ignore_index,
                 seed=o.seed,
             )
         loader = data.DataLoader(
-            self.splits.train, batch_size=o.batch_size, shuffle=True, transform=transform, seed=o.seed
+            self.splits.train,
+            batch_size=o.batch_size,
+            shuffle=True,
+            transform=augmentation(dataclasses.replace(o, crop=self.config["crop"]), self.splits, normalize),
+            seed=o.seed,
+            weights=self.image_weights(),
         )
         return ImagesAsTargets(loader) if self.unlabelled else loader
 
+    def image_weights(self) -> np.ndarray | None:
+        """How often each image is drawn: of the draws, a share `balance` is for a class, each as often."""
+        if self.options.balance == 0:
+            return None
+        has = (self.pixels > 0)[:, self.pixels.any(axis=0)]
+        return (1 - self.options.balance) / len(has) + self.options.balance * (has / has.sum(0)).mean(axis=1)
+
     def trainer(self, steps: int) -> Trainer:
         """Model, loss, optimiser and schedule for `steps` steps, from the seed."""
-        manual_seed(self.options.seed)
-        model = build_model(self.config).to(self.options.device)
-        optimizer = optim.AdamW(model.parameters(), lr=self.learning_rate)
+        o = self.options
+        manual_seed(o.seed)
+        model = build_model(self.config)
+        if o.init is not None:
+            begin_with(model, o.init)
+        if self.facts.patchwise:
+            model.set_prior(self.pixels.sum(axis=0))
+        model = model.to(o.device)
+        kinds: dict[str, Any] = {"lr": o.lr, "weight_decay": o.weight_decay}
+        kinds |= {"momentum": 0.9} if o.optimizer == "sgd" else {}
+        optimizer = OPTIMIZERS[o.optimizer](model.parameters(), **kinds)
         schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
         return Trainer(
             model,
@@ -155,7 +149,8 @@ class Plan:
             [] if self.unlabelled else ["miou"],
             scheduler=schedule,
             ignore_index=self.splits.ignore_index,
-            clip_norm=self.options.clip_norm,
+            clip_norm=o.clip_norm,
+            average=o.ema,
         )
 
     def validation(self, trainer: Trainer) -> Callable[[], dict[str, float]]:
@@ -165,11 +160,12 @@ class Plan:
         def measure() -> dict[str, float]:
             matrix = ConfusionMatrix(len(splits.classes), splits.ignore_index)
             loss = 0.0
-            for batch, logits in predict_samples(trainer.model, splits.val):
+            once = dataclasses.replace(self.prepare, symmetry="none")
+            for batch, logits in predict_samples(trainer.model, splits.val, prepare=once):
                 masks = np.stack([sample.mask for sample in batch])
                 matrix.update(logits.argmax(axis=1), masks)
                 images = [sample.image for sample in batch]
-                target = as_input(images) if self.unlabelled else Tensor(masks)
+                target = once.as_input(images) if self.unlabelled else Tensor(masks)
                 with no_grad():
                     loss += trainer.loss(Tensor(logits), target).item() * len(batch)
             scored = matched(matrix) if self.unlabelled else matrix
@@ -184,7 +180,8 @@ class Plan:
     def finish(self, model: Any) -> None:
         """What is left to do when the weights are final: segments without names get those of classes."""
         if self.unlabelled:
-            name_segments(model, self.splits.train, len(self.splits.classes), self.splits.ignore_index)
+            s = self.splits
+            name_segments(model, s.train, len(s.classes), s.ignore_index, self.prepare)
 
     def default_steps(self) -> int:
         """The number of steps when the user names none."""
@@ -197,7 +194,8 @@ class Plan:
         """Write the number of steps and what follows from it into the config."""
         epochs = -(-steps // self.batches_an_epoch())
         self.config |= {"steps": steps, "epochs": epochs, "validation_every": -(-epochs // VALIDATIONS)}
-        self.config["command"] = dataclasses.replace(self.options, epochs=None, steps=steps).command()
+        asked = Options(**self.config["asked"])
+        self.config["command"] = dataclasses.replace(asked, epochs=None, steps=steps).command()
 
 
 def is_folder(name: str) -> bool:
@@ -222,6 +220,9 @@ def make_plan(options: Options) -> Plan:
     if is_folder(options.data):  # whole, so that evaluate and --resume find it from everywhere
         options = dataclasses.replace(options, data=str(Path(options.data).absolute()))
     splits = load_splits(options.data, options.convert)
+    asked, options = options, with_recipe(options, splits)
+    if options.share < 1:
+        splits = dataclasses.replace(splits, train=part_of(splits.train, options.share, options.seed))
     for name in ("train", "val", "test"):
         if len(getattr(splits, name)) == 0:
             raise UserError(
@@ -241,8 +242,8 @@ def make_plan(options: Options) -> Plan:
         "ignore_index": splits.ignore_index,
         "pixel_size": splits.pixel_size,
         "pixel_unit": splits.pixel_unit,
-        "normalisation": "per image: (v - mean) / standard deviation",
-        "optimizer": "adamw",
+        "normalize": normalisation(options, splits),
+        "average": options.symmetry if options.average else "none",
         "schedule": "cosine to zero",
         "crop": crop,
         "images": {part: len(stems) for part, stems in names.items()},
@@ -254,56 +255,38 @@ def make_plan(options: Options) -> Plan:
             "python": platform.python_version(),
         },
         "options": dataclasses.asdict(options),
+        "asked": dataclasses.asdict(asked),
     }
     return Plan(options, splits, config)
 
 
-def check_options(options: Options) -> None:
-    """Raise a `UserError` that names the first option that cannot be used."""
-    if options.model not in models.NAMES:
-        raise UserError(f"--model {options.model}: no such model{nearest_name(options.model, models.NAMES)}")
-    for name in ("batch_size", "base_channels", "depth", "size", "epochs", "steps", "crop"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
-        highest = (HIGHEST | {"crop": LARGEST_CROP}).get(name, math.inf)
-        if value is not None and value > highest:
-            raise UserError(f"--{name.replace('_', '-')} must be at most {highest}, not {value}")
-    if options.crop is not None and options.model == "patch_cnn":
-        raise UserError("--crop: patch_cnn is trained on patches; choose their side with --size")
-    if options.lr is not None and not 0 < options.lr < math.inf:
-        raise UserError(f"--lr must be above 0, not {options.lr}")
-    if options.clip_norm is not None and not 0 < options.clip_norm < math.inf:
-        raise UserError(f"--clip-norm must be above 0, not {options.clip_norm}")
-    if options.model in models.UNLABELLED and options.loss != Options.loss:
-        raise UserError(f"--loss {options.loss}: {options.model} learns without labels, by a loss of its own")
-    if not 0 <= options.seed < 2**63:
-        raise UserError(f"--seed must be a whole number from 0 to 2^63 - 1, not {options.seed}")
-    for name in options.loss.split("+"):
-        if name.strip() not in LOSSES:
-            hint = nearest_name(name.strip(), LOSSES)
-            raise UserError(f"--loss {options.loss}: no loss {name.strip()!r} for classes of pixels{hint}")
+def normalisation(options: Options, splits: Any) -> str | dict[str, list[float]]:
+    """For config.json: "image", or mean and standard deviation of the training images' channels."""
+    if options.normalize == "image":
+        return "image"
+    mean, std = data.transforms.channel_statistics(splits.train)
+    return {"mean": list(mean), "std": list(std)}
 
 
-def model_options(options: Options) -> dict[str, Any]:
-    """What the model is built with; what was not given is its own default."""
-    known = inspect.signature(models.NAMES[options.model]).parameters
-    chosen = {}
-    for name in ("base_channels", "depth", "size"):
-        value = getattr(options, name)
-        if name in known:
-            chosen[name] = known[name].default if value is None else value
-        elif value is not None:
-            raise UserError(f"--{name.replace('_', '-')}: {options.model} has no such option; leave it out")
-    return chosen
+def begin_with(model: Any, path: str) -> None:
+    """Give the part `down` of a model the weights in a file of `unsupervised.pretrain`."""
+    weights = load_state_dict(path)
+    if not hasattr(model, "down"):
+        raise UserError(f"--init {path}: a {type(model).__name__} has no part named down to begin with it")
+    try:
+        model.down.load_state_dict(weights)
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"--init {path} does not fit ({error.args[0]}); pre-train with the same base channels and depth"
+        ) from error
 
 
-def check_batches(options: Options, splits: Any, crop: int | None) -> None:
+def check_batches(options: Any, splits: Any, crop: int | None) -> None:
     """Batch norm needs two values a channel or more, on the lowest level of the last batch too."""
     height, width = (crop, crop) if crop is not None else next(iter(image_sizes(splits.train)))
     last = len(splits.train) % options.batch_size or options.batch_size
     given = model_options(options)
-    depth = given.get("depth", models.HALVINGS.get(options.model, 0))
+    depth = given.get("depth", models.facts_of(options.model).halvings)
     if last * math.ceil(height / 2**depth) * math.ceil(width / 2**depth) < 2:
         named = f"--depth {depth}" if "depth" in given else options.model
         raise UserError(
@@ -318,24 +301,6 @@ def choose_crop(options: Options, splits: Any) -> int | None:
         return options.crop
     sizes = image_sizes(splits.train)
     return None if len(sizes) == 1 and max(next(iter(sizes))) <= LARGE else CROP
-
-
-def augmentation(options: Options, splits: Any, crop: int | None) -> transforms.Compose:
-    """The joint transform of training images and masks.
-
-    Images are normalised before they are cropped, as prediction normalises whole images.
-    """
-    steps: list[Any] = []
-    if options.augment:
-        steps.append(transforms.RandomBrightnessContrast(0.2, 0.2))
-    steps.append(transforms.Normalize())
-    if crop is not None:
-        steps.append(transforms.RandomCrop(crop, ignore_index=splits.ignore_index))
-    if options.augment:
-        steps.append(transforms.RandomHorizontalFlip())
-        if splits.name not in UPRIGHT:
-            steps += [transforms.RandomVerticalFlip(), transforms.RandomRot90()]
-    return transforms.Compose(steps)
 
 
 def sample_name(dataset: Any, index: int) -> str:

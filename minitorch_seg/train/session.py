@@ -16,8 +16,10 @@ import numpy as np
 
 from minitorch_seg import plot
 from minitorch_seg.errors import DataError, ShapeError, UserError
+from minitorch_seg.train.augment import described
 from minitorch_seg.train.calibrate import calibrate
 from minitorch_seg.train.evaluate import evaluate_model
+from minitorch_seg.train.patchwise import PATCHES
 from minitorch_seg.train.recipe import Options, Plan, make_plan
 from minitorch_seg.train.run import RunFolder, next_folder, require
 from minitorch_seg.train.trainer import Callback, Trainer
@@ -73,7 +75,11 @@ def run_training(
         plan.freeze(steps)
         if minutes is not None:
             plan.config["calibrated_for_minutes"] = minutes
-        say(f"training {options.model}: {steps} steps of {options.batch_size} images; the run is {run.path}")
+        say(described(plan.options))
+        what = f"{plan.options.batch_size} images"
+        if plan.facts.patchwise:
+            what = f"{PATCHES * plan.options.batch_size} patches"
+        say(f"training {options.model}: {steps} steps of {what}; the run is {run.path}")
         return _train(plan, run, progress, started, None)
     except BaseException:
         run.withdraw()  # an empty folder only: what a training has written stays
@@ -88,7 +94,9 @@ def resume(
     run = RunFolder.open(path)
     config, state = run.config(), run.checkpoint()
     require(
-        config, ("options", "split_sha256", "steps", "validation_every", "crop"), run.path / "config.json"
+        config,
+        ("options", "asked", "split_sha256", "steps", "validation_every", "crop"),
+        run.path / "config.json",
     )
     try:
         options = Options(**config["options"])
@@ -197,7 +205,7 @@ def _finish(plan: Plan, trainer: Trainer, run: RunFolder, started: float) -> dic
         if next(count) in wanted:
             shown.append((sample, prediction))
 
-    metrics = evaluate_model(trainer.model, splits, splits.test, keep) | {"split": "test"}
+    metrics = evaluate_model(trainer.model, splits, splits.test, keep, plan.prepare) | {"split": "test"}
     if trainer.best is not None:
         measured = plan.keep_best.removeprefix("val_")
         metrics |= {"best_epoch": trainer.best["epoch"], f"best_validation_{measured}": trainer.best["value"]}

@@ -12,6 +12,7 @@ never stopped.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -25,6 +26,7 @@ from minitorch_seg.errors import UserError, nearest_name
 from minitorch_seg.io import to_array
 from minitorch_seg.metrics import ConfusionMatrix, predicted_classes
 from minitorch_seg.nn.utils import clip_grad_norm_
+from minitorch_seg.train.averaging import WeightAverage
 from minitorch_seg.train.batches import as_loader
 from minitorch_seg.train.history import History
 from minitorch_seg.train.losses import build_loss
@@ -32,7 +34,7 @@ from minitorch_seg.train.progress import ProgressBar
 
 __all__ = ["Callback", "Trainer"]
 
-OPTIMIZERS = {"adam": optim.Adam, "adamw": optim.AdamW, "sgd": optim.SGD}
+OPTIMIZERS = {"adam": optim.Adam, "adamw": optim.AdamW, "sgd": optim.SGD, "rmsprop": optim.RMSprop}
 
 
 class Callback:
@@ -57,14 +59,15 @@ class Trainer:
     Args:
         model: a Module that maps a batch of inputs to logits.
         loss: a function (logits, target) -> scalar Tensor, or functional names: "cross_entropy+dice_loss".
-        optimizer: an optimiser over the model's parameters, or "adam", "adamw" or "sgd" with PyTorch's
-        defaults
-            (lr 0.001).
+        optimizer: an optimiser over the model's parameters, or a name of OPTIMIZERS ("adam", "adamw", "sgd",
+            "rmsprop") with PyTorch's defaults (lr 0.001).
         metrics: names out of `metrics.NAMES`, counted over all pixels of an epoch.
         scheduler: a learning-rate schedule; `step()` is called after each optimiser step.
         ignore_index: target value that neither the loss nor the metrics count.
         clip_norm: gradients are shortened together to this norm before a step (nn.utils.clip_grad_norm_);
             recurrent networks, whose gradients may explode, want about 1.  None leaves them as they are.
+        average: d of a running mean of the weights (averaging.py), which is then what is validated, kept and
+            left in the model at the end; 0 keeps none.
 
     >>> import minitorch_seg as ms
     >>> _ = ms.manual_seed(0)
@@ -88,7 +91,10 @@ class Trainer:
         scheduler: Any = None,
         ignore_index: int | None = None,
         clip_norm: float | None = None,
+        average: float = 0.0,
     ) -> None:
+        if not 0 <= average < 1:
+            raise UserError(f"average must be at least 0 and below 1, not {average}")
         if clip_norm is not None and not clip_norm > 0:
             raise UserError(f"clip_norm must be above 0, not {clip_norm}")
         for name in metrics:
@@ -106,6 +112,7 @@ class Trainer:
         self.epochs = 0
         self.total_steps: int | None = None
         self.best: dict[str, Any] | None = None
+        self.decay, self.average = average, None if average == 0 else WeightAverage(model, average)
 
     def fit(
         self,
@@ -153,6 +160,7 @@ class Trainer:
         self.epochs = epochs
         self.total_steps = steps or (epochs * batches if batches else None)
         self.history, self.epoch, self.step, self.best = History(), 0, 0, None
+        self.average = WeightAverage(self.model, self.decay) if self.decay else None
         if resume_from is not None:
             self.load_state_dict(resume_from)
         watching: list[Any] = [*callbacks, *([ProgressBar()] if progress else [])]
@@ -163,17 +171,20 @@ class Trainer:
                 logs = self._train_epoch(loader, steps, watching)
                 finished = self.epoch >= epochs or (steps is not None and self.step >= steps)
                 validated = validate is not None and (finished or self.epoch % validation_every == 0)
-                if validate is not None and validated:
-                    logs.update({f"val_{name}": value for name, value in validate().items()})
-                self.history.append(self.epoch, **logs)
-                if keep_best is not None and validated and keep_best not in self.history.history:
-                    raise _no_column(keep_best, self.history.history)
-                self._remember_best(keep_best, logs)
+                with self._averaged():
+                    if validate is not None and validated:
+                        logs.update({f"val_{name}": value for name, value in validate().items()})
+                    self.history.append(self.epoch, **logs)
+                    if keep_best is not None and validated and keep_best not in self.history.history:
+                        raise _no_column(keep_best, self.history.history)
+                    self._remember_best(keep_best, logs)
                 for callback in watching:
                     callback.on_epoch(self, logs)
         finally:
             for callback in watching:
                 callback.on_end(self)
+        if self.average is not None:
+            self.model.load_state_dict(self.average.weights)
         self.restore_best()
         return self.history
 
@@ -201,6 +212,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict() if self.scheduler is not None else None,
             "generator": default_generator.get_state(),
+            "average": None if self.average is None else self.average.state_dict(),
             "epoch": self.epoch,
             "step": self.step,
             "best": self.best,
@@ -213,6 +225,8 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         default_generator.set_state(state["generator"])
         self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
         self.history = History()
@@ -247,6 +261,8 @@ class Trainer:
             if self.scheduler is not None:
                 self.scheduler.step()
             self.step += 1
+            if self.average is not None:
+                self.average.update()
             total.add(value, logits, target)
             logs = total.result()
             for callback in callbacks:
@@ -255,6 +271,10 @@ class Trainer:
                 break
         self.epoch += 1
         return total.result()
+
+    def _averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Inside, the model has the weights that count: the averaged ones, where there are any."""
+        return contextlib.nullcontext() if self.average is None else self.average.in_use()
 
     def _validation(
         self, data: Any, batch_size: int, transform: Callable | None

@@ -15,7 +15,7 @@ import numpy as np
 
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.metrics import ConfusionMatrix, match_segments
-from minitorch_seg.train.inference import predict_samples
+from minitorch_seg.train.inference import Preparation, predict_samples
 
 __all__ = ["ImagesAsTargets", "matched", "name_segments"]
 
@@ -54,9 +54,11 @@ def matched(matrix: ConfusionMatrix) -> ConfusionMatrix:
     return named
 
 
-def name_segments(model: Any, dataset: Any, num_classes: int, ignore_index: int | None) -> None:
+def name_segments(
+    model: Any, dataset: Any, num_classes: int, ignore_index: int | None, prepare: Preparation
+) -> None:
     """Tell a model (`model.name_segments`) which class each of its segments is, by the masks of `dataset`."""
     matrix = ConfusionMatrix(num_classes, ignore_index)
-    for batch, logits in predict_samples(model, dataset):
+    for batch, logits in predict_samples(model, dataset, prepare=prepare):
         matrix.update(logits.argmax(axis=1), np.stack([sample.mask for sample in batch]))
     model.name_segments(match_segments(matrix.counts))

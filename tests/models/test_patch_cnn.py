@@ -157,3 +157,28 @@ def test_wrong_sizes_are_explained():
         model(ms.zeros(1, 3, 16, 16))
     with pytest.raises(ms.ShapeError, match=r"expected \(N, 3, H, W\)"):
         model.segment(ms.zeros(1, 1, 16, 16))
+
+
+def test_the_prior_is_added_wherever_it_segments_and_patches_stay_balanced():
+    model = random_model(size=26, base_channels=2, hidden=5)
+    x, patch = noise(1, 2, 5, 7), noise(1, 2, 26, 26)
+    ways = (model.sliding_window, model.fully_convolutional, model.segment)
+    plain, of_a_patch = [way(x).data for way in ways], model(patch).data
+    model.set_prior(np.array([70, 25, 5]))
+    for before, way in zip(plain, ways, strict=True):
+        expected = before + np.log([0.7, 0.25, 0.05]).reshape(1, 3, 1, 1)
+        np.testing.assert_allclose(way(x).data, expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(model(patch).data, of_a_patch)
+    single = ms.models.PatchCNN(1, 1, size=10, base_channels=1, hidden=2)
+    single.set_prior(np.array([75, 25]))
+    assert single.log_prior.item() == pytest.approx(np.log(0.25 / 0.75))
+    with pytest.raises(ms.ShapeError, match="3 logits need a prior of 3 classes, not 2"):
+        model.set_prior(np.array([1, 2]))
+
+
+def test_weights_that_are_written_into_are_noticed_by_segment():
+    model = random_model(size=26, base_channels=2, hidden=5)
+    x = noise(1, 2, 5, 7)
+    model.segment(x)
+    model.dense.weight.data *= 0.5  # no version is raised by that
+    np.testing.assert_allclose(model.segment(x).data, model.fully_convolutional(x).data, rtol=1e-9)

@@ -1,11 +1,14 @@
 """Sweeps: against PyTorch's layers line by line, what they have seen, truncated back-propagation."""
 
+import weakref
+
 import numpy as np
 import pytest
 
 import minitorch_seg as ms
 from minitorch_seg.models.receptive_field import seen
-from minitorch_seg.models.renet import CELLS, ReNet, Sweep, all_states
+from minitorch_seg.models.recurrent import CELLS, all_states, backward_in_pieces
+from minitorch_seg.models.renet import ReNet, Sweep
 
 
 def random(*shape, seed=0):
@@ -131,6 +134,35 @@ def test_truncation_changes_no_value_and_the_gradient_is_that_of_the_pieces(cell
         states.backward(ms.tensor(u[first : first + 3]))  # gradients add up over the pieces
     for gradient, p in zip(found, layer.parameters(), strict=True):
         np.testing.assert_allclose(gradient, p.grad.data, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_backward_in_pieces_gives_the_truncated_gradients_and_lets_each_piece_go(cell):
+    ms.manual_seed(5)
+    front, layer, head = ms.nn.Linear(2, 2).double(), CELLS[cell](2, 3).double(), ms.nn.Linear(3, 1).double()
+    x, u = ms.tensor(random(8, 2, 2)), random(8, 2, 1, seed=1)
+    parts = [front, layer, head]
+
+    def gradients(total):
+        found = [p.grad.data.copy() for part in parts for p in part.parameters()]
+        for part in parts:
+            part.zero_grad()
+        return total, found
+
+    loss = (head(all_states(layer, front(x), 3)) * ms.tensor(u)).sum()
+    loss.backward()
+    expected = gradients(loss.item())
+    alive = []
+
+    def of_a_piece(states, steps):
+        alive.append(weakref.ref(states))
+        assert sum(ref() is not None for ref in alive) == 1  # the graph of the piece before is gone
+        return (head(states) * ms.tensor(u[steps])).sum()
+
+    found = gradients(backward_in_pieces(layer, front(x), of_a_piece, 3))
+    assert found[0] == pytest.approx(expected[0], rel=1e-12) and len(alive) == 3
+    for a, b in zip(found[1], expected[1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
 def test_a_lost_detach_would_be_seen(monkeypatch):

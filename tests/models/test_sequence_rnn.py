@@ -80,7 +80,7 @@ def test_any_size_and_gradients_everywhere(depth):
 
 
 def test_wrong_input_is_explained():
-    with pytest.raises(ms.ShapeError, match="sides of at least 4 pixels"):
+    with pytest.raises(ms.ShapeError, match="both sides need at least 4 pixels"):
         SequenceRNN(1, 2, depth=2)(ms.zeros(1, 1, 3, 8))
     with pytest.raises(ms.ShapeError, match="num_classes=0"):
         SequenceRNN(1, 0)

@@ -7,7 +7,7 @@ import minitorch_seg as ms
 from minitorch_seg import functional as F
 from minitorch_seg.metrics import count_segments, match_segments
 from minitorch_seg.models import WNet
-from minitorch_seg.models.soft_ncut import soft_ncut_loss
+from minitorch_seg.ops.soft_ncut import soft_ncut_loss
 
 AFFINITY = {"radius": 2}
 

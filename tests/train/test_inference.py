@@ -5,7 +5,9 @@ import pytest
 
 import minitorch_seg as ms
 from minitorch_seg.data import ArrayDataset, Sample
-from minitorch_seg.train.inference import as_input, predict_logits, predict_samples
+from minitorch_seg.train.inference import Preparation, predict_logits, predict_samples, symmetries
+
+as_input = Preparation().as_input
 
 
 @pytest.fixture
@@ -63,3 +65,40 @@ def test_input_is_normalised_for_each_image_alone():
     np.testing.assert_allclose(both.mean(axis=(1, 2, 3)), 0, atol=1e-6)
     np.testing.assert_allclose(both.std(axis=(1, 2, 3)), 1, atol=1e-5)
     assert both.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+class Corner:
+    """Class 1 where a pixel is brighter than its right neighbour: what a mirror turns round."""
+
+    def eval(self):
+        return self
+
+    def __call__(self, x):
+        brighter = (x.data > np.roll(x.data, -1, axis=3)).astype(np.float32)
+        return ms.tensor(np.concatenate([1 - brighter, 3 * brighter], axis=1))
+
+
+@pytest.mark.parametrize("symmetry, ways", [("none", 1), ("mirror", 2), ("square", 8)])
+def test_answers_of_all_symmetries_are_turned_back_and_averaged(symmetry, ways):
+    assert len(set(symmetries(symmetry))) == ways
+    batch, total = as_input([image(6, 9)]), 0
+    for turns, mirrored in symmetries(symmetry):
+        seen = batch.data[..., ::-1] if mirrored else batch.data
+        logits = Corner()(ms.tensor(np.rot90(seen, turns, (2, 3)))).data.astype(np.float64)
+        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        p = np.rot90(p, -turns, (2, 3))
+        total = total + (p[..., ::-1] if mirrored else p) / ways
+    found = np.exp(predict_logits(Corner(), batch, symmetry=symmetry).astype(np.float64))
+    found /= found.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, total, atol=1e-6)
+
+
+def test_a_run_says_how_its_images_were_normalised():
+    photograph = image(8, 9)
+    config = {"normalize": {"mean": [100.0], "std": [50.0]}, "average": "mirror"}
+    found = Preparation.of(config)
+    assert found.symmetry == "mirror"
+    expected = (photograph.astype(np.float64) - 100) / 50
+    np.testing.assert_allclose(found.as_input([photograph]).numpy()[0, 0], expected[..., 0], atol=1e-5)
+    for older in ({}, {"normalize": "image"}):
+        assert Preparation.of(older) == Preparation()

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from minitorch_seg.data import ArrayDataset, Sample, Splits, transforms
-from minitorch_seg.train.recipe import Options, augmentation, choose_crop, load_splits, make_plan
+from minitorch_seg.train.augment import augmentation
+from minitorch_seg.train.options import RECIPES, Options, check_options, with_recipe
+from minitorch_seg.train.recipe import choose_crop, load_splits, make_plan
 
 
 def splits(*sizes, name="made", **options):
@@ -33,23 +35,97 @@ def kinds(compose):
     return [type(step).__name__ for step in compose.transforms]
 
 
-def test_images_are_normalised_before_they_are_cropped():
-    steps = kinds(augmentation(Options(), splits((8, 8)), 4))
-    assert steps.index("RandomBrightnessContrast") < steps.index("Normalize") < steps.index("RandomCrop")
-    assert kinds(augmentation(Options(augment=False), splits((8, 8)), None)) == ["Normalize"]
+def steps(made, *, normalize=None, **options):
+    filled = with_recipe(Options(**options), made)
+    return augmentation(filled, made, normalize or transforms.Normalize()).transforms
 
 
-def test_upright_scenes_are_not_turned():
-    road = kinds(augmentation(Options(), splits((8, 8), name="road"), None))
-    other = kinds(augmentation(Options(), splits((8, 8)), None))
-    assert "RandomHorizontalFlip" in road
-    assert set(other) - set(road) == {"RandomVerticalFlip", "RandomRot90"}
+def test_images_are_normalised_before_they_are_cropped_and_coloured():
+    order = kinds(transforms.Compose(steps(splits((8, 8)), crop=4, scale=1.2, shift=2)))
+    assert order[:4] == ["RandomScale", "Normalize", "RandomShift", "RandomCrop"]
+    assert order[-2:] == ["RandomGamma", "RandomColour"]
+    assert kinds(transforms.Compose(steps(splits((8, 8)), augment=False))) == ["Normalize"]
+
+
+@pytest.mark.parametrize(
+    "symmetry, moves",
+    [
+        ("none", set()),
+        ("mirror", {"RandomHorizontalFlip"}),
+        ("square", {"RandomHorizontalFlip", "RandomVerticalFlip", "RandomRot90"}),
+    ],
+)
+def test_only_what_keeps_the_meaning_of_a_set_is_done_to_it(symmetry, moves):
+    every = {"RandomHorizontalFlip", "RandomVerticalFlip", "RandomRot90"}
+    of_the_set = kinds(transforms.Compose(steps(splits((8, 8), symmetry=symmetry))))
+    asked = kinds(transforms.Compose(steps(splits((8, 8)), symmetry=symmetry)))
+    assert every & set(of_the_set) == every & set(asked) == moves
+
+
+@pytest.mark.parametrize("normalize", ["image", "dataset"])
+@pytest.mark.parametrize("name", ["coins", "textures"])
+def test_every_transform_moves_the_network_s_input(name, normalize):
+    """By more than a tenth of its standard deviation: what a normalisation would undo is none."""
+    made = load_splits(name)
+    by = transforms.Normalize()
+    if normalize == "dataset":
+        by = transforms.Normalize(*transforms.channel_statistics(made.train))
+    every = steps(made, scale=1.3, shift=4, crop=48, balance=0.5, normalize=by)
+    for step in every:
+        if isinstance(step, transforms.Normalize):
+            continue
+        moved = []
+        for index in range(12):
+            sample, rng = made.train[index % len(made.train)], np.random.default_rng(index)
+            plain = by.image(sample.image)
+            if isinstance(step, transforms.RandomScale):
+                after = by.image(step(sample.image, sample.mask, rng)[0])
+            else:
+                after, _ = step(plain, sample.mask, rng)
+            if after.shape != plain.shape:
+                moved.append(1.0)  # another size: other pixels
+            else:
+                moved.append(np.sqrt(((after - plain) ** 2).mean()) / plain.std())
+        assert np.mean(moved) > 0.1, f"{step}: {np.mean(moved):.3f}"
+
+
+def test_rare_classes_are_drawn_more_often():
+    plan = make_plan(Options(data="textures", balance=0.5))
+    plan.pixels = np.array([[9, 0], [9, 0], [9, 0], [8, 1]])
+    np.testing.assert_allclose(plan.image_weights(), [0.1875, 0.1875, 0.1875, 0.4375])
+    assert make_plan(Options(data="textures")).image_weights() is None
+
+
+def test_the_registered_sets_have_recipes_and_what_is_asked_wins():
+    road = splits((80, 128), name="road", symmetry="mirror", normalize="dataset")
+    filled = with_recipe(Options(crop=32), road)
+    assert (filled.crop, filled.balance, filled.normalize) == (32, 0.5, "dataset")
+    for name, recipe in RECIPES.items():
+        check_options(with_recipe(Options(**recipe), splits((8, 8), name=name)))
+    assert with_recipe(filled, road) == filled
+    patches = with_recipe(Options(model="patch_cnn"), road)
+    assert (patches.crop, patches.lr, patches.clip_norm) == (None, 0.001, None)
+    assert with_recipe(Options(model="reseg"), road).clip_norm == 1.0
+
+
+def test_a_share_of_the_images_is_nested_and_drawn_by_the_seed():
+    whole = make_plan(Options()).splits.train
+    names = [
+        [s.name for s in (part[k] for k in range(len(part)))]
+        for part in (
+            make_plan(Options(share=0.2)).splits.train,
+            make_plan(Options(share=0.5)).splits.train,
+            make_plan(Options(share=0.2, seed=1)).splits.train,
+        )
+    ]
+    assert len(names[0]) == -(-len(whole) // 5) and set(names[0]) < set(names[1])
+    assert names[0] != names[2]
 
 
 def test_padding_of_crops_is_ignored_where_the_data_ignores():
     (crop,) = [
         step
-        for step in augmentation(Options(), splits((8, 8), ignore_index=9), 16).transforms
+        for step in steps(splits((8, 8), ignore_index=9), crop=16)
         if isinstance(step, transforms.RandomCrop)
     ]
     assert crop.ignore_index == 9

@@ -7,6 +7,7 @@ import minitorch_seg as ms
 from minitorch_seg.data import ArrayDataset, DataLoader, transforms
 from minitorch_seg.errors import ShapeError, UserError
 from minitorch_seg.train import Callback, Trainer
+from minitorch_seg.train.losses import SEGMENTATION, build_loss, class_weights
 from minitorch_seg.train.state import load_tree, save_tree
 
 
@@ -319,3 +320,69 @@ def test_a_data_set_is_loaded_in_batches():
         progress=False,
     )
     assert len(history) == 2 and "val_miou" in history.history
+
+
+def test_averaged_weights_are_validated_kept_and_left_behind(tmp_path):
+    x = np.random.default_rng(0).standard_normal((32, 2)).astype(np.float32)
+    y = (x[:, 0] > x[:, 1]).astype(np.int64)
+
+    def trainer(average):
+        ms.manual_seed(0)
+        model = ms.nn.Linear(2, 2)
+        return Trainer(model, "cross_entropy", ms.optim.SGD(model.parameters(), lr=1.0), average=average)
+
+    class Watch(Callback):
+        def __init__(self):
+            self.weights = []
+
+        def on_step(self, trainer, logs):
+            self.weights.append(trainer.model.weight.data.copy())
+
+    one, watch = trainer(0.8), Watch()
+    start = one.model.weight.data.copy()
+    options = {"batch_size": 8, "validation_data": (x, y), "progress": False}
+    history = one.fit(x, y, epochs=4, callbacks=[watch], **options)
+    expected = start
+    for t, w in enumerate(watch.weights, start=1):
+        keep = min(0.8, (1 + t) / (10 + t))
+        expected = keep * expected + (1 - keep) * w
+    np.testing.assert_allclose(one.model.weight.data, expected, atol=1e-6)
+    assert one.evaluate(x, y)["loss"] == pytest.approx(history.history["val_loss"][-1], rel=1e-5)
+    plain = trainer(0.0)
+    plain.fit(x, y, epochs=4, **options)
+    np.testing.assert_array_equal(
+        plain.model.weight.data, watch.weights[-1]
+    )  # the optimiser sees none of it
+    # stopped in the middle and gone on: the same bits
+
+    class Keep(Callback):
+        def on_epoch(self, trainer, logs):
+            if trainer.epoch == 2:
+                save_tree(tmp_path / "state", trainer.state_dict())
+
+    trainer(0.8).fit(x, y, epochs=4, callbacks=[Keep()], **options)
+    again = trainer(0.8)
+    again.fit(x, y, epochs=4, resume_from=load_tree(tmp_path / "state"), **options)
+    np.testing.assert_array_equal(again.model.weight.data, one.model.weight.data)
+
+
+def test_losses_by_name_know_weights_and_smoothing():
+    rng = np.random.default_rng(0)
+    logits = ms.tensor(rng.standard_normal((2, 3, 4, 5)))
+    target = rng.integers(0, 3, (2, 4, 5))
+    target[0, 0] = 7
+    weight = class_weights(np.array([60, 30, 10]), "sqrt")
+    assert (np.array([0.6, 0.3, 0.1]) * weight).sum() == pytest.approx(1) and weight[2] > weight[1] > weight[
+        0
+    ]
+    w = ms.tensor(weight.astype(np.float64))
+    loss = build_loss("cross_entropy+lovasz_softmax+focal_loss", 7, weight, 0.1)
+    F = ms.functional
+    expected = (
+        F.cross_entropy(logits, ms.tensor(target), w, ignore_index=7, label_smoothing=0.1).item()
+        + F.lovasz_softmax(logits, ms.tensor(target), ignore_index=7).item()
+        + F.focal_loss(logits, ms.tensor(target), weight=w, ignore_index=7).item()
+    )
+    assert loss(logits, ms.tensor(target)).item() == pytest.approx(expected, rel=1e-12)
+    for name in SEGMENTATION:
+        assert np.isfinite(build_loss(name, 7, weight)(logits, ms.tensor(target)).item())

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from minitorch_seg.metrics import ConfusionMatrix
-from minitorch_seg.models import UNLABELLED, build
+from minitorch_seg.models import FACTS, build
 from minitorch_seg.train.evaluate import evaluate
+from minitorch_seg.train.inference import Preparation
 from minitorch_seg.train.recipe import Options, make_plan
 from minitorch_seg.train.unlabelled import ImagesAsTargets, matched, name_segments
 
@@ -39,11 +40,11 @@ def test_named_segments_agree_with_the_data_as_well_as_they_can():
     model = build("wnet", 1, 2, base_channels=2, depth=1).eval()
     model.name_segments(np.array([1, 0]))
     before = evaluate(model, splits.val, 2)
-    name_segments(model, splits.val, 2, None)
+    name_segments(model, splits.val, 2, None, Preparation())
     np.testing.assert_array_equal(evaluate(model, splits.val, 2).counts, matched(before).counts)
 
 
-@pytest.mark.parametrize("name", sorted(UNLABELLED))
+@pytest.mark.parametrize("name", [name for name, facts in FACTS.items() if facts.unlabelled])
 def test_what_such_a_model_must_have(name):
     model = build(name, 1, 2, base_channels=2, depth=1)
     assert callable(model.objective) and callable(model.name_segments)

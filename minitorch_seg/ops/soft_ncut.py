@@ -23,6 +23,16 @@ Cost.  W has N² entries for N pixels, but only (2r + 1)² − 1 of a row are no
 pixel: W p is a sum of shifted copies of p, each times a map of weights.  Of the offsets o and −o one is kept,
 w(u, u + o) = w(u + o, u).
 
+Which graph?  reduction="image" takes the mean of J over the images: each is cut into all K segments, and a
+class that an image lacks costs 1, so that cutting it into K compact pieces is cheapest.  reduction="batch"
+takes the images of a batch as one graph without edges between them (W is block-diagonal, and the sums over u
+run over the batch): a segment may be missing from an image for nothing.  But then one segment an image costs
+nothing at all.  Neither finds the classes alone; something else must ask for what the segments say about an
+image (W-Net's reconstruction), and with more segments than classes.
+
+Differences from W-Net's paper: x are the channels of the image as given, here colours, so that three equal
+channels count three times; the paper has brightness, with σ_c = 10 of 255 grey levels, σ_d = 4 and r = 5.
+
 Shi and Malik, "Normalized cuts and image segmentation", 2000; Xia and Kulis, "W-Net: a deep model for fully
 unsupervised image segmentation", 2017.
 """
@@ -35,7 +45,7 @@ import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
-from minitorch_seg.io import to_array
+from minitorch_seg.ops.arguments import as_tensor
 
 #: Keeps 0/0 of a segment that nobody belongs to at 0: it counts as cut off entirely.
 NEARLY_NOTHING = 1e-12
@@ -58,7 +68,7 @@ class Affinity:
     def __init__(
         self, images: Any, radius: int = 5, color_scale: float = 0.5, distance_scale: float = 4.0
     ) -> None:
-        x = np.ascontiguousarray(to_array(images))
+        x = np.ascontiguousarray(as_tensor(images).data)
         if x.ndim != 4:
             raise ShapeError(f"Affinity: images have shape {x.shape}, expected (N, C, H, W)")
         if radius < 0 or color_scale <= 0 or distance_scale <= 0:
@@ -80,26 +90,25 @@ class Affinity:
         self.weights = []
         for dy, dx in self.offsets:
             here, there = _ends(dy, dx, x.shape)
-            color = ((x[here] - x[there]) ** 2).sum(axis=1, keepdims=True) / color_scale**2
+            color = np.sum((x[here] - x[there]) ** 2, axis=1, keepdims=True) / color_scale**2
             self.weights.append(np.exp(-color - (dy * dy + dx * dx) / distance_scale**2))
 
     def times(self, p: np.ndarray) -> np.ndarray:
         """W p for each channel of p (N, K, H, W)."""
         if (p.shape[0], 1, *p.shape[2:]) != self.shape:
             raise ShapeError(f"Affinity: of images {self.shape}, but p has shape {p.shape}")
-        p = np.ascontiguousarray(
-            p
-        )  # rows one after the other, as the weights: twice as fast as channels-last
-        result = p.copy()  # w(u, u) = 1
+        # Rows one after the other, as the weights: twice as fast as channels-last.
+        p = np.ascontiguousarray(p)
+        result = np.zeros_like(p) + p  # w(u, u) = 1
         for (dy, dx), weight in zip(self.offsets, self.weights, strict=True):
             here, there = _ends(dy, dx, p.shape)
-            result[here] += weight * p[there]
-            result[there] += weight * p[here]
+            result[here] = result[here] + weight * p[there]
+            result[there] = result[there] + weight * p[here]
         return result
 
-    def degrees(self, dtype: Any) -> np.ndarray:
-        """d = W 1, (N, 1, H, W)."""
-        return self.times(np.ones(self.shape, dtype))
+    def degrees(self, like: np.ndarray) -> np.ndarray:
+        """d = W 1, (N, 1, H, W), in the dtype of `like` and where it lies."""
+        return self.times(np.ones(self.shape, like.dtype, like=like))
 
 
 def _ends(dy: int, dx: int, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
@@ -124,17 +133,26 @@ class AffinityProduct(Function):
         return AffinityProduct.apply(grad, ctx.affinity), None
 
 
-def soft_ncut_loss(probabilities: Tensor, images: Any, **options: Any) -> Tensor:
-    """J(p) = K − Σ_k p_kᵀ W p_k / p_kᵀ d, the mean over the images.
+def soft_ncut_loss(
+    probabilities: Any,
+    images: Any,
+    radius: int = 5,
+    color_scale: float = 0.5,
+    distance_scale: float = 4.0,
+    reduction: str = "image",
+) -> Tensor:
+    """J(p) = K − Σ_k p_kᵀ W p_k / p_kᵀ d.
 
     Args:
         probabilities: p (N, K, H, W), of a softmax over K.
-        images: (N, C, H, W), or an `Affinity` made of them; they get no gradient.
-        options: radius, color_scale, distance_scale, as in `Affinity`.
+        images: (N, C, H, W), or an `Affinity` made of them (then radius and scales are its own); they get no
+            gradient.
+        radius, color_scale, distance_scale: as in `Affinity`.
+        reduction: "image", the mean of J over the images; "batch", J of all of them as one graph.
 
     Returns: one number between 0 and K.
 
-    Raises: ShapeError unless p and the images have equal N, H and W.
+    Raises: ShapeError unless p and the images have equal N, H and W; ValueError for another reduction.
 
     Two segments along the edge of an image of two colours cost next to nothing, across it they do:
 
@@ -145,10 +163,15 @@ def soft_ncut_loss(probabilities: Tensor, images: Any, **options: Any) -> Tensor
     >>> round(soft_ncut_loss(along, image).item(), 3), round(soft_ncut_loss(across, image).item(), 3)
     (0.0, 0.883)
     """
-    p = probabilities
+    p = as_tensor(probabilities)
     if p.ndim != 4:
         raise ShapeError(f"soft_ncut_loss: probabilities have shape {p.shape}, expected (N, K, H, W)")
-    affinity = images if isinstance(images, Affinity) else Affinity(images, **options)
-    within = (p * AffinityProduct.apply(p, affinity)).sum((2, 3))
-    whole = (p * Tensor(affinity.degrees(p.dtype))).sum((2, 3))
-    return p.shape[1] - (within / (whole + NEARLY_NOTHING)).sum(1).mean()
+    if reduction not in ("image", "batch"):
+        raise ValueError(f"soft_ncut_loss: reduction must be 'image' or 'batch', not {reduction!r}")
+    affinity = images
+    if not isinstance(images, Affinity):
+        affinity = Affinity(images, radius, color_scale, distance_scale)
+    axes = (2, 3) if reduction == "image" else (0, 2, 3)
+    within = (p * AffinityProduct.apply(p, affinity)).sum(axes)
+    whole = (p * Tensor(affinity.degrees(p.data))).sum(axes)
+    return p.shape[1] - (within / (whole + NEARLY_NOTHING)).sum(-1).mean()

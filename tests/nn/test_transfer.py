@@ -5,7 +5,7 @@ import pytest
 
 import minitorch_seg as ms
 from minitorch_seg.models import ConvAutoencoder, ReSeg, UNet
-from minitorch_seg.models.transfer import transfer
+from minitorch_seg.nn.transfer import transfer
 
 
 def trained(**options):
@@ -39,6 +39,7 @@ def test_copies_share_no_memory():
 
 
 def test_into_another_name():
+    """A ReSeg's last halving is its ReNet's: its front has one level fewer than its depth says."""
     source, reseg = trained(base_channels=4, depth=2), ReSeg(3, 5, base_channels=4, depth=3)
     transfer(source, reseg, into="front")
     np.testing.assert_array_equal(reseg.front[2][3].weight.data, source.down[2][3].weight.data)
@@ -47,7 +48,11 @@ def test_into_another_name():
 @pytest.mark.parametrize(
     "target, arguments, words",
     [
-        (UNet(3, 2, base_channels=4, depth=3), {}, "build both with the same depth"),
+        (
+            UNet(3, 2, base_channels=4, depth=3),
+            {},
+            r"as many levels: ConvAutoencoder\.down has 3, UNet\.down 4",
+        ),
         (UNet(3, 2, base_channels=4, depth=1), {}, "the other has not"),
         (UNet(3, 2, base_channels=5, depth=2), {}, r"shape \(5, 3, 3, 3\)"),
         (UNet(1, 2, base_channels=4, depth=2), {}, "same in_channels"),

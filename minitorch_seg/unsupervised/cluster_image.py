@@ -12,7 +12,11 @@
 The first term asks for more of what the network answers already, so that alike pixels agree; the second asks
 neighbours to agree; the batch norm of the response keeps one label from winning everywhere, since each
 channel has mean 0 and variance 1 over the image.  Labels die out one by one; what is left when few are, or
-after the last step, is the segmentation.  There is no training set: each image has a network of its own.
+after the last step, is the segmentation.  There is no training set: each image has a network of its own,
+and segments of two images have no numbers in common.
+
+This is the form of 2020.  The form of 2018, which lets super-pixels agree instead of neighbours, is left out.
+The networks here are smaller than the papers', and the steps fewer.
 
 Kanezaki, "Unsupervised image segmentation by backpropagation", 2018; Kim, Kanezaki and Tanaka, "Unsupervised
 learning of image segmentation based on differentiable feature clustering", 2020 (the continuity term).
@@ -26,8 +30,8 @@ import numpy as np
 
 from minitorch_seg import functional as F
 from minitorch_seg import nn, optim
-from minitorch_seg.autograd import Tensor, manual_seed
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.autograd import Tensor, default_generator
+from minitorch_seg.errors import DataError, ShapeError
 from minitorch_seg.io import to_array
 from minitorch_seg.models.blocks import check_sizes
 
@@ -88,20 +92,29 @@ def cluster_image(
         min_labels: stop when no more labels than this are left.
         weight: μ, of the continuity.
         lr: learning rate.
-        seed: of the initial weights (it sets the package's generator).
+        seed: of the initial weights; the package's generator is left as it was.
 
-    Raises: ShapeError unless the image is (C, H, W).
+    Raises: ShapeError unless the image is (C, H, W) of two pixels or more; DataError for NaN or infinity;
+    ValueError for steps or min_labels below 1.
 
     >>> image = np.zeros((1, 8, 8), np.float32); image[:, 2:6, 2:6] = 1
     >>> cluster_image(image, steps=2, channels=4).shape
     (8, 8)
     """
     x = to_array(image)
-    if x.ndim != 3 or 0 in x.shape:
-        raise ShapeError(f"cluster_image: the image has shape {x.shape}, expected (C, H, W)")
-    manual_seed(seed)
+    if x.ndim != 3 or x.shape[0] < 1 or x.shape[1] * x.shape[2] < 2:
+        raise ShapeError(
+            f"cluster_image: the image has shape {x.shape}, expected (C, H, W) of at least two pixels"
+        )
+    if not np.isfinite(x).all():
+        raise DataError("cluster_image: the image holds NaN or infinity; mend it first")
+    if min(steps, min_labels) < 1:
+        raise ValueError(f"cluster_image: {steps=} and {min_labels=} must be at least 1")
     batch = Tensor(x[np.newaxis].astype(np.float32))
+    state = default_generator.get_state()
+    default_generator.manual_seed(seed)
     model = ResponseNet(x.shape[0], channels, layers)
+    default_generator.set_state(state)
     optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9)
     for _ in range(steps):
         response = model(batch)

@@ -1,8 +1,6 @@
-"""k-means on features of pixels: a segmentation without labels and without a loss of its own.
+"""k-means: a segmentation without labels and without a loss of its own.
 
-    image (N, C, H, W) ── encoder ──► code (N, Z, h, w) ── bilinear ──► features (N, Z, H, W)
-                                                                          │ k-means over all pixels
-                                                                        segments (N, H, W)
+    features of all pixels (n, C) ── k-means ──► centres (k, C) ── the nearest ──► segments (n,)
 
 k-means puts k centres so that the squares of the distances add up to little:
 
@@ -18,29 +16,9 @@ Lloyd, 1957 (1982); Arthur and Vassilvitskii, "k-means++: the advantages of care
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from minitorch_seg import functional as F
-from minitorch_seg.autograd import Tensor, no_grad
-from minitorch_seg.errors import ShapeError
-from minitorch_seg.io import to_array
-
-
-def code_features(autoencoder: Any, x: Tensor) -> np.ndarray:
-    """The codes of images, stretched to their size: (N, C, H, W) → (N, Z, H, W).
-
-    autoencoder: a model with `encode`; it is put into evaluation mode.
-
-    >>> import minitorch_seg as ms
-    >>> model = ms.models.ConvAutoencoder(1, 1, base_channels=2, depth=1, code_channels=5)
-    >>> code_features(model, ms.zeros(2, 1, 8, 6)).shape
-    (2, 5, 8, 6)
-    """
-    autoencoder.eval()
-    with no_grad():
-        return to_array(F.interpolate(autoencoder.encode(x), size=(x.shape[2], x.shape[3]), mode="bilinear"))
+from minitorch_seg.errors import DataError, ShapeError
 
 
 def as_points(features: np.ndarray) -> np.ndarray:
@@ -78,6 +56,8 @@ def kmeans(points: np.ndarray, k: int, seed: int = 0, steps: int = 50) -> np.nda
         raise ShapeError(
             f"kmeans: points of shape {points.shape} and {k} centres; expected (n, C) and 1 to n centres"
         )
+    if not np.isfinite(points).all():
+        raise DataError("kmeans: the points hold NaN or infinity, which are near nothing; mend the features")
     rng = np.random.default_rng(seed)
     centres = points[rng.integers(len(points), size=1)]
     distance = ((points - centres[0]) ** 2).sum(axis=1, dtype=np.float64)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minitorch_seg as ms
-from minitorch_seg.models.soft_ncut import Affinity, AffinityProduct, soft_ncut_loss
+from minitorch_seg.ops.soft_ncut import Affinity, AffinityProduct, soft_ncut_loss
 
 OPTIONS = {"radius": 2, "color_scale": 0.8, "distance_scale": 1.5}
 
@@ -56,7 +56,7 @@ def test_the_product_and_its_degrees():
     affinity, w = Affinity(images, **OPTIONS), matrix(images[0], **OPTIONS)
     for found, channel in zip(affinity.times(p)[0], p[0], strict=True):
         np.testing.assert_allclose(found.ravel(), w @ channel.ravel(), rtol=1e-12)
-    np.testing.assert_allclose(affinity.degrees(np.float64).ravel(), w.sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(affinity.degrees(p).ravel(), w.sum(axis=1), rtol=1e-12)
 
 
 def test_gradients():
@@ -115,7 +115,37 @@ def test_an_empty_segment_counts_as_cut_off():
     p[:, 0] = 1
     found = soft_ncut_loss(ms.tensor(p, requires_grad=True), np.zeros((1, 1, 2, 2)), radius=1)
     assert found.item() == pytest.approx(2.0)
-    found.backward()
+    p = ms.tensor(p, requires_grad=True)
+    soft_ncut_loss(p, np.zeros((1, 1, 2, 2)), radius=1).backward()
+    assert np.isfinite(p.grad.data).all() and np.abs(p.grad.data[:, 0]).max() > 0
+
+
+def block_diagonal(images):
+    whole = np.zeros((len(images) * images[0].size // 2,) * 2)
+    side = len(whole) // len(images)
+    for k, image in enumerate(images):
+        whole[k * side : (k + 1) * side, k * side : (k + 1) * side] = matrix(image, **OPTIONS)
+    return whole
+
+
+def test_a_batch_is_one_graph_without_edges_between_the_images():
+    images, p = random(3, 2, 3, 4), probabilities(3, 3, 3, 4, seed=1)
+    w, flat = block_diagonal(images), p.transpose(1, 0, 2, 3).reshape(3, -1)
+    expected = 3 - sum((q @ w @ q) / (q @ w.sum(axis=1)) for q in flat)
+    found = soft_ncut_loss(ms.tensor(p), images, **OPTIONS, reduction="batch")
+    assert found.item() == pytest.approx(expected, rel=1e-10)
+    ms.gradcheck(lambda p: soft_ncut_loss(p, images, **OPTIONS, reduction="batch"), [p], name="batch")
+    one = soft_ncut_loss(ms.tensor(p[:1]), images[:1], **OPTIONS, reduction="batch").item()
+    assert one == pytest.approx(soft_ncut_loss(ms.tensor(p[:1]), images[:1], **OPTIONS).item())
+
+
+def test_what_each_graph_asks_for():
+    """Absent segments cost 1 an image in "image"; in "batch" one segment an image is free."""
+    p = np.zeros((2, 2, 2, 3))
+    p[0, 0] = p[1, 1] = 1
+    images = random(2, 1, 2, 3)
+    assert soft_ncut_loss(ms.tensor(p), images).item() == pytest.approx(1)
+    assert soft_ncut_loss(ms.tensor(p), images, reduction="batch").item() == pytest.approx(0, abs=1e-9)
 
 
 def test_wrong_arguments_are_explained():
@@ -126,5 +156,7 @@ def test_wrong_arguments_are_explained():
         soft_ncut_loss(p[0], np.zeros((1, 1, 4, 4)))
     with pytest.raises(ms.ShapeError, match=r"expected \(N, C, H, W\)"):
         Affinity(np.zeros((4, 4)))
+    with pytest.raises(ValueError, match="'image' or 'batch', not 'sum'"):
+        soft_ncut_loss(p, np.zeros((1, 1, 4, 4)), reduction="sum")
     with pytest.raises(ValueError, match="color_scale=0"):
         Affinity(np.zeros((1, 1, 4, 4)), color_scale=0)

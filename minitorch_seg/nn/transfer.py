@@ -9,7 +9,7 @@ Nothing is guessed: the part must have the same names and shapes on both sides.
 from __future__ import annotations
 
 from minitorch_seg.errors import UserError, nearest_name
-from minitorch_seg.nn import Module
+from minitorch_seg.nn.module import Module
 
 
 def transfer(source: Module, target: Module, part: str = "down", into: str | None = None) -> list[str]:
@@ -38,7 +38,7 @@ def transfer(source: Module, target: Module, part: str = "down", into: str | Non
         which = f"{ours} has {missing[0]}" if missing else f"{theirs} has {unused[0]}"
         raise UserError(
             f"transfer: {which}, the other has not ({len(missing) + len(unused)} names differ); build both "
-            "with the same depth"
+            f"with as many levels: {theirs} has {_levels(given)}, {ours} {_levels(wanted)}"
         )
     if wrong:
         name = wrong[0]
@@ -48,6 +48,11 @@ def transfer(source: Module, target: Module, part: str = "down", into: str | Non
         )
     getattr(target, into).load_state_dict(given)
     return [f"{into}.{name}" for name in wanted]
+
+
+def _levels(part: dict) -> int:
+    """How many sub-modules a part has, "0.…", "1.…" and so on."""
+    return len({name.partition(".")[0] for name in part})
 
 
 def _part(model: Module, name: str) -> dict:

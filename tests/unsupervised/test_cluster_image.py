@@ -5,7 +5,7 @@ import pytest
 
 import minitorch_seg as ms
 from minitorch_seg.metrics import name_segments
-from minitorch_seg.models.kanezaki import cluster_image, continuity
+from minitorch_seg.unsupervised.cluster_image import cluster_image, continuity
 
 
 def scene():
@@ -29,8 +29,20 @@ def test_regions_are_found_and_seeds_repeat():
 
 
 def test_few_labels_end_it():
+    """Stopped by the number of labels, long before the steps: the same segments whatever the steps."""
     image, _ = scene()
-    assert cluster_image(image, channels=4, steps=1000, min_labels=4).max() <= 3
+    found = cluster_image(image, channels=16, steps=60, min_labels=8)
+    assert 2 <= found.max() + 1 <= 8
+    np.testing.assert_array_equal(found, cluster_image(image, channels=16, steps=59, min_labels=8))
+
+
+def test_the_package_s_chance_is_left_alone():
+    image, _ = scene()
+    ms.manual_seed(3)
+    expected = ms.rand(2).numpy()
+    ms.manual_seed(3)
+    cluster_image(image, channels=4, steps=1)
+    np.testing.assert_array_equal(ms.rand(2).numpy(), expected)
 
 
 def test_continuity_is_the_mean_difference_of_neighbours():
@@ -46,3 +58,9 @@ def test_continuity_is_the_mean_difference_of_neighbours():
 def test_wrong_input_is_explained():
     with pytest.raises(ms.ShapeError, match=r"expected \(C, H, W\)"):
         cluster_image(np.zeros((4, 4)))
+    with pytest.raises(ms.ShapeError, match="at least two pixels"):
+        cluster_image(np.zeros((1, 1, 1)))
+    with pytest.raises(ms.DataError, match="NaN or infinity"):
+        cluster_image(np.full((1, 4, 4), np.nan))
+    with pytest.raises(ValueError, match="min_labels=0"):
+        cluster_image(np.zeros((1, 4, 4)), min_labels=0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minitorch_seg as ms
-from minitorch_seg.models.clustering import as_points, code_features, kmeans, nearest
+from minitorch_seg.unsupervised import as_points, blurred, code_features, kmeans, nearest
 
 
 def spread(points, centres):
@@ -67,7 +67,27 @@ def test_features_are_the_code_stretched_to_the_image():
     np.testing.assert_array_equal(points[8 * 12 + 5 * 12 + 7], features[1, :, 5, 7])
 
 
+def test_stretching_is_bilinear():
+    """A code of one row is stretched by straight lines, not by steps."""
+    model = ms.models.ConvAutoencoder(1, 1, base_channels=2, depth=1, code_channels=1)
+    features = code_features(model, ms.rand(1, 1, 2, 16))[0, 0, 0]
+    with ms.no_grad():
+        code = model.encode(ms.zeros(1, 1, 2, 16))
+    assert code.shape == (1, 1, 1, 8) and len(np.unique(features.round(6))) > 8
+
+
+def test_blurring_keeps_the_mean_and_joins_neighbours():
+    images = np.random.default_rng(0).standard_normal((2, 3, 12, 14))
+    soft = blurred(images, 1.5)
+    np.testing.assert_allclose(soft.mean(), images.mean(), atol=0.05)
+    assert soft.std() < 0.5 * images.std() and blurred(images, 0) is images
+    alone = blurred(images[1:, 2:], 1.5)
+    np.testing.assert_allclose(soft[1:, 2:], alone)  # neither images nor channels are mixed
+
+
 def test_wrong_arguments_are_explained():
+    with pytest.raises(ms.DataError, match="NaN or infinity"):
+        kmeans(np.array([[0.0], [np.nan]]), 1)
     with pytest.raises(ms.ShapeError, match="1 to n centres"):
         kmeans(np.zeros((2, 2)), 3)
     with pytest.raises(ms.ShapeError, match=r"expected \(N, C, H, W\)"):

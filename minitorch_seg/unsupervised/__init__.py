@@ -1,0 +1,18 @@
+"""Segmentation without labels that is no network's forward pass: clustering, features, pre-training."""
+
+from minitorch_seg.unsupervised.cluster_image import cluster_image
+from minitorch_seg.unsupervised.features import blurred, code_features
+from minitorch_seg.unsupervised.kmeans import as_points, kmeans, nearest
+from minitorch_seg.unsupervised.pretrain import pretrain
+from minitorch_seg.unsupervised.self_taught import SelfTaught
+
+__all__ = [
+    "SelfTaught",
+    "as_points",
+    "blurred",
+    "cluster_image",
+    "code_features",
+    "kmeans",
+    "nearest",
+    "pretrain",
+]

@@ -1,0 +1,118 @@
+"""SelfTaught: a network that learns from clusters of colour, and then from its own answers.
+
+    round 0    labels = k-means on blurred colours                              no mask is looked at
+    round r    a small U-Net is trained on the labels of all images;
+               labels = its answers, averaged over the symmetries of each image
+
+    L = CE(r, label) + μ · continuity(r)                    continuity as in cluster_image.py
+
+Clusters of colour are spotted; a network that has to give the same answer for alike surroundings, over many
+images, smooths them and uses texture where it helps.  Nothing keeps it from drifting but the labels that it
+begins with, so the rounds are few.
+
+Caron et al., "Deep clustering for unsupervised learning of visual features", 2018, for whole images.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_seg import functional as F
+from minitorch_seg import optim
+from minitorch_seg.autograd import Tensor, manual_seed, no_grad
+from minitorch_seg.data.transforms import Normalize, channel_statistics
+from minitorch_seg.io import to_array
+from minitorch_seg.metrics import count_segments, match_segments
+from minitorch_seg.models import UNet
+from minitorch_seg.unsupervised.cluster_image import continuity
+from minitorch_seg.unsupervised.features import blurred
+from minitorch_seg.unsupervised.kmeans import as_points, kmeans, nearest
+
+
+class SelfTaught:
+    """`fit(splits)`, then `predict(image)`; training masks only name the segments at the end.
+
+    Args:
+        segments: how many; default as many as classes.
+        sigma: of the blur before k-means.
+        rounds: of training, from the labels of the round before.
+        steps: of AdamW a round, of `batch_size` images of one size each.
+        weight: μ.
+        base_channels, depth: of the U-Net.
+        seed: of all chance (it sets the package's generator).
+    """
+
+    def __init__(
+        self,
+        segments: int | None = None,
+        sigma: float = 3.0,
+        rounds: int = 2,
+        steps: int = 300,
+        batch_size: int = 8,
+        weight: float = 0.5,
+        base_channels: int = 8,
+        depth: int = 2,
+        seed: int = 0,
+    ) -> None:
+        self.segments, self.sigma, self.rounds, self.steps = segments, sigma, rounds, steps
+        self.batch_size, self.weight, self.seed = batch_size, weight, seed
+        self.base_channels, self.depth = base_channels, depth
+
+    def fit(self, splits: Any) -> SelfTaught:
+        train = [splits.train[index] for index in range(len(splits.train))]
+        self.normalize = Normalize(*channel_statistics(splits.train))
+        images = np.stack([self.normalize.image(sample.image) for sample in train]).transpose(0, 3, 1, 2)
+        k, rng = self.segments or len(splits.classes), np.random.default_rng(self.seed)
+        points = as_points(blurred(images, self.sigma))
+        some = points[rng.integers(len(points), size=min(len(points), 100_000))]
+        labels = nearest(points, kmeans(some, k, self.seed)).reshape(len(images), *images.shape[2:])
+        manual_seed(self.seed)
+        for _ in range(self.rounds):
+            self.model = UNet(images.shape[1], k, self.base_channels, self.depth)
+            self._train(images, labels, rng)
+            labels = np.stack([self._segments(image) for image in images])
+        counts = sum(
+            count_segments(found, sample.mask, k, len(splits.classes), splits.ignore_index)
+            for found, sample in zip(labels, train, strict=True)
+        )
+        self.classes = match_segments(np.asarray(counts))
+        return self
+
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        return self.classes[self._segments(self.normalize.image(image).transpose(2, 0, 1))]
+
+    def _train(self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
+        optimizer = optim.AdamW(self.model.parameters(), lr=0.01)
+        schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.steps)
+        self.model.train()
+        for _ in range(self.steps):
+            chosen = rng.integers(len(images), size=self.batch_size)
+            turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+            x, y = (_seen(maps[chosen], turns, mirrored) for maps in (images, labels))
+            response = self.model(Tensor(x))
+            loss = F.cross_entropy(response, Tensor(y)) + self.weight * continuity(F.softmax(response, 1))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+
+    def _segments(self, image: np.ndarray) -> np.ndarray:
+        """Of one normalised image (C, H, W), by the mean of the answers for all eight ways to look at it."""
+        self.model.eval()
+        total = np.zeros(())
+        with no_grad():
+            for turns in range(4):
+                for mirrored in (False, True):
+                    x = _seen(image[np.newaxis], turns, mirrored)
+                    p = to_array(F.softmax(self.model(Tensor(x)), 1))
+                    p = p[..., ::-1] if mirrored else p
+                    total = total + np.rot90(p, -turns, (-2, -1))
+        return total[0].argmax(axis=0)
+
+
+def _seen(maps: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
+    """Maps (…, H, W) turned by quarters, then mirrored."""
+    turned = np.rot90(maps, turns, (-2, -1))
+    return np.ascontiguousarray(turned[..., ::-1] if mirrored else turned)
