@@ -13,7 +13,7 @@ import numpy as np
 
 from minitorch_seg.kernels.fast.stretches import ROWS, cut, gather, lay_out
 from minitorch_seg.kernels.jit import kernel
-from minitorch_seg.kernels.layout import empty_map_like, pixels
+from minitorch_seg.kernels.layout import contiguous, empty_map_like, pixels
 from minitorch_seg.kernels.parallel import parallel_for
 
 
@@ -62,16 +62,10 @@ def batch_norm_gradient(
     line = _line(x.dtype, mean, inv_std, weight, bias)
     sums = np.empty((2, chunks, x.shape[1]))  # of g, and of g·(x − mean)
     parallel_for(_gradient_sums, chunks, flat, given, stretch, chunk, line, relu, sums[0], sums[1])
-    gradients = sums.sum(axis=1)  # of bias and weight
-    gradients[1] *= inv_std
-    # dx = scale·(g − dbias/m) − slope·(x − mean),   slope = scale·inv_std·dweight/m
-    terms = np.zeros((2, x.shape[1]), x.dtype)
-    if not constant:
-        terms[:] = gradients / max(flat.size // max(x.shape[1], 1), 1)
-        terms[1] *= line[1] * inv_std
+    terms, (dbias, dweight) = np.empty((2, 2, x.shape[1]), x.dtype)
+    _finish(sums, line[1], contiguous(inv_std), 0 if constant else flat.size, dbias, dweight, terms)
     made = dx.transpose(0, 2, 3, 1).reshape(-1)
     parallel_for(_gradient, chunks, flat, given, stretch, chunk, line, relu, terms, made)
-    dbias, dweight = gradients.astype(x.dtype)
     return dx, dweight, dbias
 
 
@@ -196,6 +190,28 @@ def _gradient_sums(first, last, x, grad, stretch, chunk, line, relu, sums, produ
                         product[i] += g * d
         gather(total, sums[k])
         gather(product, products[k])
+
+
+@kernel
+def _finish(sums, scale, inv_std, size, dbias, dweight, terms):
+    """The gradients of bias and weight from the chunks' sums, in float64; and the two `terms` of
+
+        dx = scale·g − scale·level − slope·(x − mean),   level = dbias/m,   slope = scale·inv_std·dweight/m
+
+    for the m values of a channel, or 0 and 0 where `size`, the numbers of the map, is given as 0.
+    """
+    chunks, channels = sums.shape[1:]
+    for c in range(channels):
+        total, product = 0.0, 0.0
+        for k in range(chunks):
+            total += sums[0, k, c]
+            product += sums[1, k, c]
+        product *= inv_std[c]
+        dbias[c], dweight[c] = total, product
+        terms[0, c], terms[1, c] = 0, 0
+        if size > 0:
+            terms[0, c] = total * channels / size
+            terms[1, c] = product * channels / size * scale[c] * inv_std[c]
 
 
 @kernel

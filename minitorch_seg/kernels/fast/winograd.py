@@ -61,26 +61,32 @@ def correlate(
     With (start, row, column, channel, output) = places, w[i, j, c, o] is
     weight[start + i·row + j·column + c·channel + o·output].
     """
-    channels, outputs, along = x.shape[3], y.shape[3], (0,) * taps
-    wide = padded(outputs, y.dtype)
-    packed, nothing = (
-        buffers.empty((36 * _plane(channels, wide, y.itemsize),), y.dtype),
-        np.zeros(wide, y.dtype),
-    )
-    shift = nothing if bias is None else fill_up(bias, wide)
-    _by_strips(_pack_weight, channels, len(packed), along, weight, places, channels, outputs, packed)
-    tiles = _tiles(y, taps)
+    numbers, chunks, along, shape, one_tap, nothing = _way(x.shape, y.shape, taps, y.dtype)
+    packed = buffers.empty((numbers,), y.dtype)
+    shift = nothing if bias is None else fill_up(bias, len(nothing))
+    _by_strips(_pack_weight, shape[3], numbers, along, weight, places, shape[3], shape[6], packed)
+    maps, offset = (x.reshape(-1), packed, shift, y.reshape(-1)), (int(padding[0]), int(padding[1]))
+    parallel_for(_correlate, chunks, along, chunks, *maps, shape, offset, one_tap, nothing)
+
+
+@lru_cache(maxsize=512)
+def _way(
+    shape: tuple[int, ...], made: tuple[int, ...], taps: int, dtype: np.dtype
+) -> tuple[int, int, tuple[int, ...], tuple[int, ...], np.ndarray, np.ndarray]:
+    """For maps (N, H, W, C) and (N, Ho, Wo, O): numbers in the packed weight, chunks, and arguments of the
+    kernel.
+    """
+    wide, tiles = padded(made[3], dtype), _tiles(made, taps)
     chunks = min(-(-tiles // (SHARES * BLOCK)) * SHARES, max(tiles // SMALLEST, 1))
-    shape, offset = (*x.shape, *y.shape[1:]), (int(padding[0]), int(padding[1]))
-    maps = x.reshape(-1), packed, shift, y.reshape(-1)
-    parallel_for(_correlate, chunks, along, chunks, *maps, shape, offset, np.zeros(1, np.int64), nothing)
+    numbers = 36 * _plane(shape[3], wide, dtype.itemsize)
+    return numbers, chunks, (0,) * taps, (*shape, *made[1:]), np.zeros(1, np.int64), np.zeros(wide, dtype)
 
 
 def weight_gradient(x: np.ndarray, grad: np.ndarray, taps: int, padding: Pair) -> np.ndarray:
     """Σ over all outputs of grad times what each tap sees: (O, C, taps, taps)."""
     channels, outputs, along = x.shape[3], grad.shape[3], (0,) * taps
     size = 36 * (channels + OUTER_SPARE) * padded(outputs, x.dtype)
-    tiles = _tiles(grad, taps)
+    tiles = _tiles(grad.shape, taps)
     shares = SHARES if size < FEW_SUMS else 2
     chunks = min(-(-tiles // (shares * LONGEST_SUM)) * shares, tiles // BLOCK)
     chunks = max(min(chunks, SUMS // size), min(2, tiles))
@@ -95,9 +101,10 @@ def weight_gradient(x: np.ndarray, grad: np.ndarray, taps: int, padding: Pair) -
     return total
 
 
-def _tiles(y: np.ndarray, taps: int) -> int:
+def _tiles(made: tuple[int, ...], taps: int) -> int:
+    """Tiles of a map (N, Ho, Wo, O)."""
     side = 7 - taps
-    return y.shape[0] * -(-y.shape[1] // side) * -(-y.shape[2] // side)
+    return made[0] * -(-made[1] // side) * -(-made[2] // side)
 
 
 @lru_cache(maxsize=512)
