@@ -353,8 +353,7 @@ class Tensor:
     def __repr__(self) -> str:
         digits = np.array2string(self.data, separator=", ", prefix="tensor(", precision=4)
         note = "" if self.device == "cpu" else f", device='{self.device}'"
-        if self.dtype not in (np.float32, np.int64, np.bool_):
-            note += f", dtype={self.dtype}"
+        note += "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype}"
         if self._node is not None:
             note += f", grad_fn=<{self._node.name}>"
         elif self._requires_grad:

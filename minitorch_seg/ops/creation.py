@@ -13,14 +13,15 @@ import numpy as np
 from minitorch_seg.autograd import Generator, Tensor, default_generator
 from minitorch_seg.autograd.dtypes import DEFAULT_FLOAT, as_dtype, python_number_dtype
 from minitorch_seg.errors import DTypeError, explained_sizes
-from minitorch_seg.kernels import layout
+from minitorch_seg.kernels import devices, layout
 from minitorch_seg.ops.arguments import sizes_of
 from minitorch_seg.ops.cast import fitting
 from minitorch_seg.ops.typed import typed
 
 
-def _empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    return layout.empty_map(shape, as_dtype(dtype)) if len(shape) == 4 else np.empty(shape, as_dtype(dtype))
+def _empty(shape: tuple[int, ...], dtype: Any, device: str | None = "cpu") -> np.ndarray:
+    like = None if device == "cpu" else devices.move(np.empty((), as_dtype(dtype)), device or "cpu")
+    return (layout.empty_map if len(shape) == 4 else np.empty)(shape, as_dtype(dtype), like=like)
 
 
 @explained_sizes("zeros, ones, full")
@@ -36,9 +37,9 @@ def full(
     >>> full((2,), 7)
     tensor([7, 7])
     """
-    array = _empty(sizes_of((size,)), dtype or python_number_dtype(fill_value))
+    array = _empty(sizes_of((size,)), dtype or python_number_dtype(fill_value), device)
     array[...] = fitting("full", fill_value, array.dtype)
-    return Tensor(array).to(device=device).requires_grad_(requires_grad)
+    return Tensor(array, requires_grad)
 
 
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, device: str = "cpu") -> Tensor:
@@ -134,8 +135,8 @@ def eye(
     >>> eye(2).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    matrix = Tensor(np.eye(n, m, dtype=as_dtype(dtype or DEFAULT_FLOAT)))
-    return matrix.to(device=device).requires_grad_(requires_grad)
+    like = _empty((), dtype or DEFAULT_FLOAT, device)
+    return Tensor(np.eye(n, m, dtype=like.dtype, like=like), requires_grad)
 
 
 @explained_sizes("rand")

@@ -8,7 +8,7 @@ import pytest
 
 import minitorch_seg as ms
 from minitorch_seg import functional as F
-from minitorch_seg.kernels import devices
+from minitorch_seg.kernels import devices, layout
 
 
 def test_moving_there_and_back():
@@ -35,6 +35,16 @@ def test_creation():
         assert made.device == "cuda" and made.is_leaf
     assert ms.tensor([1.0], device="cuda", requires_grad=True).requires_grad
     assert ms.eye(2, device="cuda").tolist() == [[1.0, 0.0], [0.0, 1.0]]
+
+
+def test_numbers_that_are_all_alike_are_made_there_and_not_brought(monkeypatch):
+    brought, move = [], devices.move
+    monkeypatch.setattr(
+        devices, "move", lambda array, device: brought.append(array.size) or move(array, device)
+    )
+    made = ms.zeros(20, 30, device="cuda"), ms.full((1, 2, 3, 4), 7, device="cuda"), ms.eye(9, device="cuda")
+    assert [t.device for t in made] == ["cuda"] * 3 and max(brought) == 1
+    assert layout.is_map(made[1].data) and made[1].sum().item() == 7 * 24
 
 
 def test_a_generator_gives_the_same_numbers_on_both_devices():

@@ -1,7 +1,10 @@
 """Devices by name, and what is said where there is no GPU."""
 
+import pickle
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +61,25 @@ def test_without_numba_and_without_the_folder(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "minitorch_seg.kernels.cuda", None)
         assert "kernels/cuda was removed" in devices.problem()
+
+
+class OnTheGPU:
+    """What pickle writes for an array on a GPU."""
+
+    def __reduce__(self):
+        return devices.move, (np.ones(3), "cuda")
+
+
+@no_gpu
+def test_what_was_pickled_on_a_gpu_is_refused_elsewhere_in_the_same_sentence():
+    with pytest.raises(DeviceError, match="device 'cuda' cannot be used: "):
+        pickle.loads(pickle.dumps(OnTheGPU()))
+
+
+def test_the_extra_brings_the_driver_s_library_and_the_compiler():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    (required,) = project["project"]["optional-dependencies"]["cuda"]
+    assert required.startswith("numba-cuda[cu13]")
 
 
 def test_nothing_of_cuda_is_imported_before_it_is_asked_for():
