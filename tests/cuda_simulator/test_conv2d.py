@@ -39,6 +39,17 @@ def test_conv2d(name):
     agree("conv2d", "conv2d", normal(rng, *x_shape), _weight(rng, w_shape), bias, *options)
 
 
+@pytest.mark.parametrize("name", ["more than one tile", "tile 32", "tile 64"])
+def test_tiles_of_float64(name):
+    x_shape, w_shape, *options = CASES[name]
+    rng = np.random.default_rng(6)
+    x, weight = normal(rng, *x_shape, dtype="float64"), _weight(rng, w_shape).astype("float64")
+    y = agree("conv2d", "conv2d", x, weight, None, *options)
+    agree(
+        "conv2d", "conv2d_weight_gradient", x, normal(rng, *y.shape, dtype="float64"), w_shape[2:], *options
+    )
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_weight_gradient(name):
     x_shape, w_shape, stride, padding, dilation, groups = CASES[name]

@@ -1,4 +1,4 @@
-"""The tests for a real GPU (tests/gpu) at small sizes: so it is known that they run before a GPU is at hand."""
+"""The tests for a real GPU (tests/gpu) at small sizes: that they run is known before a GPU is at hand."""
 
 import pytest
 

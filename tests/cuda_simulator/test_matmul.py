@@ -36,8 +36,8 @@ def tiles_by_their_width(monkeypatch):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("a, b", SHAPES)
 def test_matmul(a, b, dtype):
-    if dtype == "float64" and max(a + b) > 19:
-        return  # wide blocks are slow here, and the source is the same
+    if dtype == "float64" and a == (65, 2):
+        return  # two wide blocks are slow here
     rng = np.random.default_rng(1)
     left, right = rng.standard_normal(a).astype(dtype), rng.standard_normal(b).astype(dtype)
     agree("matmul", "matmul", left, right)

@@ -132,3 +132,49 @@ def test_a_recurrence_of_no_step_has_no_gradient(monkeypatch):
     h = rnn.rnn(x, h0, *weights, None, "tanh")
     _, dh0, *_ = rnn.rnn_gradient(h, x, h, h0, *weights, "tanh", True)
     assert h.shape == (0, 3, 4) and not dh0.to_host().any()
+
+
+FEW = np.array([[0, 1, 5, 7], [2, 0, 100, 3], [9, 2, 1, 1]])
+
+
+@pytest.mark.parametrize("dtype", STORED)
+def test_memory_of_every_dtype(dtype):
+    """Views copied, places read and written, one number everywhere."""
+    a = FEW.astype(dtype)
+    x, places = cuda(a, dtype), np.array([2, 0])
+    np.testing.assert_array_equal(np.copy(x[:, ::3]).to_host(), a[:, ::3])
+    np.testing.assert_array_equal(x[:, np.array([3, 0, 3])].to_host(), a[:, [3, 0, 3]])
+    np.testing.assert_array_equal(np.full_like(x, 1).to_host(), np.full_like(a, 1))
+    x[places] = 1
+    a[places] = 1
+    np.testing.assert_array_equal(x.to_host(), a)
+
+
+OF_ONE = (np.negative, np.positive, np.absolute, np.square, np.sign)
+OF_TWO = (np.add, np.subtract, np.multiply, np.maximum, np.minimum)
+TESTS = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.logical_and,
+         np.logical_or, np.logical_xor)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int64", "float32", "float64"])
+def test_functions_of_every_dtype(dtype):
+    a, b = FEW.astype(dtype), FEW[::-1].astype(dtype)
+    x, y, turned = cuda(a, dtype), cuda(b, dtype), cuda(np.ascontiguousarray(b.T), dtype).T
+    whole = (np.bitwise_and, np.bitwise_or, np.bitwise_xor) if dtype in ("bool", "int64") else ()
+    of_two = (np.add, np.multiply, np.maximum, np.minimum) if dtype == "bool" else OF_TWO
+    for function in (*of_two, *TESTS, *whole):
+        for second in (y, turned):  # of a view, where there is a kernel for it
+            np.testing.assert_array_equal(function(x, second).to_host(), function(a, b))
+    for function in (np.logical_not, *(() if dtype == "bool" else OF_ONE), *((np.invert,) if whole else ())):
+        np.testing.assert_array_equal(function(x).to_host(), function(a))
+    for second in (y, turned):
+        np.testing.assert_array_equal(np.where(x > 1, x, second).to_host(), np.where(a > 1, a, b))
+    for function in (
+        (np.any, np.all) if dtype == "bool" else (np.sum, np.max, np.min, np.argmax, np.argmin, np.cumsum)
+    ):
+        np.testing.assert_array_equal(function(x, axis=1).to_host(), function(a, axis=1))
+    if dtype != "bool":
+        sums, expected = np.copy(x), a.copy()
+        np.add.at(sums, np.array([2, 0, 2]), y)
+        np.add.at(expected, np.array([2, 0, 2]), b)
+        np.testing.assert_array_equal(sums.to_host(), expected)

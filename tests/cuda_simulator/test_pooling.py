@@ -34,9 +34,11 @@ def test_windows_outside_and_large_ones():
     y, taps = agree("max_pool2d", "max_pool2d", normal(rng, 1, 1, 3, 3), *outside, (3, 2))
     assert (y[0, 0, 2] == -np.inf).all() and (taps[0, 0, 2] == -1).all()
     large = (12, 12), (1, 1), (6, 6), (1, 1)
-    _, taps = agree("max_pool2d", "max_pool2d", normal(rng, 1, 1, 4, 3), *large, (5, 4))
-    assert taps.dtype == np.int32
-    agree("max_pool2d", "max_pool2d_gradient", normal(rng, 1, 1, 5, 4), taps, (4, 3), *large)
+    for dtype in ("float32", "float64"):
+        x, grad = normal(rng, 1, 1, 4, 3, dtype=dtype), normal(rng, 1, 1, 5, 4, dtype=dtype)
+        _, taps = agree("max_pool2d", "max_pool2d", x, *large, (5, 4))
+        assert taps.dtype == np.int32
+        agree("max_pool2d", "max_pool2d_gradient", grad, taps, (4, 3), *large)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
