@@ -68,7 +68,7 @@ def _explain_shape(found: np.ndarray, wanted: np.ndarray) -> Finding:
             "forgot the batch",
             f"{sizes}: one result for each example; what all of them share gets the sum over them",
         )
-    if found.ndim == wanted.ndim and found.ndim > 0:
+    if found.ndim == wanted.ndim and found.ndim > 1:
         differences = {f - w for f, w in zip(found.shape, wanted.shape, strict=True) if f != w}
         if differences <= {1, -1}:
             more = "one too many" if 1 in differences else "one missing"

@@ -48,9 +48,15 @@ def picture(figure: Figure, alt: str) -> Picture:
 
 
 def tiles(
-    images: Mapping[str, Any], alt: str, *, signed: bool = False, numbers: bool = False, height: float = 2.6
+    images: Mapping[str, Any],
+    alt: str,
+    *,
+    signed: bool = False,
+    numbers: bool = False,
+    height: float = 2.6,
+    rows: int = 1,
 ) -> Picture:
-    """Images side by side, a title above each.
+    """Images side by side, or one below the other where `rows` is their number; a title above each.
 
     images: title -> array (H, W), or (H, W, 3) for colour.  signed: red for positive, blue for negative
     numbers, white for 0, one scale for all.  numbers: write each number into its pixel (for small arrays).
@@ -58,12 +64,14 @@ def tiles(
     from matplotlib.figure import Figure
 
     arrays = {title: np.asarray(image, float) for title, image in images.items()}
-    widths = [max(0.6, a.shape[1] / a.shape[0]) for a in arrays.values()]
-    figure = Figure(figsize=(min(11.0, height * sum(widths)), height + 0.35), layout="constrained")
+    shares = [max(0.6, a.shape[1] / a.shape[0]) for a in arrays.values()]
+    widths = [max(shares)] if rows > 1 else shares
+    size = min(10.0, height * sum(widths))
+    tall = size / sum(widths) + 0.4  # of one image and its title
+    figure = Figure(figsize=(size, rows * tall), layout="constrained")
     limit = max((float(np.abs(a).max(initial=0)) for a in arrays.values()), default=1.0) or 1.0
-    for axes, (title, array) in zip(
-        figure.subplots(1, len(arrays), squeeze=False, width_ratios=widths)[0], arrays.items(), strict=True
-    ):
+    grid = figure.subplots(rows, len(widths), squeeze=False, width_ratios=widths)
+    for axes, (title, array) in zip(grid.flat, arrays.items(), strict=True):
         if signed:
             axes.imshow(array, cmap="RdBu_r", vmin=-limit, vmax=limit)
         else:
