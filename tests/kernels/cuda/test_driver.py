@@ -1,6 +1,7 @@
 """What the door to the GPU does when something is wrong, with a backend that only pretends to be one."""
 
 import gc
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -68,10 +69,12 @@ def test_arrays_in_a_cycle_are_freed_before_memory_is_called_full():
         with driver.using(Pretender()):
             ring = [array.empty((3000,), "float32")]
             ring.append(ring)
+            alive = weakref.ref(ring[0])
             del ring
+            assert alive() is not None
             driver.backend.full = 1
             kept = array.empty((10,), "float64")
-            assert kept.size and driver.backend.trimmed == 1 and memory.waiting() == 0
+            assert kept.size and alive() is None and driver.backend.trimmed == 1 and memory.waiting() == 0
             driver.backend.full = 2
             with pytest.raises(SizeError, match="no room for an array of 1,024 bytes"):
                 array.empty((100,), "float64")
