@@ -111,7 +111,7 @@ def destination(targets: tuple, dtype: Any, device: str | None) -> tuple[Any, st
 def _to(input: Tensor, *targets: Any, dtype: Any = None, device: str | None = None) -> Tensor:
     """With another dtype or on another device: t.to("float64"), t.to("cuda"), t.to(other)."""
     dtype, device = destination(targets, dtype, device)
-    if device not in (None, input.device) and devices.checked(device) != input.device:
+    if device is not None and device != input.device and devices.checked(device) != input.device:
         input = Move.apply(input, device)
     return input if dtype is None else cast(input, dtype)
 
