@@ -180,3 +180,19 @@ def test_why_there_is_no_gpu(monkeypatch, present, stream, sentence):
     monkeypatch.setattr(driver, "cuda", fake)
     monkeypatch.setattr(driver.config, "CUDA_PER_THREAD_DEFAULT_STREAM", stream)
     assert sentence in driver._hardware_problem.__wrapped__()
+
+
+def test_what_is_launched_is_compiled_as_the_proofs_compile_it(monkeypatch):
+    """With the bounds that a kernel claims, and without optimisation at link time (machine_code.py)."""
+    asked = []
+
+    def jit(signature, **options):
+        asked.append((signature, options))
+        return lambda function: function
+
+    monkeypatch.setattr(driver, "simulated", lambda: False)
+    monkeypatch.setattr(driver, "cuda", SimpleNamespace(jit=jit))
+    kernel = Kernel("any", lambda x, n: None, ("float32[::1]", "int32"), (16, 4), 3)
+    assert driver._compile(kernel) is kernel.function
+    assert asked == [("void(float32[::1], int32)", {"launch_bounds": (64, 3), "lto": False})]
+    assert driver.config.CUDA_LOW_OCCUPANCY_WARNINGS == 0  # few blocks are no mistake
