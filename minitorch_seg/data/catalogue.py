@@ -19,6 +19,7 @@ from minitorch_seg.io import atomic_file
 BUNDLED = {
     "coins": "no known copyright restrictions (Brooklyn Museum)",
     "textures": "CC0",
+    "signs": "ours, MIT; drawn on the road set's images (CC BY 4.0), or on scikit-image's photographs",
 }
 NAMES = (*BUNDLED, *REGISTERED)
 
@@ -66,6 +67,10 @@ def _bundled(name: str) -> Splits:
         from minitorch_seg.data.coins import load_coins
 
         return load_coins()
+    if name == "signs":
+        from minitorch_seg.data.signs import load_signs
+
+        return load_signs()
     from minitorch_seg.data.textures import load_textures
 
     return load_textures()

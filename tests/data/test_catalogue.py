@@ -26,7 +26,9 @@ def test_load_a_bundled_set():
 def test_unknown_names_show_the_nearest(tmp_path):
     with pytest.raises(DataError, match=r"'nuclie'; did you mean nuclei\?"):
         data.load("nuclie")
-    with pytest.raises(DataError, match="coins, textures, nuclei, hippocampus, road, aerial") as caught:
+    with pytest.raises(
+        DataError, match="coins, textures, signs, nuclei, hippocampus, road, aerial"
+    ) as caught:
         data.load(str(tmp_path / "qqq"))
     assert "did you mean" not in str(caught.value)
 
