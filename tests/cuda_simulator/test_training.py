@@ -29,9 +29,12 @@ def test_a_step_of_a_unet_is_that_of_the_cpu():
     np.testing.assert_allclose(loss_gpu, loss, rtol=1e-5)
     for name, gradient in gradients.items():
         np.testing.assert_allclose(gradients_gpu[name], gradient, atol=1e-5, err_msg=name)
+    # Where a gradient is nothing but rounding, AdamW's first step goes by its sign, which is anybody's.
+    clear = {name: np.abs(gradient) > 1e-5 for name, gradient in gradients.items()}
+    assert np.mean(np.concatenate([c.reshape(-1) for c in clear.values()])) > 0.7
     for name, value in state.items():
-        if value.dtype.kind == "f" and "running" in name:
-            np.testing.assert_allclose(state_gpu[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+        places = clear.get(name, ...)
+        np.testing.assert_allclose(state_gpu[name][places], value[places], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 def test_the_trainer_moves_batches_to_the_model():
