@@ -261,8 +261,8 @@ def _unpack_gradient(first, last, along, sums, channels, outputs, dweight):
         for k in range(36):
             start = (k * (channels + OUTER_SPARE) + begin) * wide
             part = total[k * length : (k + 1) * length]
-            part[:] = sums[0, start : start + length]
-            for chunk in range(1, len(sums)):
+            part[:] = 0
+            for chunk in range(len(sums)):
                 more = sums[chunk, start : start + length]
                 for i in range(length):
                     part[i] += more[i]
