@@ -8,6 +8,7 @@ import pytest
 
 import minitorch_seg as ms
 from minitorch_seg import functional as F
+from minitorch_seg.examples import examples
 from minitorch_seg.kernels import devices, layout
 
 
@@ -104,6 +105,19 @@ def test_mixing_devices_names_the_operator_what_lies_where_and_the_fix(operator)
             TypeError, match=rf"^{operator}: .* lie on {places}.*\.to\('cuda'\) or \.to\('cpu'\)"
         ):
             MIXED[operator](*pair)
+
+
+@pytest.mark.parametrize("place, other", [("cpu", "cuda"), ("cuda", "cpu")])
+def test_every_operator_refuses_each_argument_that_lies_elsewhere(place, other):
+    calls = 0
+    for example in examples(place):
+        for i in range(len(example.arrays) if len(example.arrays) > 1 else 0):
+            places = [other if k == i else place for k in range(len(example.arrays))]
+            arguments = [ms.tensor(a, device=d) for a, d in zip(example.arrays, places, strict=True)]
+            with pytest.raises(TypeError, match=rf"^{example.operator}: the arguments lie on .*to\('cpu'\)"):
+                example.call(*arguments)
+            calls += 1
+    assert calls > 100
 
 
 def test_an_error_of_another_kind_is_not_taken_for_mixed_devices():
