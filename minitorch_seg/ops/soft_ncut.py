@@ -68,7 +68,7 @@ class Affinity:
     def __init__(
         self, images: Any, radius: int = 5, color_scale: float = 0.5, distance_scale: float = 4.0
     ) -> None:
-        x = np.ascontiguousarray(as_tensor(images).data)
+        x = _in_rows(as_tensor(images).data)
         if x.ndim != 4:
             raise ShapeError(f"Affinity: images have shape {x.shape}, expected (N, C, H, W)")
         if radius < 0 or color_scale <= 0 or distance_scale <= 0:
@@ -97,9 +97,8 @@ class Affinity:
         """W p for each channel of p (N, K, H, W)."""
         if (p.shape[0], 1, *p.shape[2:]) != self.shape:
             raise ShapeError(f"Affinity: of images {self.shape}, but p has shape {p.shape}")
-        # Rows one after the other, as the weights: twice as fast as channels-last.
-        p = np.ascontiguousarray(p)
-        result = np.zeros_like(p) + p  # w(u, u) = 1
+        p = _in_rows(p)
+        result = _in_rows(p)  # w(u, u) = 1
         for (dy, dx), weight in zip(self.offsets, self.weights, strict=True):
             here, there = _ends(dy, dx, p.shape)
             result[here] = result[here] + weight * p[there]
@@ -109,6 +108,13 @@ class Affinity:
     def degrees(self, like: np.ndarray) -> np.ndarray:
         """d = W 1, (N, 1, H, W), in the dtype of `like` and where it lies."""
         return self.times(np.ones(self.shape, like.dtype, like=like))
+
+
+def _in_rows(x: np.ndarray) -> np.ndarray:
+    """A copy with rows one after the other, as the weights lie: twice as fast here as channels-last."""
+    copy = np.empty(x.shape, x.dtype, like=x)
+    copy[...] = x
+    return copy
 
 
 def _ends(dy: int, dx: int, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
