@@ -79,9 +79,11 @@ def _explain_shape(found: np.ndarray, wanted: np.ndarray) -> Finding:
 def _explain_numbers(found: np.ndarray, wanted: np.ndarray) -> Finding:
     square = float((wanted * wanted).sum())
     factor = float((found * wanted).sum()) / square if square else 0.0
-    if factor and agree(found, factor * wanted, 1e-5):
-        if abs(factor + 1) < 1e-5:
-            return Finding("sign", "every number has the wrong sign")
+    if abs(factor + 1) < 1e-5 and agree(found, -wanted, 1e-5):
+        return Finding("sign", "every number has the wrong sign" if found.size > 1 else "the sign is wrong")
+    if (
+        factor and found.size > 1 and agree(found, factor * wanted, 1e-5)
+    ):  # a single number has a factor always
         return Finding(
             "factor",
             f"every number is {factor:.4g} times what it should be: a factor was forgotten or counted twice, "

@@ -81,6 +81,8 @@ def tiles(
         axes.set_yticks([])
         if numbers:
             for (y, x), value in np.ndenumerate(array):
-                dark = abs(value) > 0.6 * limit if signed else value < array.mean()
-                axes.text(x, y, f"{value:.3g}", ha="center", va="center", color="white" if dark else "black")
+                middle = (array.min() + array.max()) / 2
+                dark = abs(value) > 0.6 * limit if signed else value < middle
+                text = f"{value + 0.0:.3g}"  # + 0.0: no minus before a zero
+                axes.text(x, y, text, ha="center", va="center", color="white" if dark else "black")
     return picture(figure, alt)

@@ -134,8 +134,7 @@ EXERCISES = [
                 "overflow",
                 _grey_overflows,
                 "right for dark pictures only: the sum of three numbers of type uint8 is a uint8 again, "
-                "and 256 "
-                "becomes 0; convert before you add",
+                "and 256 becomes 0; convert before you add",
             ),
             Mistake("rounded", _grey_whole, "`//` cuts off what is behind the point; the mean has thirds"),
             Mistake("one colour", _grey_green, "this is the green alone"),

@@ -215,8 +215,8 @@ EXERCISES = [
             Mistake(
                 "flipped",
                 _flipped,
-                "your kernel runs backwards: that is the true convolution; the formula here reads w[i, j] "
-                "and the image at +i, +j",
+                "your kernel runs backwards: that is the true convolution; the formula here reads w[i, "
+                "j] and the image at +i, +j",
             ),
             Mistake(
                 "forgot the stride",
@@ -231,8 +231,8 @@ EXERCISES = [
             Mistake(
                 "wraps around",
                 _wraps,
-                "outside the image there are zeros, but your numbers come from the opposite side: a negative "
-                "index in NumPy counts from the end",
+                "outside the image there are zeros, but your numbers come from the opposite side: a "
+                "negative index in NumPy counts from the end",
             ),
         ),
         truth=_correlate_truth,

@@ -195,8 +195,8 @@ EXERCISES = [
             Mistake(
                 "forgot the stride",
                 _kernel_no_stride,
-                "the image is read at Y + i instead of s·Y + i: the gradient has to look where the forward "
-                "looked",
+                "the image is read at Y + i instead of s·Y + i: the gradient has to look where the "
+                "forward looked",
             ),
             Mistake(
                 "= for +=",
@@ -226,8 +226,7 @@ EXERCISES = [
                 "flipped kernel",
                 _image_flipped,
                 "the kernel is turned round: if you scatter, each g hands back along the very weights it "
-                "was made "
-                "with; only if you gather does the kernel run backwards",
+                "was made with; only if you gather does the kernel run backwards",
             ),
             Mistake(
                 "cropped at one side",

@@ -47,8 +47,7 @@ def _():
             f"truth {truth.shape}, {truth.dtype}": truth,
         },
         "A grey photograph of 24 Greek coins in four rows, on ground that is brighter at the upper left; "
-        "beside it "
-        "the mask, white where there is a coin.",
+        "beside it the mask, white where there is a coin.",
         height=3.4,
     )
     return photograph, truth
@@ -95,9 +94,8 @@ def _(photograph, t, truth):
     _errors[found & truth] = 1.0
     learn.tiles(
         {f"above {t.value}": found, f"errors, IoU {score:.3f}": _errors},
-        f"The pixels above {t.value} in white, and the errors: red where ground is called coin, blue where "
-        "a coin is "
-        f"missed. The IoU is {score:.3f}.",
+        f"The pixels above {t.value} in white, and the errors: red where ground is called coin, blue "
+        f"where a coin is missed. The IoU is {score:.3f}.",
         height=3.2,
     )
     return
@@ -106,9 +104,9 @@ def _(photograph, t, truth):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    Red is ground called coin, blue is coin that was missed, white is right. Here is the score of *every*
-    threshold. The dashed line is the choice of Otsu's method, which looks at the grey values alone and
-    never at the truth.
+    Red is ground called coin, blue is coin that was missed, white is right. Once you have guessed, the score
+    of *every* threshold appears below. The dashed line is the choice of Otsu's method, which looks at the
+    grey values alone and never at the truth.
     """)
     return
 
@@ -122,6 +120,12 @@ def _(photograph, truth):
         [((photograph > v) & truth).sum() / ((photograph > v) | truth).sum() for v in thresholds]
     )
     otsu = int(threshold_otsu(photograph))
+    return otsu, scores, thresholds
+
+
+@app.cell(hide_code=True)
+def _(guess_best, otsu, scores, thresholds):
+    mo.stop(guess_best is None)
     _figure = Figure(figsize=(6.5, 2.8), layout="constrained")
     _axes = _figure.subplots()
     _axes.plot(thresholds, scores)
@@ -129,7 +133,7 @@ def _(photograph, truth):
     _axes.annotate(f"Otsu, t = {otsu}", (otsu, 0.35), (otsu - 4, 0.3), ha="right")
     _axes.set(xlabel="threshold t", ylabel="IoU", ylim=(0, 1))
     learn.picture(_figure, f"The IoU over the threshold: it rises to {scores.max():.2f} and falls again.")
-    return otsu, scores, thresholds
+    return
 
 
 @app.cell(hide_code=True)
@@ -138,8 +142,7 @@ def _(guess_best, scores, thresholds):
         guess_best,
         float(scores.max()),
         f"no better than {scores.max():.3f}, at t = {thresholds[scores.argmax()]}. The bright ground at "
-        "the upper "
-        "left equals the dark coins at the lower right: no single number separates them.",
+        "the upper left equals the dark coins at the lower right: no single number separates them.",
         tolerance=0.03,
     )
     return
@@ -212,9 +215,9 @@ def _(losses, model, network_iou, otsu):
             f"U-Net after {len(losses)} steps, IoU {network_iou:.2f}": np.hstack(_coin),
         },
         "Four coins that the training never saw; Otsu's mask of them has holes and bright ground; the "
-        "network's has "
-        "whole coins.",
+        "network's has whole coins.",
         rows=3,
+        height=1.3,
     )
     return (otsu_iou,)
 

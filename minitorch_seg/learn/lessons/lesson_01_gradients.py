@@ -82,9 +82,8 @@ def _(found, steps, truth, x):
             f"tilted, after 40 steps, IoU {steps[-1][1]:.2f}": found,
             "truth": truth,
         },
-        "Three masks of the coins: the flat threshold takes bright ground for coin, the tilted one hardly "
-        "does, "
-        "and the truth.",
+        "Three masks of the coins: the flat threshold takes bright ground for coin, the tilted one "
+        "hardly does, and the truth.",
     )
     return
 
@@ -120,9 +119,10 @@ def _():
     x_hand, w_hand = ms.tensor(2.0, requires_grad=True), ms.tensor(3.0, requires_grad=True)
     b_hand = ms.tensor(-1.0, requires_grad=True)
     L_hand = (x_hand * w_hand + b_hand - 4.0) ** 2
+    drawing = ms.plot.graph(L_hand, names={"x": x_hand, "w": w_hand, "b": b_hand})
     L_hand.backward()
     assert (w_hand.grad.item(), b_hand.grad.item(), x_hand.grad.item()) == (4.0, 2.0, 6.0)
-    ms.plot.graph(L_hand)
+    drawing
     return
 
 
@@ -239,7 +239,8 @@ class Square(ms.Function):
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved_tensors
-        return x * g  # is that right? the gradient check will say
+        # Is that right?  The gradient check will say.
+        return x * g
 
 
 @app.cell(hide_code=True)
@@ -261,7 +262,7 @@ def _(steps):
     _left, _right = _figure.subplots(1, 2)
     _losses, _scores = np.array(steps).T
     _left.plot(_losses)
-    _left.set(xlabel="step", ylabel="loss", yscale="log")
+    _left.set(xlabel="step", ylabel="loss")
     _right.plot(_scores)
     _right.plot(_scores.argmax(), _scores.max(), "o")
     _right.annotate(
@@ -302,8 +303,7 @@ def _(guess_k):
         guess_k,
         5,
         "up to 10⁻⁵ the error falls with h², the curve's bending. Beyond, f(x+h) and f(x−h) agree in "
-        "nearly all "
-        "digits, their difference is mostly rounding, and dividing by 2h makes it large.",
+        "nearly all digits, their difference is mostly rounding, and dividing by 2h makes it large.",
         tolerance=1,
     )
     return

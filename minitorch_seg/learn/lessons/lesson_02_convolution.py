@@ -67,8 +67,8 @@ def _(left_right, photograph, up_down):
     _edges = np.hypot(_filtered(left_right), _filtered(up_down))
     learn.tiles(
         {"photograph": photograph, "edges: 3×3 sums": _edges, "threshold: single pixels": photograph > 0.45},
-        "Three pictures of coins: the photograph, its edges as bright outlines, and a threshold's black and "
-        "white result, in which the bright ground at the left is taken for coin.",
+        "Three pictures of coins: the photograph, its edges as bright outlines, and a threshold's black "
+        "and white result, in which the bright ground at the left is taken for coin.",
     )
     return
 
@@ -345,8 +345,8 @@ def _(left_right, photograph, up_down):
     }
     learn.tiles(
         {name: correlate_shifts(photograph, w) for name, w in kernels.items()},
-        "The coins seen through five kernels: blurred, with vertical edges, with horizontal edges, sharper, "
-        "and with fine spots only.",
+        "The coins seen through five kernels: blurred, with vertical edges, with horizontal edges, "
+        "sharper, and with fine spots only.",
         height=1.8,
     )
     return (kernels,)
@@ -401,8 +401,9 @@ def _(guess_corner):
     learn.prediction(
         guess_corner,
         float(flat[0, 0]),
-        "only 4 of the 9 pixels under the kernel are the image's, the other 5 are zeros: 4/9. Nothing in the "
-        "image is darker at its border; the padding says so. Lesson 08 shows what networks make of it.",
+        "only 4 of the 9 pixels under the kernel are the image's, the other 5 are zeros: 4/9. Nothing in "
+        "the image is darker at its border; the padding says so. Lesson 08 shows what networks make of "
+        "it.",
         tolerance=0.01,
     )
     return (flat,)
