@@ -1,0 +1,222 @@
+"""docs/segmentation.md and its plots, from the rows that are done.  `python -m benchmarks.segmentation.page`
+
+Pictures of numbers only: no image of a registered set, and nothing drawn from one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.segmentation import rows as table
+from benchmarks.segmentation.run import RESULTS, done
+from minitorch_seg import plot
+from minitorch_seg.io import read_json
+
+DOCS = Path(__file__).parents[2] / "docs"
+INTRODUCTION = """# Which method, on which images
+
+Written by `python -m benchmarks.segmentation.page` from the rows in `benchmarks/segmentation/results/rows/`;
+each row is one command, `python -m benchmarks.segmentation.run ROW`. Test images take no part in anything but
+the scores: weights are chosen on validation images. mIoU is over all classes of all test pixels together;
+*Dice* is the mean over the classes but the first. ± is the standard deviation over seeds. Of methods without
+labels (kmeans, self_taught, wnet) training masks name the segments, and do nothing else; kmeans20 may
+give several segments one name, so its score is another one. The road set's framing is constant: its
+location_prior never looks at an image, and is what is to be beaten.
+"""
+
+
+def results(folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """The results of rows that are done, in the order of the table."""
+    return [read_json(folder / f"{row.name}.json") for row in table.rows() if done(row, folder)]
+
+
+def spread(values: Iterable[float]) -> str:
+    """
+    >>> spread([0.5, 0.6]), spread([0.5]), spread([])
+    ('.550 ± .071', '.500', '–')
+    """
+    found = list(values)
+    if not found:
+        return "–"
+    mean = f"{np.mean(found):.3f}".lstrip("0")
+    return mean if len(found) == 1 else f"{mean} ± {np.std(found, ddof=1):.3f}".replace("± 0", "± ")
+
+
+def markdown(header: list[str], lines: list[list[str]]) -> str:
+    """A table; the first column is text, the others are numbers."""
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *lines])
+
+
+def by_method(found: list[dict[str, Any]]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """{method: {set: results of its seeds}}; the method is the row's name without set and seed."""
+    grouped: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for result in found:
+        name, data = result["row"]["name"], result["row"]["data"]
+        if data in table.SETS:
+            grouped.setdefault(name.split(f"-{data}")[0], {}).setdefault(data, []).append(result)
+    return grouped
+
+
+def main_table(found: list[dict[str, Any]]) -> str:
+    lines = []
+    for method, sets in by_method([r for r in found if r["row"]["claim"] not in (2, 4)]).items():
+        cells = []
+        for data in table.SETS:
+            scores = sets.get(data, [])
+            dice = spread(r["foreground_dice"] for r in scores)
+            cells.append(f"{spread(r['miou'] for r in scores)} / {dice}" if scores else "–")
+        lines.append([method, *cells])
+    return markdown(["mIoU / Dice", *table.SETS], lines)
+
+
+def class_table(found: list[dict[str, Any]], data: str) -> str:
+    chosen = [r for r in found if r["row"]["data"] == data and r["row"]["claim"] not in (2, 4)]
+    if not chosen:
+        return "No row of this set is done."
+    classes = list(chosen[0]["scores"]["classes"])
+    lines = []
+    for method, sets in by_method(chosen).items():
+        each = [[r["scores"]["classes"][name]["iou"] for r in sets[data]] for name in classes]
+        lines.append([method, *(spread(v for v in values if v is not None) for values in each)])
+    return markdown([f"IoU, {data}", *classes], lines)
+
+
+def cost_table(found: list[dict[str, Any]]) -> str:
+    lines, seen = [], set()
+    for result in found:
+        name = result["row"]["name"].split("-")[0]
+        if "costs" in result and name not in seen and result["row"]["claim"] in (0, 1, 3):
+            seen.add(name)
+            c = result["costs"]
+            lines.append(
+                [name, f"{c['parameters'] / 1e6:.2f}", f"{c['macs'] / 1e9:.2f}", f"{c['ms_step']:.0f}",
+                 f"{c['ms_image']:.1f}", f"{c['peak_mib']:.0f}"]
+            )  # fmt: skip
+    return markdown(
+        ["128×128 pixels", "M parameters", "G products", "ms a step", "ms an image", "MiB"], lines
+    )
+
+
+def label_curves(found: list[dict[str, Any]]) -> dict[str, dict[str, dict[float, list[float]]]]:
+    """{set: {task: {share: Dice of the seeds}}} of claim 2."""
+    curves: dict[str, dict[str, dict[float, list[float]]]] = {}
+    for result in (r for r in found if r["row"]["claim"] == 2):
+        options, data = result["row"]["options"], result["row"]["data"]
+        each = curves.setdefault(data, {}).setdefault(options["task"], {})
+        each.setdefault(options["share"], []).append(result["foreground_dice"])
+    return curves
+
+
+def label_table(found: list[dict[str, Any]]) -> str:
+    lines = []
+    for data, tasks in label_curves(found).items():
+        for task, shares in tasks.items():
+            lines.append([f"{data}, {task}", *(spread(shares.get(s, [])) for s in table.SHARES)])
+    return markdown(["Dice", *(f"{100 * share:.0f} %" for share in table.SHARES)], lines)
+
+
+def augmentation_table(found: list[dict[str, Any]]) -> str:
+    grouped: dict[tuple[str, float, bool], list[float]] = {}
+    for result in (r for r in found if r["row"]["claim"] == 4):
+        o = result["row"]["options"]
+        grouped.setdefault((result["row"]["data"], o["share"], o["augment"]), []).append(result["miou"])
+    places = sorted({(data, share) for data, share, _ in grouped})
+    lines = [
+        [
+            f"{data}, {100 * share:.0f} % of the images",
+            *(spread(grouped.get((data, share, a), [])) for a in (False, True)),
+        ]
+        for data, share in places
+    ]
+    return markdown(["mIoU", "without", "with augmentation"], lines)
+
+
+def size_table(found: list[dict[str, Any]]) -> str:
+    """Claim 3: ReSeg and U-Net by the size of objects."""
+    lines = []
+    for data in table.SETS:
+        for model in ("unet", "reseg"):
+            chosen = [r for r in found if r["row"]["name"].startswith(f"{model}-{data}-")]
+            if chosen:
+                sizes = chosen[0]["scores"]["by_size"]
+                cells = [[r["scores"]["by_size"][size]["found"] for r in chosen] for size in sizes]
+                lines.append([f"{data}, {model}", *(spread(v for v in c if v is not None) for c in cells)])
+    return markdown(["share of an object's pixels found", "to 16 px", "to 64", "to 256", "above"], lines)
+
+
+def cue_table(found: list[dict[str, Any]]) -> str:
+    grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for result in (r for r in found if r["row"]["claim"] == 7):
+        grouped.setdefault((result["row"]["data"], result["row"]["options"]["model"]), []).append(result)
+    lines = []
+    for (cue, model), seeds in grouped.items():
+        swapped = [r["scores"]["swapped"]["miou"] for r in seeds if "swapped" in r["scores"]]
+        lines.append([f"{cue.replace('_', ' ')}, {model}", spread(r["miou"] for r in seeds), spread(swapped)])
+    return markdown(["mIoU", "test", "cues swapped, by the first"], lines)
+
+
+def page(found: list[dict[str, Any]]) -> str:
+    """The whole page; a part without results says so."""
+    parts = [INTRODUCTION, "## Scores", main_table(found)]
+    parts += [class_table(found, data) for data in table.SETS]
+    parts += ["## What it costs (claim 5)", cost_table(found), "![mIoU over products](segmentation-cost.png)"]
+    parts += [
+        "## How many labels (claim 2)",
+        label_table(found),
+        "![Dice over labels](segmentation-labels.png)",
+    ]
+    parts += ["## Augmentation (claim 4)", augmentation_table(found)]
+    parts += ["## Recurrent or convolutional, by the size of objects (claim 3)", size_table(found)]
+    parts += ["## Colour, texture, shape (claim 7)", cue_table(found)]
+    missing = [row.name for row in table.rows() if row.name not in {r["row"]["name"] for r in found}]
+    parts.append(f"{len(missing)} of {len(table.rows())} rows are not run yet.")
+    return "\n\n".join(parts) + "\n"
+
+
+def draw(found: list[dict[str, Any]], folder: Path) -> None:
+    """Two plots: quality over cost, and quality over labels."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4))
+    for axis, data in zip(figure.subplots(1, len(table.SETS), sharex=True), table.SETS, strict=True):
+        for method, sets in by_method([r for r in found if "costs" in r]).items():
+            for result in sets.get(data, [])[:1]:
+                axis.plot(result["costs"]["macs"] / 1e9, result["miou"], "o")
+                axis.annotate(method, (result["costs"]["macs"] / 1e9, result["miou"]), fontsize=6)
+        axis.set(title=data, xscale="log", xlabel="G products an image")
+    figure.axes[0].set_ylabel("mIoU")
+    plot.save(figure, folder / "segmentation-cost.png")
+    figure = Figure(figsize=(9, 4))
+    curves = label_curves(found)
+    for axis, data in zip(figure.subplots(1, 2), ("hippocampus", "nuclei"), strict=True):
+        for task, shares in curves.get(data, {}).items():
+            x = sorted(shares)
+            mean, sd = ([f(shares[s]) for s in x] for f in (np.mean, np.std))
+            axis.errorbar([100 * s for s in x], mean, sd, label=task, capsize=2)
+        axis.set(title=data, xscale="log", xlabel="% of the labels")
+        if curves.get(data):
+            axis.legend()
+    figure.axes[0].set_ylabel("Dice")
+    plot.save(figure, folder / "segmentation-labels.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=DOCS)
+    options = parser.parse_args()
+    found = results(options.results)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "segmentation.md").write_text(page(found), encoding="utf-8")
+    draw(found, options.out)
+    print(f"{options.out / 'segmentation.md'}: {len(found)} rows")
+
+
+if __name__ == "__main__":
+    main()

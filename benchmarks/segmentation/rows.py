@@ -1,0 +1,121 @@
+"""The rows of the table: what is run, on what, for how long, and which claim of the source text it tests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SETS = ("nuclei", "hippocampus", "road", "aerial")
+SEEDS = (0, 1, 2)
+SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
+#: As many parameters as UNet(16) has, or a little fewer; found by counting.
+MODELS: dict[str, dict[str, Any]] = {
+    "unet": {"base_channels": 16},
+    "fcn8s": {"base_channels": 12},
+    "fcn32s": {"base_channels": 12},
+    "segnet": {"base_channels": 16},
+    "reseg": {"base_channels": 24, "depth": 2, "set": ["layers=1", "skips=true"], "lr": 0.005},
+    "sequence_rnn": {"base_channels": 32},
+    "autoencoder": {"base_channels": 16},
+    "patch_cnn": {"base_channels": 16, "size": 32, "set": ["hidden=128"]},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    name: its file's name.  data: a set.  method: a function of methods.py.  options: what that is given.
+    minutes: the budget of a training on two cores; 0 for what has none.  claim: the number of the claim.
+    """
+
+    name: str
+    data: str
+    method: str
+    options: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    minutes: float = 0.0
+    claim: int = 0
+
+    @property
+    def key(self) -> str:
+        """Equal for equal rows: a result of another recipe under the same name does not count as done."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def rows() -> list[Row]:
+    """All rows, the cheap and the needed first."""
+    return [*baselines(), *networks(), *unlabelled(), *labels(), *augmentation(), *cues()]
+
+
+def baselines() -> list[Row]:
+    names = ("majority", "location_prior", "otsu", "kmeans", "kmeans_blurred", "filter_bank")
+    return [Row(f"{name}-{data}", data, "baseline", {"name": name}) for data in SETS for name in names]
+
+
+def networks() -> list[Row]:
+    """Models on sets: the U-Net with three seeds and the whole budget, the others with less."""
+    found = [_trained("unet", data, seed, 18) for seed in SEEDS for data in SETS]
+    found += [_trained("reseg", data, seed, 18, claim=3) for seed in SEEDS for data in SETS]
+    others = [name for name in MODELS if name not in ("unet", "reseg")]
+    return found + [_trained(name, data, 0, 8) for data in SETS for name in others]
+
+
+def unlabelled() -> list[Row]:
+    """Claim 1: no labels but those that name and score the segments."""
+    k = {"k": 20}
+    found = [Row(f"kmeans20-{data}", data, "clusters", {**k, "sigma": 3.0}, claim=1) for data in SETS]
+    found += [Row(f"self_taught-{data}", data, "self_taught", {"steps": 600}, claim=1) for data in SETS]
+    wnet = {"model": "wnet", "base_channels": 8, "set": ["reconstruction_weight=10"], "normalize": "dataset"}
+    return [*found, *(Row(f"wnet-{data}", data, "train", wnet, 0, 15, 1) for data in SETS)]
+
+
+def labels() -> list[Row]:
+    """Claim 2: shares of the labels, with and without an encoder that has seen all images."""
+    found = []
+    for data in ("hippocampus", "nuclei"):
+        for seed in SEEDS:
+            for share in SHARES:
+                common = {"base_channels": 16, "depth": 3, "share": share}
+                for task in ("scratch", "inpainting", "denoising"):
+                    name = f"labels-{task}-{round(100 * share)}-{data}-{seed}"
+                    options = {**common, "task": task, "steps": 400, "pretraining_steps": 800}
+                    found.append(Row(name, data, "few_labels", options, seed, 0, 2))
+    return found
+
+
+def augmentation() -> list[Row]:
+    """Claim 4: with and without, on a tenth of the images and on all."""
+    return [
+        Row(
+            f"augment-{'with' if augment else 'without'}-{round(100 * share)}-{data}-{seed}",
+            data,
+            "train",
+            {"model": "unet", "base_channels": 16, "share": share, "augment": augment, "steps": 600},
+            seed,
+            0,
+            4,
+        )
+        for data in ("nuclei", "hippocampus", "aerial")
+        for seed in SEEDS
+        for share in (0.1, 1.0)
+        for augment in (True, False)
+    ]
+
+
+def cues() -> list[Row]:
+    """Claim 7: one cue tells the classes apart while learning; at the test two cues contradict each other."""
+    return [
+        Row(f"cue-{cue}-{model}-{seed}", cue, "cue", {"model": model, "steps": 400}, seed, 0, 7)
+        for cue in ("colour", "texture", "shape", "colour_and_shape", "texture_and_shape")
+        for model in ("unet", "patch_cnn")
+        for seed in SEEDS
+    ]
+
+
+def _trained(model: str, data: str, seed: int, minutes: float, claim: int = 0) -> Row:
+    return Row(
+        f"{model}-{data}-{seed}", data, "train", {"model": model, **MODELS[model]}, seed, minutes, claim
+    )
