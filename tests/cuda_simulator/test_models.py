@@ -23,7 +23,7 @@ MODELS = {
     "fcn": lambda: FCN(1, 2, base_channels=1, dropout=0.0),
     "segnet": lambda: SegNet(1, 2, **SMALL),
     "reseg": lambda: ReSeg(1, 2, **SMALL, layers=1),
-    "sequence_rnn": lambda: SequenceRNN(1, 2, **SMALL),
+    "sequence_rnn": lambda: SequenceRNN(1, 2, **SMALL, hidden=1),
     "autoencoder": lambda: ConvAutoencoder(1, 1, **SMALL, code_channels=2),
     "tied": lambda: TiedAutoencoder(1, **SMALL),
     "denoising": lambda: Denoising(ConvAutoencoder(1, 1, **SMALL, code_channels=2)),
@@ -41,7 +41,9 @@ def same_on_both(build, run, size=4):
     np.testing.assert_allclose(found.detach().cpu().numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "fcn" else ()) for name in MODELS]
+)
 def test_a_model_answers_as_on_the_cpu(name):
     same_on_both(MODELS[name], lambda model, x: model(x))
 
