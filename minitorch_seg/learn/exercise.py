@@ -92,7 +92,8 @@ def derivative_of(
     def numeric(g: np.ndarray, *arguments: Any, **options: Any) -> tuple[np.ndarray, ...]:
         found = []
         for i in wanted:
-            moved = [np.array(a, float) if isinstance(a, np.ndarray) else a for a in arguments]
+            moved = [np.array(a) if isinstance(a, np.ndarray) else a for a in arguments]
+            moved[i] = moved[i].astype(float)
             slope = np.zeros(np.shape(moved[i]))
             for place in np.ndindex(slope.shape):
                 middle = moved[i][place]

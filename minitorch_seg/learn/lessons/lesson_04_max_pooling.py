@@ -41,8 +41,8 @@ def _():
     </details>
 
     A 3×3 kernel sees 3×3 pixels; a coin is 50 pixels wide. To see all of a coin, a network makes the image
-    smaller. *How* matters. Below, each picture is an eighth as wide. Taking every eighth pixel loses what
-    stands between; the mean blurs; the maximum keeps what is bright, wherever in the window it stood.
+    smaller. *How* matters. Below, each small picture is a quarter as wide. Taking every fourth pixel loses
+    what stands between; the mean blurs; the maximum keeps what is bright, wherever in the window it stood.
     """)
     return
 
@@ -51,7 +51,7 @@ def _():
 def _():
     photograph = coin_photograph()[0][15:159, 190:382] / 255.0
     left_right = ms.tensor(np.array([[[[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]]]))
-    edges = np.abs(F.conv2d(photograph[None, None], left_right, padding="same").numpy())
+    edges = np.abs(F.conv2d(photograph[None, None], left_right).numpy())[:, :, :72, :188]
     return edges, photograph
 
 
@@ -60,13 +60,14 @@ def _(edges):
     learn.tiles(
         {
             "edges": edges[0, 0],
-            "every 8th pixel": edges[0, 0, ::8, ::8],
-            "mean of 8×8": F.avg_pool2d(edges, 8).numpy()[0, 0],
-            "maximum of 8×8": F.max_pool2d(edges, 8).numpy()[0, 0],
+            "every 4th pixel": edges[0, 0, ::4, ::4],
+            "mean of 4×4": F.avg_pool2d(edges, 4).numpy()[0, 0],
+            "maximum of 4×4": F.max_pool2d(edges, 4).numpy()[0, 0],
         },
-        "The edges of coins, and three pictures an eighth as wide: in the one of every eighth pixel the "
+        "The edges of coins, and three pictures a quarter as wide: in the one of every fourth pixel the "
         "outlines are gone, the mean is blurred, the maximum keeps each outline.",
-        height=2.0,
+        height=1.4,
+        rows=4,
     )
     return
 
@@ -506,7 +507,7 @@ def _():
     - Zhang, *Making convolutional networks shift-invariant again*, 2019, measures what you have just
       measured.
 
-    The lessons on losses, training and whole networks build on these five.
+    Next: **05**, losses and metrics.
     """)
     return
 

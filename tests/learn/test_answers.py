@@ -1,0 +1,48 @@
+"""Hidden answers that are their own truth, against the framework and its metrics."""
+
+import numpy as np
+import pytest
+
+import minitorch_seg as ms
+from minitorch_seg.learn import exercise
+
+F = ms.functional
+
+
+@pytest.fixture(autouse=True)
+def plain_kernels():
+    ms.set_kernels("reference")
+    yield
+    ms.set_kernels("auto")
+
+
+def cases(name):
+    return [(exercise(name).answer, case) for case in exercise(name).cases()]
+
+
+def test_iou_and_mean_iou_are_those_of_the_metrics():
+    for answer, case in cases("00.iou"):
+        p, t = (a.astype(int) for a in case.arguments)
+        assert answer(*case.arguments) == pytest.approx(ms.metrics.iou(p, t)[1])
+    for answer, case in cases("05.mean_iou"):
+        found = answer(*case.arguments, **case.options)
+        assert found == pytest.approx(ms.metrics.mean_iou(*case.arguments, num_classes=case.options["K"]))
+
+
+def test_losses_are_the_frameworks():
+    for answer, case in cases("05.cross_entropy"):
+        z, t = case.arguments
+        assert answer(z, t) == pytest.approx(F.cross_entropy(z, ms.tensor(t)).item())
+    for answer, case in cases("05.dice_gradient"):
+        p, q = case.arguments
+        t = ms.tensor(p[None, None], requires_grad=True)
+        F.dice_loss(t, ms.tensor(q[None].astype(int)), smooth=0.0, from_logits=False).backward()
+        np.testing.assert_allclose(answer(p, q), -t.grad.numpy()[0, 0], rtol=1e-9)
+
+
+def test_grey_is_the_mean_of_the_colours():
+    from skimage.util import img_as_float
+
+    for answer, case in cases("00.grey"):
+        (rgb,) = case.arguments
+        np.testing.assert_allclose(answer(rgb), 255 * img_as_float(rgb).mean(axis=2))
