@@ -28,6 +28,7 @@ from minitorch_seg.errors import UserError
 @click.option("--base-channels", type=int, help="Channels of the first level.  [default: the model's own]")
 @click.option("--depth", type=int, help="How often sides are halved.  [default: the model's own]")
 @click.option("--size", type=int, help="Side of the patches of patch_cnn.  [default: 32]")
+@click.option("--segments", type=int, help="For wnet and a folder without masks/.  [default: 4]")
 @click.option("--set", multiple=True, metavar="NAME=VALUE", help="Any other option of the model: cell=lstm.")
 @click.option("--init", metavar="FILE", help="Weights for the encoder, from a pre-training.")
 @click.option("--loss", help="One loss, or several: a+b.  [default: cross_entropy+dice_loss]")

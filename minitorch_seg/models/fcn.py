@@ -23,6 +23,8 @@ the weights of bilinear interpolation; the last enlargement is bilinear interpol
 nothing.  An image whose sides are not multiples of 32 is continued by repeating its border, and the logits
 are cropped again (the paper pads by 100 pixels and crops).  The stages are those of VGG-13 with batch norm,
 narrower; VGG's first dense layer is 7×7 and learned on ImageNet, here it is 3×3 and learned with the rest.
+The paper trains in stages, first stride 32, then 16 and 8 from its weights; here each stride is trained at
+once.
 
 Long, Shelhamer and Darrell, "Fully convolutional networks for semantic segmentation", 2015; Simonyan and
 Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015.

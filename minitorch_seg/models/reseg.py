@@ -12,11 +12,12 @@
 
 (here with depth = 3 and layers = 2; B = base_channels, U = hidden).  "Two convolutions" are those of U-Net
 (unet.py), and so is what happens to an image whose sides are not multiples of 2^depth.  Each transposed
-convolution is followed by batch norm and relu.  With skips=True the map of the same size on the left is added
-to the one on the right: it is no part of the paper, costs no parameter, and brings back thin outlines.
+convolution is followed by batch norm (ours: the paper has none there) and relu.  With skips=True the map of
+the same size on the left is added to the one on the right: it is no part of the paper, costs no parameter,
+and brings back thin outlines.
 
 Visin et al., "ReSeg: a recurrent neural network-based model for semantic segmentation", 2016 (its front is
-the beginning of a trained VGG-16).
+the beginning of a trained VGG-16, and its classes are weighted).
 """
 
 from __future__ import annotations

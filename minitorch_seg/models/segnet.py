@@ -21,7 +21,9 @@ An image whose sides are not multiples of 2^depth is continued by repeating its 
 cropped again.
 
 The paper's SegNet is VGG-16 and its mirror: depth 5, two or three convolutions a level, of which the
-decoder's last narrows the map; here it is the first, which costs less.
+decoder's last narrows the map; here it is the first, which costs less, and the depth is 4 unless another is
+asked for.  Its classifier is a 3×3 convolution, here 1×1; its classes are weighted by the median of their
+frequencies over their own (`train --class-weights balanced` comes near), here equally.
 
 Badrinarayanan, Kendall and Cipolla, "SegNet: a deep convolutional encoder-decoder architecture for image
 segmentation", 2017.

@@ -28,11 +28,10 @@ def augmentation(options: Any, splits: Any, normalize: transforms.Normalize) -> 
     steps.append(normalize)
     if options.augment and options.shift:
         steps.append(transforms.RandomShift(options.shift, ignore))
-    if options.crop is not None:
-        crop = transforms.RandomCrop(options.crop, ignore)
-        steps.append(transforms.ClassCrop(crop.size, ignore, options.balance) if options.balance else crop)
-    elif options.augment and options.scale > 1:
-        steps.append(transforms.RandomCrop(splits.train[0].mask.shape, ignore))
+    if options.crop is not None or (options.augment and options.scale > 1):
+        size = splits.train[0].mask.shape if options.crop is None else options.crop
+        crop = transforms.ClassCrop(size, ignore, options.balance)
+        steps.append(crop if options.balance else transforms.RandomCrop(size, ignore))
     return transforms.Compose([*steps, *(moves(options.symmetry) if options.augment else [])])
 
 

@@ -31,13 +31,14 @@ import minitorch_seg as ms
 from minitorch_seg import data, models, optim
 from minitorch_seg.autograd import Tensor, manual_seed, no_grad
 from minitorch_seg.data.images import read_header
+from minitorch_seg.data.unlabelled import load_images
 from minitorch_seg.errors import UserError
 from minitorch_seg.io import load_state_dict
 from minitorch_seg.metrics import ConfusionMatrix
 from minitorch_seg.train.augment import augmentation
 from minitorch_seg.train.inference import Preparation, predict_samples
 from minitorch_seg.train.losses import build_loss, class_weights
-from minitorch_seg.train.options import Options, check_options, model_options, with_recipe
+from minitorch_seg.train.options import SEGMENTS, Options, check_options, model_options, with_recipe
 from minitorch_seg.train.patchwise import as_maps, patch_loader
 from minitorch_seg.train.run import build_model
 from minitorch_seg.train.subset import part_of
@@ -203,9 +204,14 @@ def is_folder(name: str) -> bool:
     return name not in data.NAMES and Path(name).is_dir()
 
 
-def load_splits(name: str, convert: str | None = None) -> Any:
-    """A data set by name, or a folder of images and masks, checked as `minitorch-seg check` does."""
+def load_splits(name: str, convert: str | None = None, segments: int | None = None) -> Any:
+    """A data set by name, or a folder of images and masks, checked as `minitorch-seg check` does.
+
+    segments: of a model without labels, to which a folder without masks/ will do.
+    """
     if is_folder(name):
+        if segments is not None and not (Path(name) / "masks").exists():
+            return load_images(name, segments)
         report = data.check_folder(name, convert=convert)
         if not report.ok:
             more = len(report.problems) - 1
@@ -219,7 +225,8 @@ def make_plan(options: Options) -> Plan:
     check_options(options)
     if is_folder(options.data):  # whole, so that evaluate and --resume find it from everywhere
         options = dataclasses.replace(options, data=str(Path(options.data).absolute()))
-    splits = load_splits(options.data, options.convert)
+    free = (options.segments or SEGMENTS) if models.facts_of(options.model).unlabelled else None
+    splits = load_splits(options.data, options.convert, free)
     asked, options = options, with_recipe(options, splits)
     if options.share < 1:
         splits = dataclasses.replace(splits, train=part_of(splits.train, options.share, options.seed))

@@ -1,6 +1,7 @@
 """`minitorch-seg train --model NAME` for the recurrent models, the autoencoder and the one without labels."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -14,12 +15,13 @@ TINY = ("--base-channels", "2", "--depth", "2", "--batch-size", "4", "--steps", 
 @pytest.mark.parametrize("name", ["reseg", "sequence_rnn", "autoencoder", "wnet"])
 def test_ten_steps_on_coins(name, tmp_path, cli):
     run = tmp_path / "run"
-    result = cli("train", "--model", name, "--out", run, "--crop", 16, "--clip-norm", 1, *TINY)
+    result = cli("train", "--model", name, "--out", run, "--crop", 16, *TINY)
     assert result.exit_code == 0, result.output
     metrics = json.loads((run / "metrics.json").read_text())
     assert list(metrics["classes"]) == ["background", "coin"] and 0 <= metrics["miou"] <= 1
     config = json.loads((run / "config.json").read_text())
-    assert config["model"] == name and "--clip-norm 1.0" in config["command"]
+    recurrent = name in ("reseg", "sequence_rnn")
+    assert config["model"] == name and config["options"]["clip_norm"] == (1.0 if recurrent else None)
     if name == "wnet":  # the names of the segments are saved with the weights
         assert json.loads(cli("evaluate", run, "--json").stdout)["miou"] == pytest.approx(metrics["miou"])
 
@@ -48,9 +50,71 @@ def test_masks_change_nothing_but_the_names_of_a_model_without_labels(folder, tm
     [
         (("--clip-norm", "0"), ["--clip-norm must be above 0"]),
         (("--model", "wnet", "--loss", "dice_loss"), ["wnet learns without labels"]),
+        (("--model", "patch_cnn", "--size", "5"), ["--size must be at least 10"]),
+        (("--model", "patch_cnn", "--scale", "2"), ["--scale: patch_cnn is trained on patches"]),
+        (("--symmetry", "square1"), ["did you mean square", "none, mirror, square"]),
+        (("--ema", "1"), ["--ema must be below 1"]),
+        (("--optimizer", "adamv"), ["did you mean adam"]),
+        (("--loss", "lovasz"), ["no loss 'lovasz'"]),
+        (("--model", "reseg", "--set", "cells=gru"), ["--set cells=gru: reseg has", "cell"]),
+        (("--share", "1.5"), ["--share must be at most 1"]),
+        (("--init", "nowhere.safetensors"), ["nowhere.safetensors"]),
     ],
 )
 def test_wrong_options(options, words, tmp_path, cli):
     result = cli("train", "--out", tmp_path / "run", *options)
     assert result.exit_code == 2
     assert all(word in result.stderr for word in words) and not (tmp_path / "run").exists()
+
+
+def test_every_option_reaches_the_training_and_prediction(folder, tmp_path, cli):
+    run = tmp_path / "run"
+    words = ["--loss", "cross_entropy+lovasz_softmax", "--class-weights", "sqrt", "--label-smoothing", "0.1"]
+    words += ["--optimizer", "rmsprop", "--lr", "0.001", "--weight-decay", "0", "--ema", "0.9", "--average"]
+    words += ["--symmetry", "mirror", "--normalize", "dataset", "--scale", "1.2", "--shift", "2"]
+    words += [
+        "--balance",
+        "0.5",
+        "--crop",
+        "12",
+        "--share",
+        "0.75",
+        "--set",
+        "cell=lstm",
+        "--set",
+        "layers=1",
+    ]
+    result = cli("train", "--data", folder, "--model", "reseg", "--out", run, *words, *TINY)
+    assert result.exit_code == 0, result.output
+    assert "normalised by data set; gamma, colour, mirrored, scaled up to 1.2 times" in result.stderr
+    config, metrics = (json.loads((run / f"{name}.json").read_text()) for name in ("config", "metrics"))
+    assert config["model_options"] == {"base_channels": 2, "depth": 2, "cell": "lstm", "layers": 1}
+    assert config["average"] == "mirror" and set(config["normalize"]) == {"mean", "std"}
+    assert config["images"]["train"] == 3 and "--set cell=lstm --set layers=1" in config["command"]
+    scored = json.loads(cli("evaluate", run, "--json").stdout)
+    assert scored["miou"] == pytest.approx(metrics["miou"], abs=1e-12)  # normalised and averaged alike
+    assert cli("predict", run, folder / "images" / "im0.png", "--out", tmp_path / "out").exit_code == 0
+
+
+def test_a_baseline_is_evaluated_like_a_run(folder, cli):
+    scored = json.loads(cli("evaluate", "otsu", "--data", folder, "--json").stdout)
+    assert (
+        scored["miou"] > 0.95
+        and scored["images"] == 2
+        and set(scored["baselines"]) == {"majority", "location prior"}
+    )
+    missing = cli("evaluate", "otsu")
+    assert missing.exit_code == 2 and "add --data" in missing.stderr
+
+
+def test_a_folder_without_masks_is_enough_for_a_model_without_labels(folder, tmp_path, cli):
+    shutil.rmtree(folder / "masks")
+    run = tmp_path / "run"
+    result = cli("train", "--data", folder, "--model", "wnet", "--segments", 3, "--out", run, *TINY)
+    assert result.exit_code == 0, result.output
+    config, metrics = (json.loads((run / f"{name}.json").read_text()) for name in ("config", "metrics"))
+    assert config["classes"] == ["segment 1", "segment 2", "segment 3"] and metrics["miou"] is None
+    assert cli("predict", run, folder / "images" / "im0.png", "--out", tmp_path / "out").exit_code == 0
+    assert (tmp_path / "out" / "im0.png").exists()
+    refused = cli("train", "--data", folder, "--model", "unet", "--out", tmp_path / "other", *TINY)
+    assert refused.exit_code == 2 and "masks" in refused.stderr

@@ -80,6 +80,7 @@ def test_at_the_start_finer_scores_add_nothing_and_the_coarse_ones_are_enlarged(
     fine, expected = model(x).data, coarse(x).data
     inside = (..., slice(24, 72), slice(24, 72))  # bilinear there, in one step or in three
     assert np.corrcoef(fine[inside].ravel(), expected[inside].ravel())[0, 1] > 0.98
+    assert np.ptp(fine[inside]) == pytest.approx(np.ptp(expected[inside]), rel=0.1)  # no factor in between
     ms.nn.init.normal_(model.scores[1].weight)
     assert np.abs(model(x).data - fine).max() > np.ptp(expected)
 

@@ -52,14 +52,6 @@ def test_gradients_reach_every_parameter(skips):
         assert (p.grad.data * direction).sum() == pytest.approx(slope, rel=1e-4, abs=1e-7), name
 
 
-def test_a_front_that_is_a_unet_s_begins_with_its_weights():
-    """The same names and sizes on the way down as the U-Net's, so that its weights can be handed over."""
-    unet, reseg = ms.models.UNet(3, 2, base_channels=4), ms.models.ReSeg(3, 2, base_channels=4)
-    shapes = {name: value.shape for name, value in unet.down.state_dict().items()}
-    front = {name: value.shape for name, value in reseg.front.state_dict().items()}
-    assert all(shapes[name] == shape for name, shape in front.items())
-
-
 def test_wrong_input_is_explained():
     with pytest.raises(ms.ShapeError, match=r"expected \(N, 3, H, W\)"):
         ms.models.ReSeg(3, 2, base_channels=2)(ms.zeros(1, 1, 16, 16))

@@ -99,10 +99,12 @@ def test_rare_classes_are_drawn_more_often():
 def test_the_registered_sets_have_recipes_and_what_is_asked_wins():
     road = splits((80, 128), name="road", symmetry="mirror", normalize="dataset")
     filled = with_recipe(Options(crop=32), road)
-    assert (filled.crop, filled.balance, filled.normalize) == (32, 0.5, "dataset")
+    assert (filled.crop, filled.balance, filled.normalize) == (32, 0.3, "dataset")
     for name, recipe in RECIPES.items():
         check_options(with_recipe(Options(**recipe), splits((8, 8), name=name)))
     assert with_recipe(filled, road) == filled
+    (crop,) = [s for s in steps(road) if isinstance(s, transforms.ClassCrop)]
+    assert crop.size == (80, 128)  # scaled, then cut to the image's own size again
     patches = with_recipe(Options(model="patch_cnn"), road)
     assert (patches.crop, patches.lr, patches.clip_norm) == (None, 0.001, None)
     assert with_recipe(Options(model="reseg"), road).clip_norm == 1.0

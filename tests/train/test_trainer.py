@@ -350,9 +350,7 @@ def test_averaged_weights_are_validated_kept_and_left_behind(tmp_path):
     assert one.evaluate(x, y)["loss"] == pytest.approx(history.history["val_loss"][-1], rel=1e-5)
     plain = trainer(0.0)
     plain.fit(x, y, epochs=4, **options)
-    np.testing.assert_array_equal(
-        plain.model.weight.data, watch.weights[-1]
-    )  # the optimiser sees none of it
+    np.testing.assert_array_equal(plain.model.weight.data, watch.weights[-1])  # the optimiser sees none of it
     # stopped in the middle and gone on: the same bits
 
     class Keep(Callback):
