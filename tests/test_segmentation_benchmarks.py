@@ -8,7 +8,7 @@ import pytest
 
 import minitorch_seg as ms
 from benchmarks.segmentation import methods, page, rows, run, sets
-from benchmarks.segmentation.measure import BySize, macs
+from benchmarks.segmentation.measure import BySize, Fluorescence, costs, macs
 from benchmarks.segmentation.rows import Row
 from minitorch_seg.data import Sample
 from minitorch_seg.train.trainer import Trainer
@@ -93,6 +93,14 @@ def test_products_of_recurrent_and_dense_layers():
     assert ms.functional.conv2d.__name__ == "conv2d"  # the watch is gone
 
 
+@pytest.mark.parametrize("name, options", [("unet", {"base_channels": 2, "depth": 1}), ("patch_cnn",
+    {"base_channels": 2, "size": 12, "hidden": 4}), ("wnet", {"base_channels": 1, "depth": 1})])  # fmt: skip
+def test_costs_are_whole(name, options):
+    found = costs(name, options, 1, 2, [16, 12])
+    assert set(found) == {"ms_step", "ms_image", "peak_mib", "parameters", "macs"}
+    assert all(value > 0 for value in found.values())
+
+
 def test_objects_are_scored_by_their_size():
     mask = np.zeros((20, 20), np.int64)
     mask[1:4, 1:4], mask[8:18, 8:18] = 1, 2
@@ -104,6 +112,18 @@ def test_objects_are_scored_by_their_size():
     assert report["up to 16"] == {"objects": 1, "found": pytest.approx(1 / 3)}
     assert report["up to 256"] == {"objects": 1, "found": 1.0}
     assert math.isnan(report["up to 64"]["found"])
+
+
+def test_fluorescence_is_what_is_grey_and_dark():
+    mask = np.zeros((8, 8), np.int64)
+    mask[2:5, 2:5], mask[5, 5] = 1, 2
+    dark = np.full((8, 8, 3), 10, np.uint8)
+    stained = dark + np.array([90, 0, 40], np.uint8)
+    found = np.where(mask == 1, 2, 0)  # which of the classes it is does not matter
+    bright = Fluorescence()
+    for image in (dark, stained, np.full((8, 8, 3), 200, np.uint8)):
+        bright.add(Sample(image, mask, "x"), found)
+    assert bright.report() == {"images": 1, "dice": pytest.approx(2 * 9 / (9 + 10))}
 
 
 def test_the_table_holds_each_row_once_and_only_what_can_run():

@@ -129,3 +129,25 @@ class BySize:
             name: {"objects": len(shares), "found": float(np.mean(shares)) if shares else float("nan")}
             for name, shares in zip(names, self.found, strict=True)
         }
+
+
+class Fluorescence:
+    """Dice of all classes but 0 together, over the images that are grey and dark: bright nuclei on black.
+
+    Of the set nuclei these are 55 of the 79 test images; the others are stained tissue.
+    """
+
+    def __init__(self) -> None:
+        self.images = self.both = self.either = 0
+
+    def add(self, sample: Any, prediction: np.ndarray) -> None:
+        pixels = sample.image.astype(int)
+        if np.ptp(pixels, axis=2).max() > 8 or pixels.mean() >= 90:
+            return
+        found, truth = prediction > 0, sample.mask > 0
+        self.images += 1
+        self.both += int((found & truth).sum())
+        self.either += int(found.sum() + truth.sum())
+
+    def report(self) -> dict[str, float]:
+        return {"images": self.images, "dice": 2 * self.both / max(self.either, 1)}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.segmentation import sets
-from benchmarks.segmentation.measure import BySize
+from benchmarks.segmentation.measure import BySize, Fluorescence
 from benchmarks.segmentation.rows import Row
 from minitorch_seg import baselines
 from minitorch_seg.data import transforms
@@ -97,13 +97,14 @@ def scored(method: Any, row: Row) -> dict[str, Any]:
     splits = load_splits(row.data)
     fitted = method.fit(splits)
     matrix = ConfusionMatrix(len(splits.classes), splits.ignore_index)
-    sizes = BySize()
+    sizes, bright = BySize(), Fluorescence()
     for index in range(len(splits.test)):
         sample = splits.test[index]
         prediction = fitted.predict(sample.image)
         matrix.update(prediction, sample.mask)
         sizes.add(sample, prediction)
-    return matrix.report(splits.classes) | {"by_size": sizes.report()}
+        bright.add(sample, prediction)
+    return matrix.report(splits.classes) | {"by_size": sizes.report(), "fluorescence": bright.report()}
 
 
 def _run(options: Options, folder: Path, minutes: float | None) -> dict[str, Any]:
@@ -115,11 +116,17 @@ def _run(options: Options, folder: Path, minutes: float | None) -> dict[str, Any
         session.run_training(options, folder, minutes=minutes, force=True, progress=False)
     model, config = load_model(folder)
     splits = load_splits(options.data)
-    sizes = BySize()
+    sizes, bright = BySize(), Fluorescence()
     prepare = Preparation.of(config)
-    matrix = evaluate(model, splits.test, len(splits.classes), splits.ignore_index, sizes.add, prepare)
+
+    def watch(sample: Any, prediction: np.ndarray) -> None:
+        sizes.add(sample, prediction)
+        bright.add(sample, prediction)
+
+    matrix = evaluate(model, splits.test, len(splits.classes), splits.ignore_index, watch, prepare)
     chosen = {name: config[name] for name in ("steps", "model_options", "options")}
-    return matrix.report(splits.classes) | {"by_size": sizes.report(), "config": chosen}
+    more = {"by_size": sizes.report(), "fluorescence": bright.report(), "config": chosen}
+    return matrix.report(splits.classes) | more
 
 
 METHODS = {
