@@ -20,7 +20,7 @@ import numpy as np
 from minitorch_seg.locks import Lock
 
 MOST_THREADS = 64
-SMALLEST_SHARE = 8  # no range is shorter than a thread's equal share divided by this, but the last
+SMALLEST_SHARE = 4  # no range is shorter than a thread's equal share divided by this, but the last
 
 
 def set_num_threads(count: int) -> None:
@@ -89,7 +89,7 @@ def _ranges(chunks: int, threads: int) -> tuple[tuple[int, int], ...]:
     when one begins late or is held up (guided self-scheduling: Polychronopoulos and Kuck, 1987).
 
     >>> _ranges(16, 2)
-    ((0, 4), (4, 7), (7, 9), (9, 10), (10, 11), (11, 12), (12, 13), (13, 14), (14, 15), (15, 16))
+    ((0, 4), (4, 7), (7, 9), (9, 11), (11, 13), (13, 15), (15, 16))
     """
     shortest = max(chunks // (threads * SMALLEST_SHARE), 1)
     ranges, first = [], 0

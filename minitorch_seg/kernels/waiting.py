@@ -21,7 +21,7 @@ from numba.extending import intrinsic
 from minitorch_seg.kernels.jit import TRIPLE, config, kernel
 
 SECONDS = 3e-4  # a thread that found nothing for so long goes to sleep
-MOMENT = 5e-6  # so long does a thread that found something wait for Python's lock to be free
+MOMENT = 8e-6  # so long does a thread that found something wait for Python's lock to be free
 
 
 @intrinsic
