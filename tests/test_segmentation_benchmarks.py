@@ -58,6 +58,7 @@ def test_a_killed_row_goes_on_where_it_was(tmp_path, monkeypatch):
     with pytest.raises(SystemExit):
         run.run(row, tmp_path / "b", tmp_path / "runs-b", steps=30)
     assert not run.done(row, tmp_path / "b")
+    (tmp_path / "runs-b" / f"{row.name}-{row.key}" / "run" / ".claimed").touch()
     monkeypatch.setattr(ms.optim.AdamW, "step", lambda self: (steps.append(1), update(self))[1])
     first = len(steps)
     again = run.run(row, tmp_path / "b", tmp_path / "runs-b", steps=30)

@@ -23,7 +23,7 @@ from minitorch_seg.train.evaluate import evaluate
 from minitorch_seg.train.inference import Preparation
 from minitorch_seg.train.options import Options
 from minitorch_seg.train.recipe import load_splits
-from minitorch_seg.train.run import RunFolder, load_model
+from minitorch_seg.train.run import CLAIM, RunFolder, load_model
 from minitorch_seg.unsupervised import SelfTaught, pretrain
 
 
@@ -110,6 +110,7 @@ def scored(method: Any, row: Row) -> dict[str, Any]:
 def _run(options: Options, folder: Path, minutes: float | None) -> dict[str, Any]:
     """A new run, or the rest of one that was stopped; a finished one is read."""
     run = RunFolder(folder)
+    (folder / CLAIM).unlink(missing_ok=True)  # of this very row, killed before its first step
     if (folder / "checkpoint.safetensors").exists() and not run.finished:
         session.resume(folder, progress=False)
     elif not run.finished:
