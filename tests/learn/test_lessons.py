@@ -93,7 +93,14 @@ def test_figures_have_a_text_and_no_outside_address(lesson):
     assert not re.search(r"!\[|<img|https?://(?!creativecommons)", "\n".join(MARKDOWN.findall(source)))
 
 
-@EACH
+@pytest.mark.parametrize(
+    "lesson",
+    [
+        pytest.param(lesson, marks=[pytest.mark.slow] * (lesson.number not in ("00", "02")))
+        for lesson in LESSONS
+    ],
+    ids=lambda lesson: lesson.path.stem,
+)
 def test_it_runs_as_a_script(lesson, tmp_path):
     pytest.importorskip("marimo", reason="the lessons are marimo notebooks, and marimo is not installed")
     done = subprocess.run(
@@ -121,3 +128,32 @@ def test_marimo_finds_nothing_to_complain_about():
 def test_the_numbers_are_the_course():
     numbers = [lesson.number for lesson in LESSONS]
     assert numbers == sorted(set(numbers)) and "02" in numbers
+
+
+@pytest.mark.slow
+@EACH
+def test_a_finished_lesson_is_right_throughout(lesson, tmp_path):
+    """The student's way to the end: each stub replaced by its hidden answer, trainings with it as well."""
+    pytest.importorskip("marimo", reason="the lessons are marimo notebooks, and marimo is not installed")
+    source = text(lesson)
+    nodes = {n.name: n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)}
+    lines = source.splitlines()
+    for each in sorted(exercises(lesson.number), key=lambda e: -nodes[e.function].lineno):
+        node = nodes[each.function]
+        lines[node.lineno - 1 : node.end_lineno] = each.source().splitlines()
+    path = tmp_path / lesson.path.name
+    path.write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "progress.json").write_text("{}")
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    for each in exercises(lesson.number):
+        assert f"{each.name}  RIGHT" in done.stdout
+    assert set(catalogue.progress.read(tmp_path).values()) == {"right"}
+
+
+def test_the_teachers_table_is_that_of_the_lessons():
+    notes = (catalogue.FOLDER / "TEACHING.md").read_text(encoding="utf-8")
+    for lesson in LESSONS:
+        needs = ", ".join(lesson.needs) or "–"
+        assert f"| {lesson.number} | {lesson.title} | {lesson.minutes} | {needs} |" in notes
+        assert f"\n## {lesson.number}, {lesson.title[0].lower()}{lesson.title[1:]}\n" in notes
