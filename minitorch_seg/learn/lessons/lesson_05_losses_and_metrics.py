@@ -509,7 +509,7 @@ def _():
     - Milletari, Navab and Ahmadi, *V-Net*, 2016, brought Dice into training. Reinke et al., *Understanding
       metric-related pitfalls in image analysis validation*, 2024, collects the ways in which scores deceive.
 
-    The lessons on training and on whole networks build on these six.
+    Next: **06**, training.
     """)
     return
 
