@@ -56,7 +56,7 @@ def tiles(
     height: float = 2.6,
     rows: int = 1,
 ) -> Picture:
-    """Images side by side, or one below the other where `rows` is their number; a title above each.
+    """Images side by side, or in so many rows, from left to right; a title above each.
 
     images: title -> array (H, W), or (H, W, 3) for colour.  signed: red for positive, blue for negative
     numbers, white for 0, one scale for all.  numbers: write each number into its pixel (for small arrays).
@@ -65,13 +65,15 @@ def tiles(
 
     arrays = {title: np.asarray(image, float) for title, image in images.items()}
     shares = [max(0.6, a.shape[1] / a.shape[0]) for a in arrays.values()]
-    widths = [max(shares)] if rows > 1 else shares
+    widths = shares if rows == 1 else [max(shares)] * -(-len(shares) // rows)
     size = min(10.0, height * sum(widths))
     tall = size / sum(widths) + 0.4  # of one image and its title
     figure = Figure(figsize=(size, rows * tall), layout="constrained")
     limit = max((float(np.abs(a).max(initial=0)) for a in arrays.values()), default=1.0) or 1.0
     grid = figure.subplots(rows, len(widths), squeeze=False, width_ratios=widths)
-    for axes, (title, array) in zip(grid.flat, arrays.items(), strict=True):
+    for axes in grid.flat[len(arrays) :]:
+        axes.set_axis_off()
+    for axes, (title, array) in zip(grid.flat, arrays.items(), strict=False):
         if signed:
             axes.imshow(array, cmap="RdBu_r", vmin=-limit, vmax=limit)
         else:

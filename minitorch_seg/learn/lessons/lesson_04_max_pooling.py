@@ -66,8 +66,8 @@ def _(edges):
         },
         "The edges of coins, and three pictures a quarter as wide: in the one of every fourth pixel the "
         "outlines are gone, the mean is blurred, the maximum keeps each outline.",
-        height=1.4,
-        rows=4,
+        height=1.6,
+        rows=2,
     )
     return
 

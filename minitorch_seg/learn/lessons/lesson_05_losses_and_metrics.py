@@ -259,7 +259,7 @@ def _(image, level, steepness, truth):
     learn.tiles(
         {
             "probability of coin": 1 / (1 + np.exp(-_score)),
-            f"loss of each pixel, mean {_pixels.mean():.2f}": np.minimum(_pixels, 4),
+            f"loss of each pixel, mean {_pixels.mean():.2f}": np.minimum(_pixels, 1),
             "truth": truth,
         },
         f"The probability of coin for each pixel, its loss with the mean {_pixels.mean():.2f}, and the "
