@@ -67,7 +67,10 @@ def unlabelled() -> list[Row]:
     """Claim 1: no labels but those that name and score the segments."""
     k = {"k": 20}
     found = [Row(f"kmeans20-{data}", data, "clusters", {**k, "sigma": 3.0}, claim=1) for data in SETS]
-    found += [Row(f"self_taught-{data}", data, "self_taught", {"steps": 600}, claim=1) for data in SETS]
+    found += [
+        Row(f"self_taught-{data}", data, "self_taught", {"steps": 300, "networks": 5}, claim=1)
+        for data in SETS
+    ]
     wnet = {"model": "wnet", "base_channels": 8, "set": ["reconstruction_weight=10"], "normalize": "dataset"}
     return [*found, *(Row(f"wnet-{data}", data, "train", wnet, 0, 15, 1) for data in SETS)]
 

@@ -1,20 +1,22 @@
 """SelfTaught: a network that learns from clusters of colour, and then from its own answers.
 
     round 0    labels = k-means on blurred colours                              no mask is looked at
-    round r    a small U-Net is trained on the labels of all images;
-               labels = its answers, averaged over the symmetries of each image
+    round r    a few small U-Nets are trained on the labels of all images;
+               labels = the mean of their answers, over the symmetries of each image as well
 
     L = CE(r, label) + μ · continuity(r)                    continuity as in cluster_image.py
 
 Clusters of colour are spotted; a network that has to give the same answer for alike surroundings, over many
 images, smooths them and uses texture where it helps.  Nothing keeps it from drifting but the labels that it
-begins with, so the rounds are few.
+begins with: of aerial images a second round is worse than the first, and single networks differ from seed to
+seed by more than they gain, hence several.
 
 Caron et al., "Deep clustering for unsupervised learning of visual features", 2018, for whole images.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,7 @@ class SelfTaught:
         segments: how many; default as many as classes.
         sigma: of the blur before k-means.
         rounds: of training, from the labels of the round before.
+        networks: whose answers are averaged.
         steps: of AdamW a round, of `batch_size` images of one size each.
         weight: μ.
         base_channels, depth: of the U-Net.
@@ -48,7 +51,8 @@ class SelfTaught:
         self,
         segments: int | None = None,
         sigma: float = 3.0,
-        rounds: int = 2,
+        rounds: int = 1,
+        networks: int = 3,
         steps: int = 300,
         batch_size: int = 8,
         weight: float = 0.5,
@@ -57,6 +61,7 @@ class SelfTaught:
         seed: int = 0,
     ) -> None:
         self.segments, self.sigma, self.rounds, self.steps = segments, sigma, rounds, steps
+        self.networks = networks
         self.batch_size, self.weight, self.seed = batch_size, weight, seed
         self.base_channels, self.depth = base_channels, depth
 
@@ -70,8 +75,11 @@ class SelfTaught:
         labels = nearest(points, kmeans(some, k, self.seed)).reshape(len(images), *images.shape[2:])
         manual_seed(self.seed)
         for _ in range(self.rounds):
-            self.model = UNet(images.shape[1], k, self.base_channels, self.depth)
-            self._train(images, labels, rng)
+            self.models = [
+                UNet(images.shape[1], k, self.base_channels, self.depth) for _ in range(self.networks)
+            ]
+            for model in self.models:
+                self._train(model, images, labels, rng)
             labels = np.stack([self._segments(image) for image in images])
         counts = sum(
             count_segments(found, sample.mask, k, len(splits.classes), splits.ignore_index)
@@ -83,15 +91,15 @@ class SelfTaught:
     def predict(self, image: np.ndarray) -> np.ndarray:
         return self.classes[self._segments(self.normalize.image(image).transpose(2, 0, 1))]
 
-    def _train(self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
-        optimizer = optim.AdamW(self.model.parameters(), lr=0.01)
+    def _train(self, model: UNet, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
+        optimizer = optim.AdamW(model.parameters(), lr=0.01)
         schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.steps)
-        self.model.train()
+        model.train()
         for _ in range(self.steps):
             chosen = rng.integers(len(images), size=self.batch_size)
             turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
             x, y = (_seen(maps[chosen], turns, mirrored) for maps in (images, labels))
-            response = self.model(Tensor(x))
+            response = model(Tensor(x))
             loss = F.cross_entropy(response, Tensor(y)) + self.weight * continuity(F.softmax(response, 1))
             optimizer.zero_grad()
             loss.backward()
@@ -99,16 +107,14 @@ class SelfTaught:
             schedule.step()
 
     def _segments(self, image: np.ndarray) -> np.ndarray:
-        """Of one normalised image (C, H, W), by the mean of the answers for all eight ways to look at it."""
-        self.model.eval()
+        """Of one normalised image (C, H, W): the mean of all networks' answers, looked at in eight ways."""
         total = np.zeros(())
         with no_grad():
-            for turns in range(4):
-                for mirrored in (False, True):
-                    x = _seen(image[np.newaxis], turns, mirrored)
-                    p = to_array(F.softmax(self.model(Tensor(x)), 1))
-                    p = p[..., ::-1] if mirrored else p
-                    total = total + np.rot90(p, -turns, (-2, -1))
+            for model, turns, mirrored in itertools.product(self.models, range(4), (False, True)):
+                x = _seen(image[np.newaxis], turns, mirrored)
+                p = to_array(F.softmax(model.eval()(Tensor(x)), 1))
+                p = p[..., ::-1] if mirrored else p
+                total = total + np.rot90(p, -turns, (-2, -1))
         return total[0].argmax(axis=0)
 
 

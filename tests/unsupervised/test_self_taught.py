@@ -9,7 +9,15 @@ from minitorch_seg.data import ArrayDataset, Sample, Splits
 from minitorch_seg.train.evaluate import evaluate_baseline
 from minitorch_seg.unsupervised import SelfTaught
 
-OPTIONS = {"steps": 40, "rounds": 1, "sigma": 0.0, "base_channels": 4, "depth": 1, "batch_size": 4}
+OPTIONS = {
+    "steps": 40,
+    "rounds": 1,
+    "networks": 2,
+    "sigma": 0.0,
+    "base_channels": 4,
+    "depth": 1,
+    "batch_size": 4,
+}
 
 
 def splits(shift=0):
@@ -39,8 +47,8 @@ def test_it_is_better_than_the_clusters_it_began_with(taught):
 
 def test_masks_only_name_what_it_found(taught):
     other = SelfTaught(**OPTIONS).fit(splits(shift=1))
-    for name, value in taught.model.state_dict().items():
-        np.testing.assert_array_equal(value.data, other.model.state_dict()[name].data, err_msg=name)
+    for name, value in taught.models[1].state_dict().items():
+        np.testing.assert_array_equal(value.data, other.models[1].state_dict()[name].data, err_msg=name)
     np.testing.assert_array_equal(1 - taught.classes, other.classes)
 
 
@@ -50,4 +58,4 @@ def test_answers_for_all_ways_to_look_are_turned_back(taught):
     found = taught._segments(image)
     np.testing.assert_array_equal(taught._segments(np.rot90(image, 1, (1, 2)).copy()), np.rot90(found))
     np.testing.assert_array_equal(taught._segments(image[..., ::-1].copy()), found[..., ::-1])
-    assert isinstance(taught.model, ms.models.UNet)
+    assert len(taught.models) == 2 and isinstance(taught.models[0], ms.models.UNet)
