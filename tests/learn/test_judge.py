@@ -161,3 +161,69 @@ def test_the_notebook_shows_what_the_terminal_says():
 def test_unknown_exercises_are_named():
     with pytest.raises(Exception, match=r"did you mean 02\.conv2d"):
         learn.check("02.conv2", lambda: None)
+
+
+# -- the same mistakes in other words: other code than that which the exercises hold -------------------------
+
+
+def true_convolution(x, w, s, p):
+    """Exercise 02.correlate2d by SciPy, which flips."""
+    from scipy.signal import convolve2d
+
+    return convolve2d(np.pad(x, p), w, mode="valid")[::s, ::s]
+
+
+def channels_overwritten(x, w, b, s, p):
+    padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], (2, 3))[:, :, ::s, ::s]
+    for c in range(x.shape[1]):
+        y = np.einsum("nyxij,oij->noyx", windows[:, c], w[:, c])
+    return y + b[:, None, None]
+
+
+def bias_inside_the_loop(x, w, b, s, p):
+    padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], (2, 3))[:, :, ::s, ::s]
+    y = 0
+    for c in range(x.shape[1]):
+        y = y + np.einsum("nyxij,oij->noyx", windows[:, c], w[:, c]) + b[:, None, None]
+    return y
+
+
+def windows_overwrite(g, x, w, s, p):
+    dx = np.zeros(np.add(x.shape, 2 * p))
+    for Y, X in np.ndindex(g.shape):
+        for i, j in np.ndindex(w.shape):
+            dx[s * Y + i, s * X + j] = g[Y, X] * w[i, j]
+    return dx[p : dx.shape[0] - p, p : dx.shape[1] - p]
+
+
+def one_hot_forgotten(z, t):
+    p = np.exp(z - np.logaddexp.reduce(z, axis=1, keepdims=True))
+    return p / t.size
+
+
+def denominator_constant(p, q):
+    return 2 / (p + q).sum() * q
+
+
+def uncorrected(theta, g, m, v, t, lr, beta1, beta2, eps):
+    m, v = m + (1 - beta1) * (g - m), v + (1 - beta2) * (g * g - v)
+    return theta - lr * m / (v**0.5 + eps), m, v
+
+
+@pytest.mark.parametrize(
+    "name, answer, diagnosis",
+    [
+        ("02.correlate2d", true_convolution, "flipped"),
+        ("02.conv2d", channels_overwritten, "one channel"),
+        ("02.conv2d", bias_inside_the_loop, "bias too often"),
+        ("03.image_gradient", windows_overwrite, "= for +="),
+        ("05.cross_entropy_backward", one_hot_forgotten, "forgot the truth"),
+        ("05.dice_gradient", denominator_constant, "forgot the denominator"),
+        ("06.adam_step", uncorrected, "no bias correction"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_known_by_its_numbers_not_by_its_text(name, answer, diagnosis):
+    verdict = judge(answer, learn.exercise(name))
+    assert verdict.diagnosis == diagnosis, verdict.message
