@@ -51,7 +51,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "ema": 0.995,
         "average": True,
     },
-    "aerial": {"scale": 1.4, "label_smoothing": 0.1, "weight_decay": 0.03, "ema": 0.995, "average": True},
+    "aerial": {"scale": 1.4, "weight_decay": 0.03, "ema": 0.995, "average": True},
 }
 
 
