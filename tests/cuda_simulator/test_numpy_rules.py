@@ -8,6 +8,7 @@ from minitorch_seg.kernels.cuda import rnn
 from minitorch_seg.kernels.cuda.array import to_device
 from minitorch_seg.kernels.cuda.matmul import matmul
 from minitorch_seg.kernels.cuda.relu import relu
+from tests.ptx.cases import unrepresentable
 
 
 def cuda(values, dtype="float32"):
@@ -61,9 +62,11 @@ def test_conversions_are_numpys(source):
         np.testing.assert_array_equal(cuda(x, source).astype(target).to_host(), x.astype(target))
 
 
-def test_nan_as_an_integer_is_some_integer():
-    x = cuda([np.nan, np.inf, 1e30])
-    assert all(x.astype(target).to_host().dtype == target for target in ("uint8", "int32", "int64"))
+@pytest.mark.parametrize("source", ["float32", "float64"])
+@pytest.mark.parametrize("target", ["int8", "uint8", "int16", "int32", "int64"])
+def test_floats_that_no_integer_holds(source, target):
+    x, expected = unrepresentable(source, target)
+    np.testing.assert_array_equal(cuda(x, source).astype(target).to_host(), expected)
 
 
 def test_norms():

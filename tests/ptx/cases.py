@@ -84,6 +84,17 @@ def operators(dtype: str = "float32", every: bool = True) -> dict[str, tuple[str
     return found
 
 
+def unrepresentable(source: str, target: str) -> tuple[np.ndarray, np.ndarray]:
+    """Floats that an int32 or an int64 cannot hold, and what they become: as NumPy has it on x86-64."""
+    x = np.array([np.nan, np.inf, -np.inf, 3e9, -3e9, 2.0**31, 1e20, -1e20, 2.0**63, -(2.0**63)], source)
+    if target == "int64":
+        expected = np.full(x.shape, -(2**63))
+        expected[3:6] = 3 * 10**9, -3 * 10**9, 2**31
+    else:
+        expected = np.full(x.shape, -(2**31)).astype(target)  # of the narrow ones the lowest bits, all 0
+    return x, expected
+
+
 def numbers(dtype: str, *shape: int, seed: int = 3) -> np.ndarray:
     x = np.random.default_rng(seed).standard_normal(shape).astype(dtype)
     return as_map(x) if len(shape) == 4 else x

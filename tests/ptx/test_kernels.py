@@ -260,11 +260,28 @@ def test_copies_of_whole_numbers(interpreter, source):
 
 @every
 @pytest.mark.parametrize("source", ["float32", "float64"])
-@pytest.mark.parametrize("target", ["int8", "uint8", "int16", "int32"])
+@pytest.mark.parametrize("target", ["int8", "uint8", "int16", "int32", "int64"])
 def test_floats_become_integers_as_numpys_do(interpreter, source, target):
     """Also those that do not fit: their lowest bits are kept. A device's own conversion would stop at 0."""
     a = np.array([0, 0.9, -0.9, -1, 127.5, 128, 255, 256, 300.7, -129, 70_000, -70_000, 2**30]).astype(source)
     np.testing.assert_array_equal(cases.on_device(a).astype(target).to_host(), a.astype(target))
+    wild, expected = cases.unrepresentable(source, target)
+    np.testing.assert_array_equal(cases.on_device(wild).astype(target).to_host(), expected)
+
+
+def test_the_smallest_integer_by_minus_one(interpreter):
+    """NumPy keeps it; the device's division says nothing of it."""
+    a, b = np.array([-(2**63), -(2**63), 7, -7]), np.array([-1, 3, -1, 2])
+    x, y = cases.on_device(a), cases.on_device(b)
+    assert (x // y).tolist() == [-(2**63), -(2**63) // 3, -7, -4]
+    assert (x % y).tolist() == [0, 1, 0, 1]
+
+
+def test_a_label_that_is_nan_is_no_class(interpreter):
+    labels = ms.tensor(np.array([np.nan, 1], "float32"), device="cuda").long()
+    assert labels.tolist() == [-(2**63), 1]
+    with pytest.raises(ms.errors.ShapeError, match="target holds -9223372036854775808"):
+        ms.functional.cross_entropy(ms.zeros(2, 2, device="cuda"), labels)
 
 
 def test_what_was_executed(request):

@@ -23,7 +23,7 @@ import numpy as np
 
 from minitorch_seg.errors import DTypeError
 from minitorch_seg.kernels.cuda.array import CudaArray, Shape, empty, empty_ordered, to_device
-from minitorch_seg.kernels.cuda.driver import Kernel, cuda, integer, launch, spread, types
+from minitorch_seg.kernels.cuda.driver import Kernel, cuda, device, integer, launch, spread, types
 from minitorch_seg.kernels.cuda.formulas import COMPUTED, TESTS, formulas
 
 THREADS, SIMULATED, RESIDENT = (256,), (4,), 4
@@ -69,12 +69,23 @@ def kernel(n, n1, n2, n3, {parameters}):
 """
 
 
+def truncated(dtype: str, output: str) -> Any:
+    """For kernels: a float of `dtype` without its fraction, as an int64 whose lowest bits `output` keeps.
+
+    NaN and what does not fit become −2⁶³ for int64 and −2³¹ for all others, as NumPy has it on x86-64.  A
+    device's own conversion makes NaN 0, which is a class of its own, and stops at the largest integer.
+    """
+    bits = 63 if output == "int64" else 31
+    limit, lowest = getattr(types, dtype)(2.0**bits), types.int64(-(2**bits))
+    whole = integer("int64")
+    return device(lambda a: whole(a) if a > -limit and a < limit else lowest)
+
+
 @cache
 def mapping(name: str, inputs: tuple[str, ...], output: str, strided: bool) -> Kernel:
     """The kernel of a function for arrays of these dtypes; `copy` converts.
 
-    A float becomes a narrow integer by way of int64, whose lowest bits are kept, as NumPy does it: a device's
-    own conversion of −1 to uint8 gives 0.
+    A number becomes a narrow integer by way of a wider one, whose lowest bits are kept: see `truncated`.
     """
     letters = "abc"[: len(inputs)]
     axes = AXES if strided else 1
@@ -89,7 +100,8 @@ def mapping(name: str, inputs: tuple[str, ...], output: str, strided: bool) -> K
     if name != "copy":
         made["f"], value = formulas(inputs[-1])[name], f"f({value})"
     elif "int" in output:
-        made["whole"], made["narrow"] = integer("int64"), integer(output)
+        made["narrow"] = integer(output)
+        made["whole"] = truncated(inputs[0], output) if "float" in inputs[0] else integer("int64")
         value = f"narrow(whole({value}))"
     parameters = ", ".join(f"{x}, {x}0, {', '.join(steps[x])}" for x in steps)
     template = STRIDING if strided else FLAT

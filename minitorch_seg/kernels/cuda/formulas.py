@@ -80,12 +80,13 @@ def _numbers(dtype: str) -> dict[str, Callable]:
 
 
 def _integers() -> dict[str, Callable]:
+    minus_one = types.int64(-1)
     return {
         "bitwise_and": lambda a, b: a & b,
         "bitwise_or": lambda a, b: a | b,
         "bitwise_xor": lambda a, b: a ^ b,
         "invert": lambda a: ~a,
-        "floor_divide": lambda a, b: a // b,
+        "floor_divide": lambda a, b: -a if b == minus_one else a // b,  # −2⁶³ stays what it is
         "remainder": lambda a, b: a % b,
         "power": _integer_power,
     }
