@@ -4,6 +4,9 @@ targets."""
 import numpy as np
 import pytest
 
+from minitorch_seg.kernels.cuda import softmax
+from minitorch_seg.kernels.cuda.array import to_device
+from minitorch_seg.kernels.cuda.cross_entropy import cross_entropy
 from tests.cuda_simulator.agreement import agree, normal
 
 SHAPES = [((2, 3), 1), ((2, 3), 0), ((5,), 0), ((2, 3, 4), 1), ((2, 3, 2, 3), 1), ((2, 3, 2, 3), 3)]
@@ -39,6 +42,18 @@ def test_cross_entropy(shape, weighted, dtype):
     for name in ("cross_entropy", "nll_loss"):
         *_, kept = agree("cross_entropy", name, x, target, weight, -100)
         agree("cross_entropy", f"{name}_gradient", grad, kept, target, weight, -100)
+
+
+def test_large_and_confident_logits_keep_their_digits():
+    """−log softmax of class 0, against float64: also where it is a billionth of the logits."""
+    x = np.array([[1e4, 1e4 + 0.5, 1e4 - 1], [1e6, 1e6 + 0.5, 0], [16, 0, -1], [0, 14, -2]], "float32")
+    exact = x.astype("float64")
+    shifted = exact - exact.max(1, keepdims=True)
+    log_softmax = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    loss, *_ = cross_entropy(to_device(x), to_device(np.zeros(4, "int64")), None, -100)
+    np.testing.assert_allclose(loss.to_host(), -log_softmax[:, 0], rtol=1e-6, atol=6e-8)
+    found = softmax.log_softmax(to_device(x), 1).to_host()
+    np.testing.assert_allclose(found, log_softmax, rtol=1e-6, atol=6e-8)
 
 
 def test_a_class_as_ignore_index_and_an_empty_batch():

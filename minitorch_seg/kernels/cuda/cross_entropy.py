@@ -105,13 +105,14 @@ def forward(dtype: str, of: str) -> Kernel:
         p = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
         if p < count:
             first = first_of(p, classes, inner)
-            shift = zero
+            # Apart from each other: added, the digits of a large logit would push those of the loss out.
+            largest, log_total = zero, zero
             if of_logits:
                 largest, total = largest_and_total(x, first, classes, inner)
                 for k in range(classes):
                     exponential = math.exp(x[u32(first + k * inner)] - largest)
                     values[u32(first + k * inner)] = exponential / total
-                shift = largest + math.log(total)
+                log_total = math.log(total)
             t = target[u32(p)]
             loss, weight = nan, nan
             if t == ignore_index:
@@ -120,7 +121,7 @@ def forward(dtype: str, of: str) -> Kernel:
                 weight = one
                 if has_weight != 0:
                     weight = table[u32(t)]
-                loss = -weight * (x[u32(first + i32(t) * inner)] - shift)
+                loss = -weight * (x[u32(first + i32(t) * inner)] - largest - log_total)
             losses[u32(p)] = loss
             weights[u32(p)] = weight
 
