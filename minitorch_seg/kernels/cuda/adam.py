@@ -21,7 +21,7 @@ def adam(
     parameter: CudaArray, gradient: CudaArray, m: CudaArray, v: CudaArray, largest: CudaArray | None,
     *numbers: float,
 ) -> None:  # fmt: skip
-    """Changes parameter, m, v and largest (None without amsgrad) in place; `dispatch.fused` checked them.
+    """Changes parameter, m, v and largest (None without amsgrad) in place; `fused_on_gpu` checked them.
 
     numbers: shrink, λ, 1 − β₁, β₂, 1 − β₂, ε, size, root, as in kernels/fast/adam.py.
     """

@@ -59,7 +59,7 @@ NO_COMPILER = 'NVIDIA\'s compiler (NVVM) is missing: pip install "minitorch_seg[
 class Kernel:
     """A kernel and how it is compiled and launched.
 
-    name: unique, as "conv2d_forward 3x3 float32"; signature: the arguments' types as Numba writes them;
+    name: unique, as "conv2d 128x64 float32"; signature: the arguments' types as Numba writes them;
     threads: of a block; blocks: how many of them are to run on a multiprocessor at the same time;
     simulated: a smaller block for the simulator (None: the same).
     """
@@ -259,9 +259,17 @@ def _checked(kernel: Kernel, wanted: str, argument: Any) -> Any:
 
 
 def _number(kernel: Kernel, dtype: np.dtype, value: Any) -> Any:
-    if dtype.kind in "iu" and not np.iinfo(dtype).min <= int(value) <= np.iinfo(dtype).max:
-        raise UserError(f"{kernel.name}: {value} is too large for the {dtype} that CUDA kernels count in")
+    if dtype.kind in "iu":
+        lowest, largest = _bounds(dtype)
+        if not lowest <= int(value) <= largest:
+            raise UserError(f"{kernel.name}: {value} is too large for the {dtype} that CUDA kernels count in")
     return dtype.type(value)
+
+
+@cache
+def _bounds(dtype: np.dtype) -> tuple[int, int]:
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
 
 
 @cache
@@ -310,7 +318,7 @@ def _hardware_problem() -> str:
 def describe() -> list[str]:
     """Driver, device, memory: what `minitorch-seg doctor` prints."""
     if simulated():
-        return ["Numba's simulator (NUMBA_ENABLE_CUDASIM=1): correct and very slow"]
+        return ["Numba's simulator (NUMBA_ENABLE_CUDASIM=1), very slow: for looking, not for results"]
     device = cuda.get_current_device()
     memory = cuda.current_context().get_memory_info()
     name = device.name.decode() if isinstance(device.name, bytes) else device.name

@@ -23,7 +23,7 @@ def rmsprop(
     *numbers: float,
 ) -> None:  # fmt: skip
     """Changes parameter, v, mean (None unless centered) and buffer (None without momentum) in place;
-    `dispatch.fused` checked them.
+    `fused_on_gpu` checked them.
 
     numbers: η, λ, α, 1 − α, ε, μ, as in kernels/fast/rmsprop.py.
     """

@@ -19,7 +19,7 @@ u32 = types.uint32
 def sgd(
     parameter: CudaArray, gradient: CudaArray, velocity: CudaArray | None, nesterov: bool, *numbers: float
 ) -> None:
-    """Changes parameter and velocity (None without momentum) in place; `dispatch.fused` checked them.
+    """Changes parameter and velocity (None without momentum) in place; `fused_on_gpu` checked them.
 
     numbers: η, λ, μ, kept, added, as in kernels/fast/sgd.py.
     """
