@@ -1,18 +1,26 @@
 """Our CUDA kernels and PyTorch's (cuDNN, cuBLAS) on one GPU: convolutions, matrix products, the U-Net's
 training step.
 
-    python -m benchmarks.gpu                     a table, about two minutes
+    python -m benchmarks.gpu                     a table, some minutes
     python -m benchmarks.gpu --out gpu.json      the same numbers in a file as well
     python -m benchmarks.gpu --tests             the tests that need a GPU first (pytest -m gpu tests/gpu)
 
 PyTorch runs with TF32 switched off (float32 throughout, as we compute) and on (its products round to 10
-bits).  Times are medians between CUDA events, contestants in turn; everything that a call launches counts,
-packing of weights too.  Where the GPU waits for Python between short kernels, that time counts as well.
+bits).  Times are medians, contestants in turn; everything that a call launches counts, packing
+of weights too.
+
+    ms on the GPU    between CUDA events; the GPU is kept busy until the calls are queued, so that it does not
+                     wait for Python between short kernels
+    ms of the host   until the calls return: where this is longer, Python decides how long a program takes
+
+A training step reads numbers back (whether the classes are valid), so its GPU waits for the host all
+the same.
 
 The last column is the part of the GPU's own limit (arithmetic or memory, whichever takes longer for the case)
 that was reached.  The limit of a U-Net's step is that of its launches one after the other: the operations of
-each product from its sizes, and each array that a launch is given read or written once.  Every result of ours
-is compared with PyTorch's in float32; a wrong one ends the run with 1.
+each product from its sizes, and each number that a launch reads or writes counted once (`work` says where
+whole arrays stand for them).  Every result of ours is compared with PyTorch's in float32; a wrong one ends
+the run with 1.
 
 Without PyTorch for CUDA only ours are timed.  Without a GPU it says what is missing, and ends with 2.
 """
@@ -24,10 +32,11 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -42,6 +51,8 @@ from minitorch_seg.kernels import cuda as room
 
 ROUNDS = 15
 WRONG = 1e-3  # of the largest number
+CALLS = 3  # between two events
+BUSY = 100.0  # milliseconds: a call that takes the host longer waits for the GPU itself
 CORES = {(7, 5): 64, (8, 0): 64}  # float32 units of a multiprocessor; 128 in all others
 
 # name, batch, channels, outputs, side, kernel, stride: layers of a U-Net and of a residual network
@@ -65,11 +76,12 @@ class Timing:
     case: str
     contestant: str
     milliseconds: float
+    host: float  # milliseconds until the call returns
     limit: float = 0.0  # milliseconds that the GPU's arithmetic and memory need at least
 
     def __str__(self) -> str:
         part = f"{self.limit / self.milliseconds:7.0%}" if self.limit else ""
-        return f"{self.case:44} {self.contestant:16} {self.milliseconds:10.3f} ms {part}"
+        return f"{self.case:44} {self.contestant:16} {self.milliseconds:10.3f} {self.host:10.3f} {part}"
 
 
 @dataclass
@@ -94,50 +106,94 @@ def device() -> Device:
     return Device(name, flops, 2 * gpu.MEMORY_CLOCK_RATE * 1e3 * gpu.GLOBAL_MEMORY_BUS_WIDTH / 8)
 
 
-def timed(call: Callable[[], Any]) -> float:
-    """Milliseconds on the GPU between two events; several calls where one is short."""
+@cache
+def idling() -> Any:
+    """A kernel of one thread that keeps the GPU busy: each multiply-add waits for the one before it."""
+    from minitorch_seg.kernels.cuda.driver import Kernel, types
+
+    factor = types.float32(0.5)
+
+    def kernel(y, rounds):
+        a = y[0]
+        for _ in range(rounds):
+            a = a * factor + factor
+        y[0] = a
+
+    return Kernel("benchmark idling", kernel, ("float32[::1]", "int32"), (1,))
+
+
+def keep_busy(milliseconds: float) -> None:
+    """Queues work of at least that length: a multiply-add takes four cycles."""
+    from minitorch_seg.kernels.cuda.array import to_device
+    from minitorch_seg.kernels.cuda.driver import cuda, launch
+
+    cycles = milliseconds * cuda.get_current_device().CLOCK_RATE  # of kHz
+    launch(idling(), 1, to_device(np.ones(1, np.float32)), int(cycles / 4))
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, float]:
+    """Milliseconds of a call (on the GPU between two events, of the host), several in a row."""
     from minitorch_seg.kernels.cuda.driver import cuda
 
     begin, end = cuda.event(timing=True), cuda.event(timing=True)
-    cuda.synchronize()
-    calls = 3
+    host = _queued(call, cuda.synchronize)
     begin.record()
-    for _ in range(calls):
+    for _ in range(CALLS):
         call()
     end.record()
-    end.synchronize()
     cuda.synchronize()
-    return cuda.event_elapsed_time(begin, end) / calls
+    return cuda.event_elapsed_time(begin, end) / CALLS, host
 
 
-def timed_torch(torch: Any, call: Callable[[], Any]) -> float:
+def timed_torch(torch: Any, call: Callable[[], Any]) -> tuple[float, float]:
     """The same with PyTorch's events, in its own stream, which by default is the same one."""
     begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    torch.cuda.synchronize()
-    calls = 3
+    host = _queued(call, torch.cuda.synchronize)
     begin.record()
-    for _ in range(calls):
+    for _ in range(CALLS):
         call()
     end.record()
     torch.cuda.synchronize()
-    return begin.elapsed_time(end) / calls
+    return begin.elapsed_time(end) / CALLS, host
+
+
+def _queued(call: Callable[[], Any], synchronize: Callable[[], None]) -> float:
+    """The host's milliseconds of a call; leaves the GPU busy for twice as long as it takes to queue CALLS."""
+    synchronize()
+    start = time.perf_counter()
+    for _ in range(CALLS):
+        call()
+    spent = 1e3 * (time.perf_counter() - start)
+    synchronize()
+    keep_busy(min(2 * spent, BUSY))
+    return spent / CALLS
 
 
 def work(kernel: Any, arguments: Sequence[Any]) -> tuple[float, float]:
     """(operations, bytes) of a launch: of products from their sizes, of other kernels the bytes alone, which
     take longer.
+
+    Bytes are those of the arrays that the launch is given, read or written once; of copies, of the parts of
+    `cat` and of the phases of an up-convolution only the numbers that are touched.  A kernel that picks a few
+    places of a large array counts all of it: the limit is a little too long there.
     """
     named = dict(zip(kernel.function.__code__.co_varnames, arguments, strict=False))
-    moved = float(sum(a.nbytes for a in arguments if hasattr(a, "storage")))
     operator = kernel.name.split()[0]
     factors: tuple[Any, ...] = (0,)
+    most: dict[str, int] = {}  # numbers of an array that are touched
     if operator == "conv2d":
         factors = named["count"], named["all_outs"], named["taps"], named["channels"]
+        most["y"] = int(named["count"]) * int(named["all_outs"])
     elif operator == "conv2d_weight":
         factors = named["total"], named["grad"].size
     elif operator == "matmul":
         factors = named["matrices"], named["rows"], named["columns"], named["terms"]
-    return 2.0 * prod(map(int, factors)), moved
+    elif operator == "cat" or "n" in named:  # element by element
+        most = dict.fromkeys(named, int(named["count" if operator == "cat" else "n"]))
+    moved = sum(
+        min(a.size, most.get(name, a.size)) * a.itemsize for name, a in named.items() if hasattr(a, "storage")
+    )
+    return 2.0 * prod(map(int, factors)), float(moved)
 
 
 @contextmanager
@@ -160,23 +216,30 @@ def counted(total: list[tuple[float, float]]) -> Iterator[None]:
 
 def in_turn(case: str, limit: float, ours: Callable, theirs: Callable | None, torch: Any) -> Iterator[Timing]:
     """Medians of ours, of PyTorch's in float32, and of PyTorch's with TF32."""
-    times: dict[str, list[float]] = {}
+    times: dict[str, list[tuple[float, float]]] = {}
     for turn in range(ROUNDS + 3):  # the first three warm up
         found = {"minitorch_seg": timed(ours)}
         if theirs is not None:
             for name, allowed in (("torch float32", False), ("torch TF32", True)):
-                torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
+                use_tf32(torch, allowed)
                 found[name] = timed_torch(torch, theirs)
-        for name, milliseconds in found.items():
-            times.setdefault(name, []).extend([milliseconds] * (turn >= 3))
+        for name, both in found.items():
+            times.setdefault(name, []).extend([both] * (turn >= 3))
+    if torch is not None:
+        use_tf32(torch, False)
     for name, values in times.items():
-        yield Timing(case, name, statistics.median(values), limit)
+        yield Timing(case, name, *map(statistics.median, zip(*values, strict=True)), limit)
 
 
-def compared(case: str, found: Any, expected: Any) -> None:
-    """Raises where our result is wrong."""
-    ours, theirs = found.to_host(), expected.detach().cpu().numpy()
-    error = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+def use_tf32(torch: Any, allowed: bool) -> None:
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
+
+
+def compared(case: str, torch: Any, ours: Callable, theirs: Callable) -> None:
+    """Raises where our result is wrong: further from PyTorch's in float32 than rounding explains."""
+    use_tf32(torch, False)
+    found, expected = ours().to_host(), theirs().detach().cpu().numpy()
+    error = float(np.abs(found - expected).max() / np.abs(expected).max())
     if not error < WRONG:
         raise ArithmeticError(f"{case}: differs from PyTorch's by {error:.1e} of the largest number")
 
@@ -210,13 +273,12 @@ def convolutions(gpu: Device, torch: Any) -> Iterator[Timing]:
                 "input gradient": partial(torch.nn.grad.conv2d_input, a.shape, b, c, stride, pad),
                 "weight gradient": partial(torch.nn.grad.conv2d_weight, a, b.shape, c, stride, pad),
             }
-            torch.backends.cudnn.allow_tf32 = False
         flops = 2.0 * batch * made * made * outs * channels * kernel * kernel
         limit = gpu.milliseconds(flops, 4.0 * sum(array.size for array in host))
         for part, call in ours.items():
             case = f"{name}, {part}"
             if torch is not None:
-                compared(case, call(), theirs[part]())
+                compared(case, torch, call, theirs[part])
             yield from in_turn(case, limit, call, theirs.get(part), torch)
 
 
@@ -232,9 +294,8 @@ def products(gpu: Device, torch: Any) -> Iterator[Timing]:
         case = f"matmul {m} × {k} · {k} × {n}"
         if torch is not None:
             left, right = (torch.from_numpy(array).cuda() for array in host)
-            torch.backends.cuda.matmul.allow_tf32 = False
             theirs = partial(torch.matmul, left, right)
-            compared(case, matmul(a, b), theirs())
+            compared(case, torch, partial(matmul, a, b), theirs)
         limit = gpu.milliseconds(2.0 * m * n * k, 4.0 * (m * k + k * n + m * n))
         yield from in_turn(case, limit, partial(matmul, a, b), theirs, torch)
 
@@ -275,7 +336,7 @@ def unet_steps(gpu: Device, torch: Any) -> Iterator[Timing]:
                 adam.step()
                 return loss
 
-            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+            use_tf32(torch, False)
             first, expected = ours().item(), theirs().item()
             if not abs(first - expected) < WRONG * abs(expected):
                 raise ArithmeticError(f"{case}: our first loss is {first}, PyTorch's {expected}")
@@ -326,6 +387,7 @@ def main(words: list[str] | None = None) -> int:
     gpu, torch, found = device(), torch_for_cuda(), []
     print("\n".join(room.describe()))
     print(f"limits: {gpu.flops / 1e12:.1f} TFLOP/s in float32, {gpu.bytes / 1e12:.2f} TB/s\n")
+    print(f"{'case':44} {'contestant':16} {'ms, GPU':>10} {'ms, host':>10} {'of limit':>7}")
     for timing in chain(convolutions(gpu, torch), products(gpu, torch), unet_steps(gpu, torch)):
         print(timing, flush=True)
         found.append(asdict(timing))

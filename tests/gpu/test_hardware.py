@@ -151,4 +151,4 @@ def test_the_benchmark_starts():
     gpu = importlib.import_module("benchmarks.gpu")
     limits = gpu.device()
     assert limits.flops > 1e12 and limits.bytes > 1e10
-    assert gpu.timed(lambda: None) >= 0
+    assert min(gpu.timed(lambda: None)) >= 0
