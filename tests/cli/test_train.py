@@ -54,7 +54,7 @@ def test_a_run_folder_is_whole(trained):
     assert metrics["split"] == "test" and metrics["images"] == 2
     assert list(metrics["classes"]) == ["background", "square"]
     scores = [metrics["classes"][name]["iou"] for name in metrics["classes"]]
-    assert metrics["miou"] == pytest.approx(np.mean(scores)) and metrics["miou"] > 0.8
+    assert metrics["miou"] == pytest.approx(np.mean(scores)) and metrics["miou"] > 0.7
     assert metrics["baselines"]["majority"]["classes"]["square"]["iou"] == 0
     for picture in ("curves.png", "predictions.png"):
         with Image.open(run / picture) as image:

@@ -151,3 +151,30 @@ def distance(r: Draw, name: str) -> Case:
 
     options = {} if name == "reconstruction_loss" else options
     return Case([r.normal(*shape), r.normal(*shape)], lambda x, t: getattr(F, name)(x, t, **options), oracle)
+
+
+@operator("soft_ncut_loss")
+def soft_cut(r: Draw) -> Case:
+    images = r.normal(r.int(1, 2), r.int(1, 2), *r.pair(1, 3))
+    n, _, height, width = images.shape
+    p = r.between(0.1, 1, n, r.int(1, 3), height, width)
+    radius, reduction = r.int(0, 2), r.one("image", "batch")
+
+    def oracle(p: np.ndarray, images: np.ndarray) -> np.ndarray:
+        within, whole = np.zeros(p.shape[:2]), np.zeros(p.shape[:2])
+        for i, y, x, v, u in np.ndindex(n, height, width, height, width):
+            near = (y - v) ** 2 + (x - u) ** 2
+            if near > radius**2:
+                continue
+            color = ((images[i, :, y, x] - images[i, :, v, u]) ** 2).sum()
+            affinity = math.exp(-color / 0.5**2 - near / 4.0**2)
+            within[i] += p[i, :, y, x] * affinity * p[i, :, v, u]
+            whole[i] += p[i, :, y, x] * affinity
+        if reduction == "batch":
+            within, whole = within.sum(0, keepdims=True), whole.sum(0, keepdims=True)
+        return np.asarray(p.shape[1] - (within / whole).sum(1).mean())
+
+    def call(p: Any, images: Any) -> Any:
+        return F.soft_ncut_loss(p, images, radius=radius, reduction=reduction)
+
+    return Case([p, images], call, oracle, constants=(1,))
