@@ -265,6 +265,19 @@ def test_two_parameters_in_the_same_memory_are_moved_one_after_the_other():
     np.testing.assert_array_equal(run_shared(), expected)
 
 
+def test_an_array_that_became_read_only_is_not_written():
+    w = ms.Tensor(np.zeros(SHAPE, "float32"), True)
+    optimizer = ms.optim.SGD([w], lr=1.0)
+    for _ in range(2):  # the second step uses the first one's table
+        w.grad = ms.ones(*SHAPE)
+        optimizer.step()
+    w.data.flags.writeable = False
+    before = w.data
+    with pytest.raises(ValueError, match="read-only"):
+        optimizer.step()
+    assert (before == -2).all()
+
+
 def test_a_view_of_a_parameter_stays_one():
     """Parameters are not moved into memory of their own."""
     model = ms.nn.Linear(60, 50)

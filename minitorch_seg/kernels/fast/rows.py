@@ -13,7 +13,6 @@ stays where it is.
 """
 
 from collections.abc import Callable, Sequence
-from operator import is_
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -59,7 +58,7 @@ def in_one_pass(kernel: Callable[..., None], owner: Any, jobs: Sequence[Job]) ->
         rows = [arrays for arrays, _ in alike]
         changed = [a for row in rows for a in (row[0], *row[2:])]
         table = tables.pop(kind, None)
-        if table is None or len(changed) != len(table.arrays) or not all(map(is_, changed, table.arrays)):
+        if table is None or len(changed) != len(table.arrays) or not all(map(_still, changed, table.arrays)):
             table = _table(kind[0], rows, changed)
         found = table and _with_gradients(table, rows)
         if table is None or found is None:
@@ -73,6 +72,11 @@ def in_one_pass(kernel: Callable[..., None], owner: Any, jobs: Sequence[Job]) ->
         reason = "they are few numbers, have gaps, overlap, or differ in shape or dtype from their gradients"
         dispatch.taken(f"{len(left)} of {len(jobs)} arrays left to the formula in optim/", reason)
     return left
+
+
+def _still(a: np.ndarray | None, known: np.ndarray | None) -> bool:
+    """Whether `a` is the array that the table knows, and may be written still."""
+    return a is known and (a is None or a.flags.carray)
 
 
 def _table(dtype: np.dtype, rows: list[Arrays], changed: list[np.ndarray | None]) -> Table | None:
