@@ -24,7 +24,7 @@ from minitorch_seg.bench.libraries import Ours, ours, torches
 from minitorch_seg.kernels import explain
 
 LEAST, MOST = 3, 25  # turns of a contestant
-SHORT = 0.01  # seconds
+SHORT, LONG = 0.01, 0.1  # seconds of repeats within a turn: of the fastest, and at most of the slowest
 TOLERANCE = {"float32": 5e-5, "float64": 1e-11}  # relative to the largest number of the exact result
 KINKED = 0.01  # of the norm of the difference: a relu may be open here and closed there
 PATIENCE = 1.0, 20.0  # who takes more seconds, and so many times more than the fastest, is called once
@@ -56,24 +56,26 @@ def spread(values: Sequence[float]) -> Record:
 def in_turn(contestants: dict[str, Callable[[], Any]], seconds: float) -> dict[str, Times]:
     """Times all contestants in turn for about `seconds`, at least LEAST and at most MOST times each.
 
-    Each turn has its own order, so that nobody always finds the caches as the same other one left them;
-    what takes less than SHORT is repeated within its turn.
+    Each turn has its own order, so that nobody always finds the caches as the same other one left them.
+    Where the fastest takes less than SHORT, calls are repeated within a turn: for all equally often, because
+    only the first of them finds the caches cold.
     """
     warm = {name: _seconds(function) for name, function in contestants.items()}
-    times, number = {name: Times() for name in contestants}, {}
+    times = {name: Times() for name in contestants}
+    patience = max(PATIENCE[0], PATIENCE[1] * min(warm.values()))
     for name, once in warm.items():
-        if once > max(PATIENCE[0], PATIENCE[1] * min(warm.values())):
+        if once > patience:
             times[name] = Times([once], [once])
-        else:
-            number[name] = max(1, round(SHORT / max(once, 1e-6)))
+    timed = {name: max(once, 1e-6) for name, once in warm.items() if once <= patience}
+    repeats = max(1, min(round(SHORT / min(timed.values())), round(LONG / max(timed.values()))))
     gc.disable()  # as timeit does: a collection would fall on whoever runs just then
     try:
         begin, order = time.perf_counter(), np.random.default_rng(0)
         for turn in range(MOST):
             if turn >= LEAST and time.perf_counter() - begin > seconds:
                 break
-            for name in order.permutation(list(number)):
-                function, repeats = contestants[name], number[name]
+            for name in order.permutation(list(timed)):
+                function = contestants[name]
                 cpu, wall = time.process_time(), time.perf_counter()
                 for _ in range(repeats):
                     function()

@@ -128,7 +128,8 @@ def figures(records: Sequence[Record]) -> dict[str, float]:
         if square:
             found[f"conv 3×3, geometric mean{end}"] = geometric_mean(square)
         convolutions = [r for r in here if r.get("operator") == "conv2d"]
-        for name, part in (("every convolution", convolutions), *_operators(groups.get("operators", []))):
+        others = [r for r in here if r["group"] == "operators" or r.get("operator") == "conv_transpose2d"]
+        for name, part in (("every convolution", convolutions), *_operators(others)):
             gains = _ratios(part)
             if gains:
                 found[f"{name}, worst{end}"] = min(gains)

@@ -54,6 +54,16 @@ def test_short_calls_are_repeated_within_a_turn(monkeypatch):
     assert len(calls) == 1 + measure.LEAST * 5
 
 
+@pytest.mark.parametrize(("slowest", "repeats"), [(0.004, 5), (0.05, 2), (0.9, 1)])
+def test_all_are_repeated_equally_often(slowest, repeats, monkeypatch):
+    """Who had more repeats would find warm caches more often."""
+    monkeypatch.setattr(measure, "_seconds", lambda function: function())
+    quick, slow = [], []
+    contestants = {"quick": lambda: quick.append(1) or 0.002, "slow": lambda: slow.append(1) or slowest}
+    measure.in_turn(contestants, 0.0)
+    assert len(quick) == len(slow) == 1 + measure.LEAST * repeats
+
+
 def test_who_is_very_slow_is_called_once(monkeypatch):
     monkeypatch.setattr(measure, "_seconds", lambda function: function())
     slow, quick = [], []
