@@ -48,6 +48,7 @@ from minitorch_seg.errors import (
     ShapeError,
     UserError,
 )
+from minitorch_seg.kernels.buffers import release_memory
 from minitorch_seg.kernels.dispatch import set_conv_algorithm, set_kernels
 from minitorch_seg.kernels.parallel import get_num_threads, set_num_threads
 from minitorch_seg.ops import tensor_methods as _tensor_methods
@@ -147,6 +148,7 @@ __all__ = [  # noqa: RUF022  (by room, not by letter)
     "train", "kernels",
     "Trainer", "History",
     "set_kernels", "set_conv_algorithm", "set_num_threads", "get_num_threads",
+    "release_memory",
     "DataError", "DTypeError", "GradcheckError", "MinitorchSegError", "ShapeError", "UserError",
     "abs", "add", "sub", "mul", "div", "floor_divide", "remainder", "neg", "pow", "exp", "log", "log1p",
     "sqrt", "relu", "sigmoid", "tanh", "softmax", "log_softmax",

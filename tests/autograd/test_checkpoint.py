@@ -125,7 +125,7 @@ def test_a_parameter_changed_in_place_is_caught():
 
 def peak(wrap, layers, x):
     """Bytes that the forward and backward pass of `layers` hold at most, beyond what was there before."""
-    buffers.release()
+    buffers.release_memory()
     tracemalloc.start()
     y = x
     for layer in layers:

@@ -16,9 +16,9 @@ LARGE = 1 << 18  # numbers of float32: 1 MiB
 @pytest.fixture(autouse=True)
 def nothing_waits():
     gc.collect()
-    buffers.release()
+    buffers.release_memory()
     yield
-    buffers.release()
+    buffers.release_memory()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool"])
@@ -63,7 +63,7 @@ def test_waiting_memory_stays_within_half_of_what_was_in_use():
         most = max(most, buffers.in_use())
         assert buffers.waiting() + buffers.in_use() <= most * 3 / 2
         del arrays
-    buffers.release()
+    buffers.release_memory()
     assert buffers.waiting() == 0 == buffers.in_use()
 
 
@@ -122,7 +122,7 @@ def test_an_interrupt_between_a_block_and_its_count_does_no_lasting_harm():
     assert buffers.waiting() > 0
     for blocks in buffers._waiting.values():
         blocks.pop()  # and the count was not lowered
-    buffers.release()
+    buffers.release_memory()
     assert buffers.waiting() == 0
     assert buffers.empty((4 * LARGE,), "float32").shape == (4 * LARGE,)
 
@@ -135,7 +135,7 @@ def test_a_handler_may_take_and_give_back_blocks_while_one_is_taken(monkeypatch)
         if not inner:
             inner.append(None)
             inner.append(buffers.empty((LARGE,), "float32"))
-            buffers.release()
+            buffers.release_memory()
         give_back(allowed)
 
     monkeypatch.setattr(buffers, "_give_back", interrupted)
