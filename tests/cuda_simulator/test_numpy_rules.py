@@ -181,3 +181,52 @@ def test_functions_of_every_dtype(dtype):
         np.add.at(sums, np.array([2, 0, 2]), y)
         np.add.at(expected, np.array([2, 0, 2]), b)
         np.testing.assert_array_equal(sums.to_host(), expected)
+
+
+REFUSED = {
+    "joined shapes that differ": lambda x, y: np.concatenate([x, y]),
+    "joined dimensions that differ": lambda x, y: np.concatenate([x, x[0]], 1),
+    "nothing joined along an axis too far": lambda x, y: np.concatenate([x, x], 2),
+    "stacked shapes that differ": lambda x, y: np.stack([x, x[:1]]),
+    "stacked along an axis too far": lambda x, y: np.stack([x, x], 3),
+    "a running sum": lambda x, y: np.cumsum(x, -3),
+    "a transposition": lambda x, y: np.transpose(x, (0, 2)),
+    "a repeated axis": lambda x, y: np.transpose(x, (0, 0)),
+    "an axis left out": lambda x, y: np.transpose(x, (1,)),
+    "two axes": lambda x, y: np.swapaxes(x, 0, 2),
+    "a new axis": lambda x, y: np.expand_dims(x, 4),
+    "a new axis twice": lambda x, y: np.expand_dims(x, (0, 0)),
+    "a sum over an axis twice": lambda x, y: np.sum(x, axis=(0, -2)),
+    "differences": lambda x, y: np.diff(x, axis=2),
+    "a float copied into an integer": lambda x, y: np.copyto(x.astype("int64"), x),
+    "a float32 from a float64, safely": lambda x, y: np.copyto(x, x.astype("float64"), casting="safe"),
+}
+
+
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+def test_what_numpy_refuses_is_refused(call):
+    x, y = np.arange(6, dtype="float32").reshape(2, 3), np.ones((4, 5), "float32")
+    with pytest.raises((ValueError, TypeError)) as numpys:
+        call(x, y)
+    with pytest.raises(numpys.type):
+        call(cuda(x), cuda(y))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+@pytest.mark.parametrize(
+    "shapes", [((2, 3), (5, 4)), ((3,), (4,)), ((2, 3), (2,)), ((1, 3), (1, 4)), ((), (3,))]
+)
+def test_products_of_shapes_that_do_not_fit(shapes, dtype):
+    with pytest.raises(ValueError, match="do not fit"):
+        matmul(*(cuda(np.ones(shape), dtype) for shape in shapes))
+
+
+@pytest.mark.parametrize("options", [{}, {"axis": 0}, {"axis": -2, "prepend": 1}, {"prepend": 0.5}])
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+def test_differences(dtype, options):
+    x = (np.arange(6).reshape(2, 3) ** 2 % 5).astype(dtype)
+    if dtype == "bool" and "prepend" in options:
+        options = options | {"prepend": True}
+    expected, found = np.diff(x, **options), np.diff(cuda(x, dtype), **options).to_host()
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype

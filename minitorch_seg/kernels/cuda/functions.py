@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from minitorch_seg.errors import DTypeError
 from minitorch_seg.kernels.cuda import array, elementwise, index, reduce
@@ -141,11 +142,17 @@ def argsort(a: CudaArray, axis: int = -1, kind: Any = None) -> CudaArray:
 
 
 @listed
-def diff(a: CudaArray, prepend: Any = None) -> CudaArray:
-    """Of one row: a[i] − a[i − 1]."""
+def diff(a: CudaArray, n: int = 1, axis: int = -1, prepend: Any = None) -> CudaArray:
+    """a[i] − a[i − 1] along `axis`, after a number in front."""
+    if n != 1 or np.ndim(prepend):
+        return _missing("diff", {"n": n} if n != 1 else {"an array as prepend": prepend})
+    axis = normalize_axis_index(axis, a.ndim)
+    before = (slice(None),) * axis
     if prepend is not None:
-        a = concatenate([full((1,), prepend, a.dtype), a])
-    return a[1:] - a[:-1]
+        front = full((*a.shape[:axis], 1, *a.shape[axis + 1 :]), prepend)
+        a = concatenate([front, a], axis)
+    apart: Any = np.not_equal if a.dtype == np.bool_ else np.subtract
+    return apart(a[(*before, slice(1, None))], a[(*before, slice(-1))])
 
 
 # -- reductions ---------------------------------------------------------------------------------------------
@@ -221,7 +228,7 @@ def argmin(a: CudaArray, axis: Any = None, keepdims: bool = False) -> CudaArray:
 def cumsum(a: CudaArray, axis: Any = None, dtype: Any = None) -> CudaArray:
     wanted = np.dtype(dtype) if dtype is not None else a.dtype if a.dtype.kind == "f" else np.dtype(np.int64)
     row = a.reshape((a.size,)) if axis is None else a
-    return reduce.cumsum(convert(row, wanted), 0 if axis is None else axis % a.ndim)
+    return reduce.cumsum(convert(row, wanted), 0 if axis is None else normalize_axis_index(axis, a.ndim))
 
 
 @listed

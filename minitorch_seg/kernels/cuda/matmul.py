@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitorch_seg.errors import DTypeError
+from minitorch_seg.errors import DTypeError, ShapeError
 from minitorch_seg.kernels.cuda.array import CudaArray, contiguous, empty
 from minitorch_seg.kernels.cuda.channel_sum import sum_rows
 from minitorch_seg.kernels.cuda.driver import Kernel, cuda, launch, types
@@ -48,6 +48,11 @@ def matmul(a: CudaArray, b: CudaArray) -> CudaArray:
     """a (..., n, k), b (..., k, m) -> (..., n, m); leading dimensions are broadcast."""
     if a.dtype != b.dtype:
         raise DTypeError(f"matmul: the dtypes {a.dtype} and {b.dtype} differ: convert one with .to()")
+    if not a.ndim or not b.ndim or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ShapeError(
+            f"matmul: {a.shape} and {b.shape} do not fit: the last size of the first must be the last but "
+            "one of the second"
+        )
     if a.ndim == 1 or b.ndim == 1:
         rows, columns = a.reshape(1, -1) if a.ndim == 1 else a, b.reshape(-1, 1) if b.ndim == 1 else b
         y = matmul(rows, columns)

@@ -21,6 +21,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from minitorch_seg.kernels.cuda.array import CudaArray, contiguous, empty
 from minitorch_seg.kernels.cuda.driver import Kernel, cuda, device, launch, spread, types
@@ -150,10 +151,7 @@ def reduced_axes(x: CudaArray, axis: Any) -> tuple[int, ...]:
     """`axis` as NumPy takes it (None, an int, several) as a tuple of axes from 0 on."""
     if axis is None:
         return tuple(range(x.ndim))
-    axes = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
-    if any(not -x.ndim <= a < x.ndim for a in axes):
-        raise np.exceptions.AxisError(next(a for a in axes if not -x.ndim <= a < x.ndim), x.ndim)
-    return tuple(int(a) % x.ndim for a in axes)
+    return normalize_axis_tuple(axis, x.ndim)
 
 
 def _merged(x: CudaArray, axes: list[int]) -> list[tuple[int, int]]:

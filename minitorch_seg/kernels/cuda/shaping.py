@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from minitorch_seg.kernels.cuda import array, elementwise
 from minitorch_seg.kernels.cuda.array import CudaArray, copy_into
@@ -102,6 +103,9 @@ def copy(a: CudaArray) -> CudaArray:
 
 @listed
 def copyto(dst: CudaArray, src: Any, casting: str = "same_kind") -> None:
+    source = np.dtype(src.dtype if hasattr(src, "dtype") else np.asarray(src).dtype)
+    if not np.can_cast(source, dst.dtype, casting):  # type: ignore[arg-type]
+        raise TypeError(f"cannot copy {source} into {dst.dtype} by the rule {casting!r}: convert it first")
     copy_into(dst, src)
 
 
@@ -139,20 +143,24 @@ def ravel(a: CudaArray, order: str = "C", device: Any = None) -> CudaArray:
 
 @listed
 def transpose(a: CudaArray, axes: Any = None) -> CudaArray:
-    return a.transpose(*(() if axes is None else (int(d) % a.ndim for d in axes)))
+    order = tuple(reversed(range(a.ndim))) if axes is None else reduced_axes(a, axes)
+    if len(order) != a.ndim:
+        raise ValueError(f"axes {tuple(axes)} do not name the {a.ndim} axes of the array")
+    return a.transpose(*order)
 
 
 @listed
 def swapaxes(a: CudaArray, axis1: int, axis2: int) -> CudaArray:
     axes = list(range(a.ndim))
-    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    one, other = normalize_axis_index(axis1, a.ndim), normalize_axis_index(axis2, a.ndim)
+    axes[one], axes[other] = other, one
     return a.transpose(*axes)
 
 
 @listed
 def expand_dims(a: CudaArray, axis: Any) -> CudaArray:
-    total = a.ndim + (1 if isinstance(axis, int) else len(axis))
-    new = {int(d) % total for d in ((axis,) if isinstance(axis, int) else axis)}
+    total = a.ndim + (1 if np.ndim(axis) == 0 else len(axis))
+    new = normalize_axis_tuple(axis, total)
     return a[tuple(None if d in new else slice(None) for d in range(total))]
 
 
@@ -180,7 +188,7 @@ def roll(a: CudaArray, shift: Any, axis: Any = None) -> CudaArray:
     if axis is None:
         return roll(a.reshape((a.size,)), shift, 0).reshape(a.shape)
     shifts = (shift,) if isinstance(shift, int) else tuple(shift)
-    for d, by in zip(reduced_axes(a, axis), shifts, strict=True):
+    for d, by in zip(normalize_axis_tuple(axis, a.ndim, allow_duplicate=True), shifts, strict=True):
         split = -by % max(a.shape[d], 1)
         before = (slice(None),) * d
         a = concatenate([a[(*before, slice(split, None))], a[(*before, slice(split))]], d)
@@ -192,8 +200,17 @@ def roll(a: CudaArray, shift: Any, axis: Any = None) -> CudaArray:
 def concatenate(arrays: Sequence[CudaArray], axis: int = 0) -> CudaArray:
     for part in arrays:
         refuse_host("concatenate", part)
-    first, axis = arrays[0], axis % arrays[0].ndim
+    if not len(arrays):
+        raise ValueError("concatenate: there is no array to join")
+    first, axis = arrays[0], normalize_axis_index(axis, arrays[0].ndim)
     sizes = list(first.shape)
+    for part in arrays:
+        if part.ndim != first.ndim or any(
+            m != n for d, (m, n) in enumerate(zip(part.shape, sizes, strict=True)) if d != axis
+        ):
+            raise ValueError(
+                f"concatenate: the sizes of {first.shape} and {part.shape} must agree but for axis {axis}"
+            )
     sizes[axis] = sum(part.shape[axis] for part in arrays)
     order = sorted(range(first.ndim), key=lambda d: (-first.strides[d], d))
     dtype = np.result_type(*(part.dtype for part in arrays))
@@ -208,4 +225,6 @@ def concatenate(arrays: Sequence[CudaArray], axis: int = 0) -> CudaArray:
 
 @listed
 def stack(arrays: Sequence[CudaArray], axis: int = 0) -> CudaArray:
+    if len({part.shape for part in arrays}) > 1:
+        raise ValueError(f"stack: the shapes {', '.join(str(p.shape) for p in arrays)} must be the same")
     return concatenate([expand_dims(part, axis) for part in arrays], axis)
