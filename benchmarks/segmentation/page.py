@@ -170,50 +170,59 @@ def cue_table(found: list[dict[str, Any]]) -> str:
     return markdown(["mIoU", "test", "cues swapped, by the first"], lines)
 
 
+def section(title: str, numbers: str, *pictures: str) -> list[str]:
+    """A part of the page; nothing where its table has no row yet."""
+    return [f"## {title}", numbers, *pictures] if numbers.count("\n") > 1 else []
+
+
 def page(found: list[dict[str, Any]]) -> str:
-    """The whole page; a part without results says so."""
+    """The whole page; what has no results yet is counted at its end."""
     parts = [INTRODUCTION, "## Scores", main_table(found)]
     parts += [class_table(found, data) for data in table.SETS]
     parts.append(fluorescence_table(found))
-    parts += ["## What it costs (claim 5)", cost_table(found), "![mIoU over products](segmentation-cost.png)"]
-    parts += [
-        "## How many labels (claim 2)",
-        label_table(found),
+    cost, labels = (
+        "![mIoU over products](segmentation-cost.png)",
         "![Dice over labels](segmentation-labels.png)",
-    ]
-    parts += ["## Augmentation (claim 4)", augmentation_table(found)]
-    parts += ["## Recurrent or convolutional, by the size of objects (claim 3)", size_table(found)]
-    parts += ["## Colour, texture, shape (claim 7)", cue_table(found)]
+    )
+    parts += section("What it costs (claim 5)", cost_table(found), cost)
+    parts += section("How many labels (claim 2)", label_table(found), labels)
+    parts += section("Augmentation (claim 4)", augmentation_table(found))
+    parts += section("Recurrent or convolutional, by the size of objects (claim 3)", size_table(found))
+    parts += section("Colour, texture, shape (claim 7)", cue_table(found))
     missing = [row.name for row in table.rows() if row.name not in {r["row"]["name"] for r in found}]
     parts.append(f"{len(missing)} of {len(table.rows())} rows are not run yet.")
     return "\n\n".join(parts) + "\n"
 
 
 def draw(found: list[dict[str, Any]], folder: Path) -> None:
-    """Two plots: quality over cost, and quality over labels."""
+    """Two plots, quality over cost and quality over labels, of what there is."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 4))
-    for axis, data in zip(figure.subplots(1, len(table.SETS), sharex=True), table.SETS, strict=True):
-        for method, sets in by_method([r for r in found if "costs" in r]).items():
-            for result in sets.get(data, [])[:1]:
-                axis.plot(result["costs"]["macs"] / 1e9, result["miou"], "o")
-                axis.annotate(method, (result["costs"]["macs"] / 1e9, result["miou"]), fontsize=6)
-        axis.set(title=data, xscale="log", xlabel="G products an image")
-    figure.axes[0].set_ylabel("mIoU")
-    plot.save(figure, folder / "segmentation-cost.png")
-    figure = Figure(figsize=(9, 4))
+    costly = [r for r in found if "costs" in r and r["row"]["data"] in table.SETS]
+    if costly:
+        figure = Figure(figsize=(12, 4), layout="constrained")
+        for axis, data in zip(figure.subplots(1, len(table.SETS), sharex=True), table.SETS, strict=True):
+            for method, sets in by_method(costly).items():
+                for result in sets.get(data, [])[:1]:
+                    axis.plot(result["costs"]["macs"] / 1e9, result["miou"], "o")
+                    axis.annotate(method, (result["costs"]["macs"] / 1e9, result["miou"]), fontsize=7)
+            axis.set(title=data, xscale="log", xlabel="G products an image")
+        figure.axes[0].set_ylabel("mIoU")
+        plot.save(figure, folder / "segmentation-cost.png")
     curves = label_curves(found)
-    for axis, data in zip(figure.subplots(1, 2), ("hippocampus", "nuclei"), strict=True):
-        for task, shares in curves.get(data, {}).items():
-            x = sorted(shares)
-            mean, sd = ([f(shares[s]) for s in x] for f in (np.mean, np.std))
-            axis.errorbar([100 * s for s in x], mean, sd, label=task, capsize=2)
-        axis.set(title=data, xscale="log", xlabel="% of the labels")
-        if curves.get(data):
+    if curves:
+        figure = Figure(figsize=(9, 4), layout="constrained")
+        for axis, (data, tasks) in zip(
+            figure.subplots(1, len(curves), squeeze=False)[0], curves.items(), strict=True
+        ):
+            for task, shares in tasks.items():
+                x = sorted(shares)
+                mean, sd = ([f(shares[s]) for s in x] for f in (np.mean, np.std))
+                axis.errorbar([100 * s for s in x], mean, sd, label=task, capsize=2)
+            axis.set(title=data, xscale="log", xlabel="% of the labels")
             axis.legend()
-    figure.axes[0].set_ylabel("Dice")
-    plot.save(figure, folder / "segmentation-labels.png")
+        figure.axes[0].set_ylabel("Dice")
+        plot.save(figure, folder / "segmentation-labels.png")
 
 
 def main() -> None:
