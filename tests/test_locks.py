@@ -38,6 +38,7 @@ def test_one_thread_at_a_time():
         "kernels.openblas:_lock",
         "kernels.parallel:_threads_lock",
         "kernels.jit:global_compiler_lock",
+        "locks:importing",
     ],
 )
 def test_a_lock_that_another_thread_holds_is_open_in_a_forked_child(lock):
@@ -70,3 +71,39 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         timeout=120,
     )
     assert done.stdout.strip() == "0"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
+@pytest.mark.parametrize("module", ["kernels.jit", "kernels.waiting", "kernels.cpu.relu"])
+def test_a_module_that_another_thread_imports_is_whole_in_a_forked_child(module):
+    """Python holds a lock for each module that is being imported; nobody in the child would open it."""
+    program = f"""
+import os, signal, sys, threading, time
+import minitorch_seg as ms
+ms.set_num_threads(2)
+begun = threading.Event()
+class Slow:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "minitorch_seg.{module}":
+            begun.set()
+            time.sleep(0.3)
+sys.meta_path.insert(0, Slow)
+def job():
+    return ms.relu(ms.ones(4, 8, 200, 200)).data.all()
+results = []
+thread = threading.Thread(target=lambda: results.append(job()))
+thread.start()
+assert begun.wait(30)
+signal.alarm(60)
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    os._exit(0 if job() else 1)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+thread.join(30)
+print(status, len(results))
+"""
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.split()) == (0, ["0", "1"]), done.stderr

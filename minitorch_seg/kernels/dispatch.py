@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.errors import UserError
+from minitorch_seg.locks import importing
 
 CHOICES = ("auto", "cpu", "reference")
 ALGORITHMS = ("auto", "direct", "winograd", "plain", "reference")
@@ -76,7 +77,8 @@ def set_conv_algorithm(name: str) -> None:
 
     A NaN or an infinity reaches the results that see it; with Winograd's algorithm also the others of their
     tiles (4×4 for weights of 3×3, 2×2 for 5×5), with the plain loops also neighbours in its row.  It is never
-    lost.
+    lost.  Winograd's sums of inputs, BᵀXB, grow up to 100-fold: for inputs beyond about 1e36, or very unequal
+    ones within a square of 6×6, choose "direct".
 
     >>> set_conv_algorithm("plain")
     >>> why("conv2d")
@@ -253,13 +255,15 @@ def _room(operator: str) -> tuple[str, str]:
 
 @cache
 def _load(room: str, operator: str) -> ModuleType:
-    return importlib.import_module(f"{__package__}.{room}.{operator}")
+    with importing:
+        return importlib.import_module(f"{__package__}.{room}.{operator}")
 
 
 @cache
 def _files(room: str) -> frozenset[str]:
     try:
-        package = importlib.import_module(f"{__package__}.{room}")
+        with importing:
+            package = importlib.import_module(f"{__package__}.{room}")
     except ModuleNotFoundError:  # kernels/fast may be removed
         return frozenset()
     return frozenset(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
@@ -271,7 +275,8 @@ def _numba_problem() -> str:
     hence the real import.
     """
     try:
-        importlib.import_module(f"{__package__}.jit")
+        with importing:
+            importlib.import_module(f"{__package__}.jit")
     except ImportError as error:
         return str(error)
     return ""

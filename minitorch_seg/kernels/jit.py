@@ -6,7 +6,6 @@ NaN or infinity.  Compiled code is kept on disk (`cache.py`).
 """
 
 import ctypes
-import os
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 import numba
 import numpy as np
+import numpy.ma  # Numba would import it at a kernel's first call, where a fork does not wait for it
 from numba import types
 from numba.core import event
 from numba.core.compiler_lock import global_compiler_lock
@@ -23,6 +23,7 @@ from numba.extending import intrinsic
 
 from minitorch_seg.kernels import cache
 from minitorch_seg.kernels.cache import config
+from minitorch_seg.locks import held_at_fork
 
 FAST_MATH = {"reassoc", "nsz", "contract", "arcp", "afn"}  # not "nnan", not "ninf": both must stay visible
 NOTICE_AFTER = 2.0  # seconds of compiling
@@ -128,9 +129,4 @@ def _is_ours(event: event.Event) -> bool:
 
 event.register("numba:compile", _Notice())
 
-if hasattr(os, "register_at_fork"):  # a fork waits for a kernel that another thread compiles
-    os.register_at_fork(
-        before=global_compiler_lock.acquire,
-        after_in_parent=global_compiler_lock.release,
-        after_in_child=global_compiler_lock.release,
-    )
+held_at_fork.append(global_compiler_lock)  # a fork waits for a kernel that another thread compiles

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minitorch_seg.locks import Lock
+from minitorch_seg.locks import Lock, importing
 
 MOST_THREADS = 64
 SMALLEST_SHARE = 4  # no range is shorter than a thread's equal share divided by this, but the last
@@ -206,7 +206,7 @@ def _ask(helpers: int, job: _Job) -> None:
 def _start(helpers: int) -> None:
     global _threads, _watch
     if _watch is None and "numba" in sys.modules:
-        with contextlib.suppress(ImportError):  # a destructor called it while it is imported
+        with importing, contextlib.suppress(ImportError):  # a destructor called it while it is imported
             from minitorch_seg.kernels.waiting import changes
 
             _watch = changes
