@@ -1,5 +1,26 @@
 """Convolution and the gradient of its weight; `correlation.py` has the loops, `reference/conv2d.py` the
 formula.
+
+Written as plain loops the formula is this, here for one image, stride 1 and no padding:
+
+    >>> def plain_loops(x, weight):                                 # x (C, H, W), weight (O, C, kh, kw)
+    ...     (c, h, w), (o, _, kh, kw) = x.shape, weight.shape
+    ...     y = np.zeros((o, h - kh + 1, w - kw + 1), x.dtype)
+    ...     for k, i, j in np.ndindex(y.shape):                     # each output ...
+    ...         for channel in range(c):
+    ...             for di in range(kh):
+    ...                 for dj in range(kw):                        # ... sums what its window sees
+    ...                     y[k, i, j] += x[channel, i + di, j + dj] * weight[k, channel, di, dj]
+    ...     return y
+    >>> x, weight = np.arange(50.0).reshape(2, 5, 5), np.arange(54.0).reshape(3, 2, 3, 3)
+    >>> y = conv2d(x[None], weight, None, (1, 1), (0, 0), (1, 1), 1)
+    >>> bool((y[0] == plain_loops(x, weight)).all())
+    True
+
+Four steps make it fast, each in a file that can be read alone: the same sums over long rows
+(`correlation.py`: planes and blocks); many sums kept in registers at once (`fast/tile_ir.py`, used by
+`fast/direct.py`); fewer multiplications (`fast/transforms.py`, used by `fast/winograd.py`); threads
+(`parallel.py`).
 """
 
 import numpy as np

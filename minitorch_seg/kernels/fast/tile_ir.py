@@ -53,13 +53,18 @@ class _Memory:
 
     def __init__(self, context: Any, builder: ir.IRBuilder, kind: Any, array: ir.Value) -> None:
         self.builder = builder
-        self.data = context.make_array(kind)(context, builder, array).data
+        struct = context.make_array(kind)(context, builder, array)
+        self.data, self.shape = struct.data, struct.shape
         self.number = context.get_data_type(kind.dtype)
         self.bytes = kind.dtype.bitwidth // 8
         self.vector = ir.VectorType(self.number, VECTOR_BYTES // self.bytes)
 
     def at(self, offset: ir.Value) -> ir.Value:
         return self.builder.gep(self.data, [offset], source_etype=self.number)
+
+    def length(self) -> ir.Value:
+        """How many numbers there are."""
+        return self.builder.extract_value(self.shape, 0)
 
     def load(self, offset: ir.Value) -> ir.Value:
         return self.builder.load(self.at(offset), typ=self.number)
@@ -181,7 +186,7 @@ def _multiply_tile(typing, ROWS, VECTORS, A, a_rows, a, taps, terms, B, b, bias,
         width = A.vector.count
         starts = [A.at(builder.add(a, a_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
         first = [bias.load_vector(bias.at(builder.add(z, _INT(j * width)))) for j in range(vectors)]
-        count = builder.extract_value(builder.extract_value(arguments[5], 5), 0)
+        count = taps.length()
 
         def step(k, row_pointers, b_pointer, sums):
             """The outer product number k."""
@@ -279,7 +284,7 @@ def _dot_tile(typing, ROWS, OUTPUTS, A, a_rows, a, taps, terms, B, b, bias, z, C
         a, terms, b, z, c, r, wanted = (arguments[k] for k in (4, 6, 8, 10, 13, 14, 15))
         width = A.vector.count
         starts = [A.at(builder.add(a, a_rows.load(builder.add(r, _INT(i))))) for i in range(rows)]
-        count = builder.extract_value(builder.extract_value(arguments[5], 5), 0)
+        count = taps.length()
         whole = builder.udiv(terms, _INT(width))
         steps = builder.udiv(builder.add(terms, _INT(width - 1)), _INT(width))
         rest = A.first(builder.urem(terms, _INT(width)))

@@ -17,7 +17,13 @@ that product, hence
          ⎣ 0  4  0 −5  0  1⎦        ⎣  0     0    1  ⎦
 
 A has the points' powers as its columns, (1, t, t², t³); G the same for three coefficients, divided by the
-numbers that interpolation divides by; Bᵀ is what then remains.  In two dimensions each matrix is applied to
+numbers that interpolation divides by, Π_{j≠i}(t_i − t_j) = 4, −6, −6, 24, 24 (for ∞ it is 1).  Bᵀ is the
+transpose of what interpolates: the polynomial that is that number at t_i and 0 at the other finite points is
+Π_{j≠i}(t − t_j), and its coefficients are row i; for t_i = 1,
+
+    t (t + 1)(t − 2)(t + 2) = −4t − 4t² + t³ + t⁴        (0, −4, −4, 1, 1, 0)
+
+The row of ∞ is the product over all five points, 4t − 5t³ + t⁵.  In two dimensions each matrix is applied to
 the columns and to the rows, Y = Aᵀ [(G w Gᵀ) ∘ (Bᵀ X B)] A:  16 outputs for 36 multiplications instead of
 144.  With channels, the 36 numbers become 36 matrix products over the channels.
 

@@ -17,7 +17,7 @@ which is part of its type: it is compiled for just that many.
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -61,25 +61,34 @@ def correlate(
     With (start, row, column, channel, output) = places, w[i, j, c, o] is
     weight[start + i·row + j·column + c·channel + o·output].
     """
-    numbers, chunks, along, shape, one_tap, nothing = _way(x.shape, y.shape, taps, y.dtype)
-    packed = buffers.empty((numbers,), y.dtype)
-    shift = nothing if bias is None else fill_up(bias, len(nothing))
-    _by_strips(_pack_weight, shape[3], numbers, along, weight, places, shape[3], shape[6], packed)
+    way, channels, outputs = _way(x.shape, y.shape, taps, y.dtype), x.shape[3], y.shape[3]
+    packed = buffers.empty((way.numbers,), y.dtype)
+    shift = way.nothing if bias is None else fill_up(bias, len(way.nothing))
+    _by_strips(_pack_weight, channels, way.numbers, way.along, weight, places, channels, outputs, packed)
     maps, offset = (x.reshape(-1), packed, shift, y.reshape(-1)), (int(padding[0]), int(padding[1]))
-    parallel_for(_correlate, chunks, along, chunks, *maps, shape, offset, one_tap, nothing)
+    shown = way.shape, offset, way.one_tap, way.nothing
+    parallel_for(_correlate, way.chunks, way.along, way.chunks, *maps, *shown)
+
+
+class _Way(NamedTuple):
+    """What a correlation needs that shapes alone decide."""
+
+    numbers: int  # in the packed weight
+    chunks: int
+    along: tuple[int, ...]  # as long as there are taps along an axis
+    shape: tuple[int, ...]  # N, H, W, C, Ho, Wo, O
+    one_tap: np.ndarray  # for the panels' products: a tap, at no distance,
+    nothing: np.ndarray  # and a shift of zeros
 
 
 @lru_cache(maxsize=512)
-def _way(
-    shape: tuple[int, ...], made: tuple[int, ...], taps: int, dtype: np.dtype
-) -> tuple[int, int, tuple[int, ...], tuple[int, ...], np.ndarray, np.ndarray]:
-    """For maps (N, H, W, C) and (N, Ho, Wo, O): numbers in the packed weight, chunks, and arguments of the
-    kernel.
-    """
+def _way(shape: tuple[int, ...], made: tuple[int, ...], taps: int, dtype: np.dtype) -> _Way:
+    """For maps (N, H, W, C) and (N, Ho, Wo, O)."""
     wide, tiles = padded(made[3], dtype), _tiles(made, taps)
     chunks = min(-(-tiles // (SHARES * BLOCK)) * SHARES, max(tiles // SMALLEST, 1))
     numbers = 36 * _plane(shape[3], wide, dtype.itemsize)
-    return numbers, chunks, (0,) * taps, (*shape, *made[1:]), np.zeros(1, np.int64), np.zeros(wide, dtype)
+    sizes, one_tap, nothing = (*shape, *made[1:]), np.zeros(1, np.int64), np.zeros(wide, dtype)
+    return _Way(numbers, chunks, (0,) * taps, sizes, one_tap, nothing)
 
 
 def weight_gradient(x: np.ndarray, grad: np.ndarray, taps: int, padding: Pair) -> np.ndarray:
@@ -183,18 +192,18 @@ def _correlate(first, last, along, chunks, x, packed, bias, y, shape, padding, o
         for row in range(end - begin + SPARE_ROWS):  # the spare ones do the last one's work once more
             tile = min(row, end - begin - 1)
             a_rows[row], c_rows[row] = tile * 36 * deep, tile * 36 * wide
-        last = end - begin - 1
-        reach = 0, last * 36 * deep, 0, last * 36 * wide
+        count = end - begin
+        reach = 0, (count - 1) * 36 * deep, 0, (count - 1) * 36 * wide
         # While these products are made, the next tiles' pixels come nearer, and the places of their outputs.
         image, place = end // (down * across), end % (down * across)
         top, left = place // across * side, place % across * side
         ahead = (
-            ((image * height + top + 2) * breadth + left) * channels, (last + 1) * side * side * channels,
-            ((image * rows + top) * columns + left) * outputs, (last + 1) * side * side * outputs,
+            ((image * height + top + 2) * breadth + left) * channels, count * side * side * channels,
+            ((image * rows + top) * columns + left) * outputs, count * side * side * outputs,
         )  # fmt: skip
         starts = 0, 0, 0, 0, deep, _plane(channels, wide, y.itemsize), wide
         multiply_panels(
-            seen, a_rows, made, c_rows, reach, starts, one_tap, channels, packed, nothing, last + 1, wide, 36,
+            seen, a_rows, made, c_rows, reach, starts, one_tap, channels, packed, nothing, count, wide, 36,
             x, y, ahead,
         )  # fmt: skip
         for tile in range(begin, end):
