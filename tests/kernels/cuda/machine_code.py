@@ -14,12 +14,13 @@ from pathlib import Path
 
 from tests.ptx import nvvm
 
-CAPABILITIES = ((7, 5), (8, 0), (9, 0))
+CAPABILITIES = ((7, 5), (8, 0), (8, 9), (9, 0))  # 8.9: RTX 40, laptops too
 STATIC_LIMIT = 48 * 1024  # bytes of shared memory that a block may declare
 #: Of a multiprocessor: threads, blocks, bytes of shared memory, bytes of it that each block takes besides.
 LIMITS = {
     (7, 5): (1024, 16, 64 * 1024, 0),
     (8, 0): (2048, 32, 164 * 1024, 1024),
+    (8, 9): (1536, 24, 100 * 1024, 1024),
     (9, 0): (2048, 32, 228 * 1024, 1024),
 }
 #: Their slow path for large angles computes in float64.
