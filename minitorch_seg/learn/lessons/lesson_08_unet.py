@@ -227,7 +227,7 @@ def _():
 @app.cell(hide_code=True)
 def _(A):
     learn.tiles(
-        {"A: convolution, 35 pixels to 12": A, "its transpose: 12 to 35": A.T},
+        {"A: convolution, 35 pixels to 12": A, "transpose": A.T},
         "The matrix of a convolution with stride 2, mostly white with slanting rows of colour, and beside it "
         "the same matrix on its side.",
         signed=True,
