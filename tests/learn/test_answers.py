@@ -46,3 +46,23 @@ def test_grey_is_the_mean_of_the_colours():
     for answer, case in cases("00.grey"):
         (rgb,) = case.arguments
         np.testing.assert_allclose(answer(rgb), 255 * img_as_float(rgb).mean(axis=2))
+
+
+def test_a_skip_is_cropped_evenly():
+    for answer, case in cases("08.join"):
+        skip, up = case.arguments
+        for axis in (2, 3):  # take from the end, then from the beginning, until it fits
+            while skip.shape[axis] > up.shape[axis]:
+                from_the_end = (skip.shape[axis] - up.shape[axis]) % 2
+                skip = np.delete(skip, -1 if from_the_end else 0, axis)
+        np.testing.assert_array_equal(answer(*case.arguments), np.concatenate([skip, up], axis=1))
+
+
+def test_clipping_is_that_of_the_framework():
+    for answer, case in cases("09.clip"):
+        tensors = [ms.tensor(g, requires_grad=True) for g in case.arguments]
+        for t, g in zip(tensors, case.arguments, strict=True):
+            (t * ms.tensor(g)).sum().backward()
+        ms.nn.utils.clip_grad_norm_(tensors, case.options["c"])
+        for found, t in zip(answer(*case.arguments, **case.options), tensors, strict=True):
+            np.testing.assert_allclose(found, t.grad.numpy(), rtol=1e-5)
