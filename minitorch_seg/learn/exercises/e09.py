@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -109,7 +109,13 @@ def _backward_truth(g, x, h, h0, W_xh, W_hh):
 def _bptt(g, x, h, h0, W_xh, W_hh, slope=True, carry=True, before=None, back=None, last=False):
     before = np.concatenate([h0[None], h[:-1]]) if before is None else before
     back = W_hh if back is None else back
-    results = [np.zeros(x.shape), None, np.zeros(W_xh.shape), np.zeros(W_hh.shape), np.zeros(len(W_hh))]
+    results = [
+        np.zeros(x.shape),
+        np.zeros(h0.shape),
+        np.zeros(W_xh.shape),
+        np.zeros(W_hh.shape),
+        np.zeros(len(W_hh)),
+    ]
     carried = np.zeros(h0.shape)
     for t in reversed(range(len(x))):
         delta = (1 - h[t] ** 2 if slope else 1) * (g[t] + carry * carried)
@@ -119,6 +125,10 @@ def _bptt(g, x, h, h0, W_xh, W_hh, slope=True, carry=True, before=None, back=Non
         carried = delta @ back
     results[1] = carried
     return tuple(results)
+
+
+def _changed(**changes: bool) -> Callable:
+    return lambda g, x, h, h0, W_xh, W_hh: _bptt(g, x, h, h0, W_xh, W_hh, **changes)
 
 
 # -- 3: clipping ---------------------------------------------------------------------------------------------
@@ -238,12 +248,12 @@ EXERCISES = [
         (
             Mistake(
                 "the last step only",
-                lambda *a: _bptt(*a, carry=False),
+                _changed(carry=False),
                 "nothing is carried back in time: h_t also acts through h_{t+1}, so W_hhᵀ δ_{t+1} joins g_t",
             ),
             Mistake(
                 "forgot f'",
-                lambda *a: _bptt(*a, slope=False),
+                _changed(slope=False),
                 "the slope of tanh is missing: δ_t = (1 − h_t²) ⊙ (...)",
             ),
             Mistake(
@@ -253,7 +263,7 @@ EXERCISES = [
             ),
             Mistake(
                 "= for +=",
-                lambda *a: _bptt(*a, last=True),
+                _changed(last=True),
                 "only one step is left in it: the same weights are used in every step, so their gradient "
                 "is a sum",
             ),
