@@ -148,6 +148,7 @@ def _limit_memory(megabytes: int) -> None:
 
 if __name__ == "__main__":
     _limit_memory(int(sys.argv[4]))
+    sys.path.append(str(Path(sys.argv[1]).parent))  # a lesson may use answers to earlier ones beside it
     Path(sys.argv[3]).write_text(
         json.dumps(asdict(verdict_of(Path(sys.argv[1]), sys.argv[2]))), encoding="utf-8"
     )

@@ -149,3 +149,11 @@ def test_an_empty_folder_is_named(tmp_path):
     with pytest.raises(UserError, match="holds no lesson"):
         grading.students(tmp_path)
     assert "is no folder" in run("grade", tmp_path / "none").output
+
+
+def test_an_answer_may_use_that_of_an_earlier_lesson_beside_it(tmp_path):
+    write(tmp_path, GOOD)
+    (answer,) = (e.source() for e in exercises("08") if e.function == "receptive_field")
+    write(tmp_path, f"from lesson_02_convolution import conv2d\n\n{answer}", "lesson_08_unet.py")
+    verdict = grading.grade_one(tmp_path / "lesson_08_unet.py", "08.receptive_field", 60, 4096)
+    assert verdict.status == "right", verdict.message

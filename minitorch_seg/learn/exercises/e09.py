@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -107,12 +106,12 @@ def _backward_truth(g, x, h, h0, W_xh, W_hh):
     return derivative_of(_all_states, wanted=[0, 1, 2, 3, 4])(g, x, h0, W_xh, W_hh, np.zeros(len(W_hh)))
 
 
-def _bptt(g, x, h, h0, W_xh, W_hh, *, slope=True, carry=True, before=None, back=None, last=False):
+def _bptt(g, x, h, h0, W_xh, W_hh, slope=True, carry=True, before=None, back=None, last=False):
     before = np.concatenate([h0[None], h[:-1]]) if before is None else before
     back = W_hh if back is None else back
-    results: list[Any] = [
+    results = [
         np.zeros(x.shape),
-        None,
+        np.zeros(h0.shape),
         np.zeros(W_xh.shape),
         np.zeros(W_hh.shape),
         np.zeros(len(W_hh)),
@@ -126,6 +125,10 @@ def _bptt(g, x, h, h0, W_xh, W_hh, *, slope=True, carry=True, before=None, back=
         carried = delta @ back
     results[1] = carried
     return tuple(results)
+
+
+def _changed(**changes: bool) -> Callable:
+    return lambda g, x, h, h0, W_xh, W_hh: _bptt(g, x, h, h0, W_xh, W_hh, **changes)
 
 
 # -- 3: clipping ---------------------------------------------------------------------------------------------
@@ -245,12 +248,12 @@ EXERCISES = [
         (
             Mistake(
                 "the last step only",
-                lambda *a: _bptt(*a, carry=False),
+                _changed(carry=False),
                 "nothing is carried back in time: h_t also acts through h_{t+1}, so W_hhᵀ δ_{t+1} joins g_t",
             ),
             Mistake(
                 "forgot f'",
-                lambda *a: _bptt(*a, slope=False),
+                _changed(slope=False),
                 "the slope of tanh is missing: δ_t = (1 − h_t²) ⊙ (...)",
             ),
             Mistake(
@@ -260,7 +263,7 @@ EXERCISES = [
             ),
             Mistake(
                 "= for +=",
-                lambda *a: _bptt(*a, last=True),
+                _changed(last=True),
                 "only one step is left in it: the same weights are used in every step, so their gradient "
                 "is a sum",
             ),
