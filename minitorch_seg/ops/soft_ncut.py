@@ -44,7 +44,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_seg.autograd import Function, Tensor
-from minitorch_seg.errors import ShapeError
+from minitorch_seg.errors import DTypeError, ShapeError
 from minitorch_seg.ops.arguments import as_tensor
 
 #: Keeps 0/0 of a segment that nobody belongs to at 0: it counts as cut off entirely.
@@ -71,6 +71,8 @@ class Affinity:
         x = _in_rows(as_tensor(images).data)
         if x.ndim != 4:
             raise ShapeError(f"Affinity: images have shape {x.shape}, expected (N, C, H, W)")
+        if x.dtype.kind != "f":
+            raise DTypeError(f"Affinity: images must be floats, not {x.dtype}: x.float() / 255")
         if radius < 0 or color_scale <= 0 or distance_scale <= 0:
             raise ValueError(
                 "Affinity: radius must be 0 or more and the scales above 0, "
@@ -158,7 +160,8 @@ def soft_ncut_loss(
 
     Returns: one number between 0 and K.
 
-    Raises: ShapeError unless p and the images have equal N, H and W; ValueError for another reduction.
+    Raises: ShapeError unless p and the images have equal N, H and W; DTypeError for images that are not
+        floats; ValueError for another reduction.
 
     Two segments along the edge of an image of two colours cost next to nothing, across it they do:
 
@@ -174,6 +177,16 @@ def soft_ncut_loss(
         raise ShapeError(f"soft_ncut_loss: probabilities have shape {p.shape}, expected (N, K, H, W)")
     if reduction not in ("image", "batch"):
         raise ValueError(f"soft_ncut_loss: reduction must be 'image' or 'batch', not {reduction!r}")
+    if not isinstance(images, Affinity) and as_tensor(images).dtype.kind != "f":
+        raise DTypeError(
+            f"soft_ncut_loss: images must be floats, not {as_tensor(images).dtype}: x.float() / 255"
+        )
+    sizes = images.shape if isinstance(images, Affinity) else as_tensor(images).shape
+    if len(sizes) != 4 or (sizes[0], *sizes[2:]) != (p.shape[0], *p.shape[2:]):
+        raise ShapeError(
+            f"soft_ncut_loss: images have shape {sizes} beside probabilities {p.shape}, "
+            "expected (N, C, H, W) with the same N, H and W"
+        )
     affinity = images
     if not isinstance(images, Affinity):
         affinity = Affinity(images, radius, color_scale, distance_scale)

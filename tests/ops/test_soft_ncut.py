@@ -150,8 +150,16 @@ def test_what_each_graph_asks_for():
 
 def test_wrong_arguments_are_explained():
     p = ms.tensor(probabilities(1, 2, 4, 4))
-    with pytest.raises(ms.ShapeError, match="but p has shape"):
+    with pytest.raises(ms.ShapeError, match="with the same N, H and W"):
         soft_ncut_loss(p, np.zeros((1, 1, 4, 5)))
+    with pytest.raises(ms.ShapeError, match="but p has shape"):
+        Affinity(np.zeros((1, 1, 4, 5))).times(p.data)
+    with pytest.raises(
+        ms.DTypeError, match="images must be floats, not uint8"
+    ):  # their differences would wrap
+        soft_ncut_loss(p, np.zeros((1, 1, 4, 4), np.uint8))
+    with pytest.raises(ms.DTypeError, match="images must be floats, not uint8"):
+        Affinity(np.zeros((1, 1, 4, 4), np.uint8))
     with pytest.raises(ms.ShapeError, match=r"expected \(N, K, H, W\)"):
         soft_ncut_loss(p[0], np.zeros((1, 1, 4, 4)))
     with pytest.raises(ms.ShapeError, match=r"expected \(N, C, H, W\)"):
