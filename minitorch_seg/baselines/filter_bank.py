@@ -2,7 +2,7 @@
 
 image ─► for each channel, at scales σ = 1, 2, 4:  Gaussian, Sobel (length of the gradient), Laplacian
       ─► of grey, at four angles:                  Gabor, |cosine + i sine|
-      ─► random forest at each pixel               p(class | features of the pixel)
+      ─► a small dense network at each pixel       p(class | features of the pixel)
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from minitorch_seg.errors import UserError, nearest_name
 
 __all__ = ["using"]
 
-#: operator -> (number of differentiable arguments, how many results its backward has)
+#: operator -> how many of its arguments, the first, are differentiable: its backward has as many results
 OPERATORS = {"conv2d": 3, "max_pool2d": 1, "cross_entropy": 1, "relu": 1}
 VALID = (*OPERATORS, "Adam")
 

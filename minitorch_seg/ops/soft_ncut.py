@@ -70,12 +70,12 @@ class Affinity:
     ) -> None:
         x = _in_rows(as_tensor(images).data)
         if x.ndim != 4:
-            raise ShapeError(f"Affinity: images have shape {x.shape}, expected (N, C, H, W)")
+            raise ShapeError(f"soft_ncut_loss: images have shape {x.shape}, expected (N, C, H, W)")
         if x.dtype.kind != "f":
-            raise DTypeError(f"Affinity: images must be floats, not {x.dtype}: x.float() / 255")
+            raise DTypeError(f"soft_ncut_loss: images must be floats, not {x.dtype}: x.float() / 255")
         if radius < 0 or color_scale <= 0 or distance_scale <= 0:
             raise ValueError(
-                "Affinity: radius must be 0 or more and the scales above 0, "
+                "soft_ncut_loss: radius must be 0 or more and the scales above 0, "
                 f"found {radius=}, {color_scale=}, {distance_scale=}"
             )
         self.shape = x.shape[0], 1, *x.shape[2:]
@@ -98,7 +98,9 @@ class Affinity:
     def times(self, p: np.ndarray) -> np.ndarray:
         """W p for each channel of p (N, K, H, W)."""
         if (p.shape[0], 1, *p.shape[2:]) != self.shape:
-            raise ShapeError(f"Affinity: of images {self.shape}, but p has shape {p.shape}")
+            raise ShapeError(
+                f"soft_ncut_loss: p has shape {p.shape}, the images {self.shape}; N, H, W must agree"
+            )
         p = _in_rows(p)
         result = _in_rows(p)  # w(u, u) = 1
         for (dy, dx), weight in zip(self.offsets, self.weights, strict=True):
@@ -177,16 +179,6 @@ def soft_ncut_loss(
         raise ShapeError(f"soft_ncut_loss: probabilities have shape {p.shape}, expected (N, K, H, W)")
     if reduction not in ("image", "batch"):
         raise ValueError(f"soft_ncut_loss: reduction must be 'image' or 'batch', not {reduction!r}")
-    if not isinstance(images, Affinity) and as_tensor(images).dtype.kind != "f":
-        raise DTypeError(
-            f"soft_ncut_loss: images must be floats, not {as_tensor(images).dtype}: x.float() / 255"
-        )
-    sizes = images.shape if isinstance(images, Affinity) else as_tensor(images).shape
-    if len(sizes) != 4 or (sizes[0], *sizes[2:]) != (p.shape[0], *p.shape[2:]):
-        raise ShapeError(
-            f"soft_ncut_loss: images have shape {sizes} beside probabilities {p.shape}, "
-            "expected (N, C, H, W) with the same N, H and W"
-        )
     affinity = images
     if not isinstance(images, Affinity):
         affinity = Affinity(images, radius, color_scale, distance_scale)
