@@ -1,19 +1,20 @@
 """U-Net: down to see what is there, up to say where it is, and bridges that carry the detail across.
 
-    image (N, C, H, W)                                                                 logits (N, K, H, W)
-      │ two convolutions                                                               ▲ 1×1 convolution
-    (N, B, H, W) ────────────────── skip ───────────────────► cat ─► two convolutions ─┘
-      │ max-pool 2, two convolutions                           ▲ transposed convolution
-    (N, 2B, H/2, W/2) ───────── skip ──────────► cat ─► two convolutions
-      │ max-pool 2, two convolutions              ▲ transposed convolution
-    (N, 4B, H/4, W/4) ─── skip ───► cat ─► two convolutions
-      │ max-pool 2, two convolutions ▲ transposed convolution
-    (N, 8B, H/8, W/8) ───────────────┘
+    image (N, C, H, W)                                                           logits (N, K, H, W)
+      │ two convolutions                                                           ▲ 1×1 convolution
+    (N, B, H, W) ──────────────── skip ────────────────► cat ─► two conv. ─► (N, B, H, W)
+      │ max-pool 2, two convolutions                      ▲ transposed convolution
+    (N, 2B, H/2, W/2) ─────── skip ──────► cat ─► two conv. ─► (N, 2B, H/2, W/2)
+      │ max-pool 2, two convolutions        ▲ transposed convolution
+    (N, 4B, H/4, W/4) ─ skip ─► cat ─► two conv. ─► (N, 4B, H/4, W/4)
+      │ max-pool 2, two conv.    ▲ transposed convolution
+    (N, 8B, H/8, W/8) ───────────┘
 
-(here with depth = 3; B = base_channels).  "Two convolutions" are twice: 3×3 without bias (batch norm has
-one), batch norm, relu.  The transposed convolution is 2×2 with stride 2 and halves the channels; `cat` joins
-them with those of the skip.  Every level down doubles the channels and halves the sides.  An image whose
-sides are not multiples of 2^depth is padded by repeating its border, and the logits are cropped again.
+(here with depth = 3; B = base_channels).  "Two convolutions" (two conv.) are twice: 3×3 without bias (batch
+norm has one), batch norm, relu.  The transposed convolution is 2×2 with stride 2 and halves the channels;
+`cat` joins them with those of the skip.  Every level down doubles the channels and halves the sides.  An
+image whose sides are not multiples of 2^depth is padded by repeating its border, and the logits are cropped
+again.
 
 Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation", 2015
 (without its unpadded convolutions; with batch norm).
