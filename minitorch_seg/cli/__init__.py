@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "Find every problem of a folder of images and masks.",
     "datasets": "List the data sets, get one, or draw a contact sheet.",
     "show": "One page about an operator: formula, forward, backward, kernels.",
+    "receptive": "Draw which pixels a sweep, a model or a run has seen, and how strongly.",
     "gradcheck": "Check an operator's gradients against finite differences.",
     "bench": "Measure an operator's speed, beside PyTorch where it is installed.",
     "learn": "List the lessons with your progress, or open one.",

@@ -98,7 +98,25 @@ def gradient_by_distance(
             f"gradient_by_distance: the output has {size[0]}×{size[1]} pixels, the input {height}×{width}; "
             "distances need equal sizes: resize the output, or use gradient_map"
         )
+    return over_distance(strength, pixel)
+
+
+def distances(height: int, width: int, pixel: tuple[int, int]) -> np.ndarray:
+    """The distance of every pixel of an image from one, as a king in chess counts: (H, W).
+
+    >>> distances(2, 4, (0, 1)).tolist()
+    [[1, 0, 1, 2], [1, 1, 1, 2]]
+    """
     rows, columns = np.abs(np.arange(height) - pixel[0] % height), np.abs(np.arange(width) - pixel[1] % width)
-    distance = np.maximum(rows[:, np.newaxis], columns).ravel()
+    return np.maximum(rows[:, np.newaxis], columns)
+
+
+def over_distance(strength: np.ndarray, pixel: tuple[int, int]) -> np.ndarray:
+    """`gradient_by_distance` of strengths (draws, H, W) that `gradient_map` has given for `pixel`.
+
+    >>> over_distance(np.array([[[3.0, 1.0, 4.0]]]), (0, 1)).round(2).tolist()
+    [1.0, 3.54]
+    """
+    distance = distances(strength.shape[1], strength.shape[2], pixel).ravel()
     squares = (strength**2).mean(axis=0).ravel()
     return np.sqrt(np.bincount(distance, squares) / np.bincount(distance))
