@@ -27,6 +27,12 @@ def build_cell(cell: str, input_size: int, hidden_size: int) -> nn.RNN | nn.GRU 
     return CELLS[cell](input_size, hidden_size)
 
 
+def check_truncate(name: str, truncate: int | None) -> None:
+    """Raise a ValueError unless truncate is None or a whole number of at least 1."""
+    if truncate is not None and (not isinstance(truncate, int) or truncate < 1):
+        raise ValueError(f"{name}: truncate must be at least 1 (a whole number of steps), found {truncate}")
+
+
 def all_states(layer: nn.RNN | nn.GRU | nn.LSTM, x: Tensor, truncate: int | None = None) -> Tensor:
     """All states of a layer over x (T, N, C) → (T, N, H); gradients go back `truncate` steps at most.
 
@@ -61,8 +67,7 @@ def all_states(layer: nn.RNN | nn.GRU | nn.LSTM, x: Tensor, truncate: int | None
         raise ValueError("all_states: a layer that reads both ways cannot be read in pieces; use two layers")
     if truncate is None:
         return layer(x)[0]
-    if truncate < 1:
-        raise ValueError(f"all_states: truncate must be at least 1, found {truncate}")
+    check_truncate("all_states", truncate)
     state, pieces = None, []
     for first in range(0, x.shape[0], truncate):
         states, state = layer(x[first : first + truncate], state)

@@ -35,7 +35,7 @@ from minitorch_seg import nn
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.models.blocks import check_images
-from minitorch_seg.models.recurrent import both_ways_states, build_cell
+from minitorch_seg.models.recurrent import both_ways_states, build_cell, check_truncate
 
 
 class Sweep(nn.Module):
@@ -66,6 +66,7 @@ class Sweep(nn.Module):
         super().__init__()
         if along not in ("width", "height"):
             raise ValueError(f"Sweep: along={along!r} is unknown: use 'width' or 'height'")
+        check_truncate("Sweep", truncate)
         self.in_channels, self.along, self.truncate = in_channels, along, truncate
         self.out_channels = hidden * (2 if both_ways else 1)
         self.there = build_cell(cell, in_channels, hidden)

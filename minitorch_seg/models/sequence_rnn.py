@@ -25,7 +25,7 @@ from minitorch_seg import nn
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.models.blocks import begin_as_he, check_images, check_sizes
-from minitorch_seg.models.recurrent import both_ways_states, build_cell
+from minitorch_seg.models.recurrent import both_ways_states, build_cell, check_truncate
 
 
 class SequenceRNN(nn.Module):
@@ -61,6 +61,7 @@ class SequenceRNN(nn.Module):
         check_sizes(
             "SequenceRNN", in_channels=in_channels, num_classes=num_classes, base_channels=base_channels
         )
+        check_truncate("SequenceRNN", truncate)
         if depth < 0:
             raise ShapeError(f"SequenceRNN: depth must be 0 or more, found {depth}")
         self.in_channels, self.depth, self.truncate = in_channels, depth, truncate

@@ -27,6 +27,8 @@ from minitorch_seg.train.trainer import Callback, Trainer
 __all__ = ["Result", "resume", "run_training"]
 
 SHOWN = 6
+#: From so many parameters on a training says what they cost.
+LARGE = 10_000_000
 
 
 @dataclass
@@ -80,7 +82,7 @@ def run_training(
         if plan.facts.patchwise:
             what = f"{PATCHES * plan.options.batch_size} patches"
         say(f"training {options.model}: {steps} steps of {what}; the run is {run.path}")
-        return _train(plan, run, progress, started, None)
+        return _train(plan, run, progress, started, None, say)
     except BaseException:
         run.withdraw()  # an empty folder only: what a training has written stays
         raise
@@ -111,7 +113,7 @@ def resume(
         )
     plan.config = config
     say(f"going on with {run.path} after step {state['step']} of {config['steps']}")
-    return _train(plan, run, progress, started, state)
+    return _train(plan, run, progress, started, state, say)
 
 
 class _Beginning(Callback):
@@ -138,10 +140,16 @@ class _Checkpoints(Callback):
 
 
 def _train(
-    plan: Plan, run: RunFolder, progress: bool, started: float, state: dict[str, Any] | None
+    plan: Plan,
+    run: RunFolder,
+    progress: bool,
+    started: float,
+    state: dict[str, Any] | None,
+    say: Callable[[str], None],
 ) -> Result:
     config = plan.config
     trainer = plan.trainer(config["steps"])
+    say(size_of(trainer.model))
     if state is not None:
         _check_state(trainer, state, run)
     try:
@@ -164,6 +172,21 @@ def _train(
         raise _stopped(plan, trainer, run, error) from error
     run.drop_checkpoint()
     return Result(run, config, metrics, time.monotonic() - started)
+
+
+def size_of(model: Any) -> str:
+    """How many parameters; from ten million on, what they take as well.
+
+    >>> import minitorch_seg as ms
+    >>> size_of(ms.nn.Linear(9, 100))
+    '1,000 parameters'
+    >>> size_of(ms.nn.Linear(1999, 10_000))
+    '20,000,000 parameters; a step reads and writes 0.3 GB for them'
+    """
+    count = sum(p.numel() for p in model.parameters())
+    # Weights, gradients and the optimiser's two averages, four bytes each.
+    cost = f"; a step reads and writes {16 * count / 1e9:.1f} GB for them" if count >= LARGE else ""
+    return f"{count:,} parameters{cost}"
 
 
 @contextlib.contextmanager

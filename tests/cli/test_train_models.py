@@ -96,6 +96,44 @@ def test_every_option_reaches_the_training_and_prediction(folder, tmp_path, cli)
     assert cli("predict", run, folder / "images" / "im0.png", "--out", tmp_path / "out").exit_code == 0
 
 
+def test_truncation_and_clipping_reach_a_recurrent_training(folder, tmp_path, cli):
+    """Each changes where a step of plain SGD leads; a clipped one is as long as the norm says."""
+    base = (
+        "--data",
+        folder,
+        "--model",
+        "sequence_rnn",
+        "--optimizer",
+        "sgd",
+        "--weight-decay",
+        0,
+        "--lr",
+        0.5,
+    )
+    base += ("--no-augment", "--base-channels", 2, "--depth", 1)
+    found = {}
+    for name, more in {
+        "plain": ("--clip-norm", 1e9),
+        "truncated": ("--clip-norm", 1e9, "--set", "truncate=3"),
+        "clipped": ("--clip-norm", 1e-3),
+        "beginning": ("--clip-norm", 1e-30),
+    }.items():
+        result = cli("train", *base, *more, "--steps", 1, "--out", tmp_path / name)
+        assert result.exit_code == 0, result.output
+        assert "parameters" in result.stderr
+        weights = load_state_dict(tmp_path / name / "model.safetensors")
+        found[name] = np.concatenate([weights[key].ravel() for key in sorted(weights)])
+    moved = {name: found[name] - found["beginning"] for name in found}
+    assert np.linalg.norm(moved["clipped"]) == pytest.approx(0.5 * 1e-3, rel=1e-2)
+    cosine = moved["clipped"] @ moved["plain"]
+    cosine /= np.linalg.norm(moved["clipped"]) * np.linalg.norm(moved["plain"])
+    assert cosine == pytest.approx(1, abs=1e-3)  # shorter, not turned
+    apart = np.linalg.norm(moved["truncated"] - moved["plain"])
+    assert 1e-3 < apart / np.linalg.norm(moved["plain"]) < 1  # the gradient of shorter memories
+    refused = cli("train", *base, "--set", "truncate=0", "--steps", 1, "--out", tmp_path / "zero")
+    assert refused.exit_code == 2 and "truncate must be at least 1" in refused.stderr
+
+
 def test_a_baseline_is_evaluated_like_a_run(folder, cli):
     scored = json.loads(cli("evaluate", "otsu", "--data", folder, "--json").stdout)
     assert (

@@ -132,6 +132,40 @@ def test_number_of_parameters_of_the_documented_network():
         assert sum(p.numel() for p in model.parameters()) == count(3, s, 4, 6, 1)
 
 
+@pytest.mark.slow
+def test_the_documented_size_runs_forward_and_backward_and_takes_a_step():
+    """All 191 million weights of 224×224×3: PyTorch's logits and gradients, and Adam's step by its formula.
+
+    A minute or two, and 6 GB.
+    """
+    torch = pytest.importorskip("torch")
+    f, rng = torch.nn.functional, np.random.default_rng(0)
+    ms.manual_seed(0)
+    model = ms.models.PatchCNN(3, 1, size=224)
+    assert sum(p.numel() for p in model.parameters()) == 191_124_417
+    x, y = rng.standard_normal((2, 3, 224, 224)).astype(np.float32), np.array([[0.0], [1.0]], np.float32)
+    weights = {k: torch.from_numpy(p.data).requires_grad_() for k, p in model.named_parameters()}
+    u = torch.max_pool2d(
+        torch.relu(f.conv2d(torch.from_numpy(x), weights["conv1.weight"], weights["conv1.bias"])), 2
+    )
+    u = torch.max_pool2d(torch.relu(f.conv2d(u, weights["conv2.weight"], weights["conv2.bias"])), 2)
+    u = torch.relu(f.linear(u.flatten(1), weights["dense.weight"], weights["dense.bias"]))
+    logits = f.linear(u, weights["head.weight"], weights["head.bias"])
+    f.binary_cross_entropy_with_logits(logits, torch.from_numpy(y)).backward()
+    found = model(ms.tensor(x))
+    np.testing.assert_allclose(found.data, logits.detach().numpy(), rtol=1e-3)
+    loss = ms.functional.binary_cross_entropy_with_logits(found, ms.tensor(y))
+    loss.backward()
+    for name, p in model.named_parameters():
+        expected = weights[name].grad.numpy()
+        largest = np.abs(expected).max()
+        assert largest > 0 and np.abs(p.grad.data - expected).max() < 1e-3 * largest, name
+    before, gradient = model.conv1.weight.data.copy(), model.conv1.weight.grad.data.copy()
+    ms.optim.Adam(model.parameters(), lr=1e-3).step()
+    moved = -1e-3 * gradient / (np.abs(gradient) + 1e-8)  # of the first step both averages are the gradient
+    np.testing.assert_allclose(model.conv1.weight.data - before, moved, rtol=1e-2, atol=1e-6)
+
+
 def test_it_trains_as_in_the_documented_call():
     """adam, binary cross-entropy, accuracy; `fit` with these very arguments; is there a bright spot?"""
     rng = np.random.default_rng(0)

@@ -186,5 +186,9 @@ def test_wrong_arguments_are_explained():
         ReNet(1, 2, patch=0)
     with pytest.raises(ValueError, match="truncate must be at least 1"):
         all_states(ms.nn.RNN(1, 2), ms.zeros(3, 1, 1), 0)
+    for build in (Sweep, ReNet, ms.models.SequenceRNN, ms.models.ReSeg):
+        for truncate in (0, 2.5):
+            with pytest.raises(ValueError, match="truncate must be at least 1"):
+                build(1, 2, truncate=truncate)
     with pytest.raises(ValueError, match="reads both ways"):
         all_states(ms.nn.RNN(1, 2, bidirectional=True), ms.zeros(3, 1, 1))
