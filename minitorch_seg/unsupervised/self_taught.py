@@ -6,6 +6,8 @@
 
     L = CE(r, label) + μ · continuity(r)                    continuity as in cluster_image.py
 
+Images may have any sizes: where they differ, a step takes windows of them, as large as the smallest image.
+
 Clusters of colour are spotted; a network that has to give the same answer for alike surroundings, over many
 images, smooths them and uses texture where it helps.  Nothing keeps it from drifting but the labels that it
 begins with: of aerial images a second round is worse than the first, and single networks differ from seed to
@@ -41,7 +43,7 @@ class SelfTaught:
         sigma: of the blur before k-means.
         rounds: of training, from the labels of the round before.
         networks: whose answers are averaged.
-        steps: of AdamW a round, of `batch_size` images of one size each.
+        steps: of AdamW a round, of `batch_size` images each.
         weight: μ.
         base_channels, depth: of the U-Net.
         seed: of all chance (it sets the package's generator).
@@ -68,19 +70,24 @@ class SelfTaught:
     def fit(self, splits: Any) -> SelfTaught:
         train = [splits.train[index] for index in range(len(splits.train))]
         self.normalize = Normalize(*channel_statistics(splits.train))
-        images = np.stack([self.normalize.image(sample.image) for sample in train]).transpose(0, 3, 1, 2)
+        images = [self.normalize.image(sample.image).transpose(2, 0, 1) for sample in train]
         k, rng = self.segments or len(splits.classes), np.random.default_rng(self.seed)
-        points = as_points(blurred(images, self.sigma))
+        features = [as_points(blurred(image[np.newaxis], self.sigma)) for image in images]
+        points = np.concatenate(features)
         some = points[rng.integers(len(points), size=min(len(points), 100_000))]
-        labels = nearest(points, kmeans(some, k, self.seed)).reshape(len(images), *images.shape[2:])
+        centres = kmeans(some, k, self.seed)
+        labels = [
+            nearest(feature, centres).reshape(image.shape[1:])
+            for feature, image in zip(features, images, strict=True)
+        ]
         manual_seed(self.seed)
         for _ in range(self.rounds):
             self.models = [
-                UNet(images.shape[1], k, self.base_channels, self.depth) for _ in range(self.networks)
+                UNet(splits.in_channels, k, self.base_channels, self.depth) for _ in range(self.networks)
             ]
             for model in self.models:
                 self._train(model, images, labels, rng)
-            labels = np.stack([self._segments(image) for image in images])
+            labels = [self._segments(image) for image in images]
         counts = sum(
             count_segments(found, sample.mask, k, len(splits.classes), splits.ignore_index)
             for found, sample in zip(labels, train, strict=True)
@@ -91,14 +98,25 @@ class SelfTaught:
     def predict(self, image: np.ndarray) -> np.ndarray:
         return self.classes[self._segments(self.normalize.image(image).transpose(2, 0, 1))]
 
-    def _train(self, model: UNet, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
+    def _train(
+        self, model: UNet, images: list[np.ndarray], labels: list[np.ndarray], rng: np.random.Generator
+    ) -> None:
         optimizer = optim.AdamW(model.parameters(), lr=0.01)
         schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.steps)
+        height, width = np.min([label.shape for label in labels], axis=0)
         model.train()
         for _ in range(self.steps):
             chosen = rng.integers(len(images), size=self.batch_size)
             turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-            x, y = (_seen(maps[chosen], turns, mirrored) for maps in (images, labels))
+            windows = [_window(labels[index].shape, height, width, rng) for index in chosen]
+            x, y = (
+                _seen(
+                    np.stack([maps[i][..., *at] for i, at in zip(chosen, windows, strict=True)]),
+                    turns,
+                    mirrored,
+                )
+                for maps in (images, labels)
+            )
             response = model(Tensor(x))
             loss = F.cross_entropy(response, Tensor(y)) + self.weight * continuity(F.softmax(response, 1))
             optimizer.zero_grad()
@@ -116,6 +134,17 @@ class SelfTaught:
                 p = p[..., ::-1] if mirrored else p
                 total = total + np.rot90(p, -turns, (-2, -1))
         return total[0].argmax(axis=0)
+
+
+def _window(size: tuple[int, ...], height: int, width: int, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Rows and columns of a random window; the whole image where it has that size, without a draw.
+
+    >>> _window((4, 6), 4, 6, np.random.default_rng(0))
+    (slice(0, 4, None), slice(0, 6, None))
+    """
+    free = size[0] - height, size[1] - width
+    top, left = (int(rng.integers(n + 1)) if n else 0 for n in free)
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _seen(maps: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:

@@ -59,3 +59,31 @@ def test_answers_for_all_ways_to_look_are_turned_back(taught):
     np.testing.assert_array_equal(taught._segments(np.rot90(image, 1, (1, 2)).copy()), np.rot90(found))
     np.testing.assert_array_equal(taught._segments(image[..., ::-1].copy()), found[..., ::-1])
     assert len(taught.models) == 2 and isinstance(taught.models[0], ms.models.UNet)
+
+
+def test_images_of_different_sizes_are_taken_in_windows_of_the_smallest(taught):
+    made = splits()
+    cut = [
+        Sample(s.image[: 16 - index], s.mask[: 16 - index, :], "s") if index < 3 else s
+        for index, s in enumerate(made.train)
+    ]
+    other = Splits("made", ArrayDataset(cut), made.val, made.test, made.classes)
+    mixed = SelfTaught(**OPTIONS).fit(other)
+    clusters = evaluate_baseline(KMeansColour().fit(other), other, other.test)["miou"]
+    assert evaluate_baseline(mixed, other, other.test)["miou"] > clusters + 0.03
+
+
+def test_a_window_keeps_an_image_and_its_labels_together():
+    from minitorch_seg.unsupervised.self_taught import _window
+
+    rng, places = np.random.default_rng(0), set()
+    for _ in range(200):
+        rows, columns = _window((5, 4), 3, 2, rng)
+        assert rows.stop - rows.start == 3 and columns.stop - columns.start == 2
+        assert rows.start >= 0 and rows.stop <= 5 and columns.start >= 0 and columns.stop <= 4
+        places.add((rows.start, columns.start))
+    assert len(places) == 9
+    image = np.arange(20).reshape(5, 4)
+    maps = [np.stack([image] * 3), image]
+    window = _window((5, 4), 3, 2, rng)
+    np.testing.assert_array_equal(maps[0][..., *window][1], maps[1][..., *window])
