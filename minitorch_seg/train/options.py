@@ -31,6 +31,9 @@ GENERAL: dict[str, Any] = {
     "ema": 0.0,
     "scale": 1.0,
     "shift": 0,
+    "rotate": 0.0,
+    "elastic": 0.0,
+    "colour": 1.0,
     "balance": 0.0,
     "average": False,
 }
@@ -84,6 +87,9 @@ class Options:
     crop: int | None = None
     scale: float | None = None
     shift: int | None = None
+    rotate: float | None = None
+    elastic: float | None = None
+    colour: float | None = None
     balance: float | None = None
     average: bool | None = None
     share: float = 1.0
@@ -120,7 +126,8 @@ def with_recipe(options: Options, splits: Any) -> Options:
     chosen: dict[str, Any] = GENERAL | {"symmetry": splits.symmetry, "normalize": splits.normalize}
     chosen |= {"lr": facts.learning_rate, "clip_norm": facts.clip_norm} | RECIPES.get(splits.name, {})
     if facts.patchwise:
-        chosen |= {"crop": None, "scale": 1.0, "shift": 0, "balance": 0.0}  # its patches are all of these
+        # Its patches are all of these.
+        chosen |= {"crop": None, "scale": 1.0, "shift": 0, "rotate": 0.0, "elastic": 0.0, "balance": 0.0}
     missing = {name: value for name, value in chosen.items() if getattr(options, name) is None}
     return dataclasses.replace(options, **missing)
 
@@ -136,6 +143,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "label_smoothing": (0, 1),
     "scale": (1, 8),
     "shift": (0, LARGEST_CROP),
+    "rotate": (0, 180),
+    "elastic": (0, 64),
+    "colour": (0, 2),
     "balance": (0, 1),
 }
 OPEN = ("ema", "label_smoothing")
@@ -167,7 +177,8 @@ def check_options(options: Options) -> None:
                 f"use one of {', '.join(known)}"
             )
     if facts.patchwise:
-        given = [n for n in ("crop", "scale", "shift", "balance") if getattr(options, n) is not None]
+        names = ("crop", "scale", "shift", "rotate", "elastic", "balance")
+        given = [n for n in names if getattr(options, n) is not None]
         if given:
             raise UserError(
                 f"--{given[0]}: {options.model} is trained on patches; choose their side with --size"

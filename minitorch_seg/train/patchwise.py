@@ -12,7 +12,6 @@ from typing import Any
 
 from minitorch_seg.data import PatchLoader
 from minitorch_seg.data.transforms import Compose, Normalize
-from minitorch_seg.train.augment import moves
 
 __all__ = ["PATCHES", "as_maps", "patch_loader"]
 
@@ -21,17 +20,17 @@ PATCHES = 16
 
 
 def patch_loader(
-    dataset: Any, images: int, symmetry: str | None, normalize: Normalize, **options: Any
+    dataset: Any, images: int, changes: list[Any], normalize: Normalize, **options: Any
 ) -> PatchLoader:
     """Batches of PATCHES · `images` patches.
 
-    symmetry: which flips and turns each patch may get, besides gamma and colour; None: nothing is changed.
+    changes: transforms of each patch: flips, turns, colours.
     """
     return PatchLoader(
         dataset,
         batch_size=PATCHES * images,
         transform=normalize,
-        patch_transform=Compose([] if symmetry is None else moves(symmetry)),
+        patch_transform=Compose(changes),
         **options,
     )
 

@@ -35,7 +35,7 @@ from minitorch_seg.data.unlabelled import load_images
 from minitorch_seg.errors import UserError
 from minitorch_seg.io import load_state_dict
 from minitorch_seg.metrics import ConfusionMatrix
-from minitorch_seg.train.augment import augmentation
+from minitorch_seg.train.augment import augmentation, moves
 from minitorch_seg.train.inference import Preparation, predict_samples
 from minitorch_seg.train.losses import build_loss, class_weights
 from minitorch_seg.train.options import SEGMENTS, Options, check_options, model_options, with_recipe
@@ -105,7 +105,7 @@ class Plan:
             return patch_loader(
                 self.splits.train,
                 o.batch_size,
-                o.symmetry if o.augment else None,
+                moves(o.symmetry, o.colour) if o.augment else [],
                 normalize,
                 size=self.config["model_options"]["size"],
                 batches=self.batches_an_epoch(),

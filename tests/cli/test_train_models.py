@@ -72,6 +72,7 @@ def test_every_option_reaches_the_training_and_prediction(folder, tmp_path, cli)
     words = ["--loss", "cross_entropy+lovasz_softmax", "--class-weights", "sqrt", "--label-smoothing", "0.1"]
     words += ["--optimizer", "rmsprop", "--lr", "0.001", "--weight-decay", "0", "--ema", "0.9", "--average"]
     words += ["--symmetry", "mirror", "--normalize", "dataset", "--scale", "1.2", "--shift", "2"]
+    words += ["--rotate", "10", "--elastic", "1.5", "--colour", "0.5"]
     words += [
         "--balance",
         "0.5",
@@ -87,6 +88,7 @@ def test_every_option_reaches_the_training_and_prediction(folder, tmp_path, cli)
     result = cli("train", "--data", folder, "--model", "reseg", "--out", run, *words, *TINY)
     assert result.exit_code == 0, result.output
     assert "normalised by data set; gamma, colour, mirrored, scaled up to 1.2 times" in result.stderr
+    assert "turned up to 10 degrees, bent by 1.5 pixels, shifted up to 2 pixels" in result.stderr
     config, metrics = (json.loads((run / f"{name}.json").read_text()) for name in ("config", "metrics"))
     assert config["model_options"] == {"base_channels": 2, "depth": 2, "cell": "lstm", "layers": 1}
     assert config["average"] == "mirror" and set(config["normalize"]) == {"mean", "std"}

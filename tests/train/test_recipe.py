@@ -41,10 +41,19 @@ def steps(made, *, normalize=None, **options):
 
 
 def test_images_are_normalised_before_they_are_cropped_and_coloured():
-    order = kinds(transforms.Compose(steps(splits((8, 8)), crop=4, scale=1.2, shift=2)))
-    assert order[:4] == ["RandomScale", "Normalize", "RandomShift", "RandomCrop"]
+    order = kinds(transforms.Compose(steps(splits((8, 8)), crop=4, scale=1.2, shift=2, rotate=5)))
+    assert order[:5] == ["RandomScale", "Normalize", "RandomWarp", "RandomShift", "RandomCrop"]
     assert order[-2:] == ["RandomGamma", "RandomColour"]
     assert kinds(transforms.Compose(steps(splits((8, 8)), augment=False))) == ["Normalize"]
+
+
+def test_colour_is_as_strong_as_asked():
+    assert not {"RandomGamma", "RandomColour"} & set(
+        kinds(transforms.Compose(steps(splits((8, 8)), colour=0)))
+    )
+    *_, gamma, colour = steps(splits((8, 8)), colour=0.5)
+    assert gamma.limit == pytest.approx(1.5**0.5)
+    assert (colour.contrast, colour.brightness, colour.tint) == (0.1, 0.1, 0.05)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +79,7 @@ def test_every_transform_moves_the_network_s_input(name, normalize):
     by = transforms.Normalize()
     if normalize == "dataset":
         by = transforms.Normalize(*transforms.channel_statistics(made.train))
-    every = steps(made, scale=1.3, shift=4, crop=48, balance=0.5, normalize=by)
+    every = steps(made, scale=1.3, shift=4, rotate=10, elastic=2, crop=48, balance=0.5, normalize=by)
     for step in every:
         if isinstance(step, transforms.Normalize):
             continue
