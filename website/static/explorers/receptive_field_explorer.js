@@ -94,11 +94,12 @@
 
       draw() {
         const found = fields(this.layers);
+        const maps = used(this.layers);
         this.part("add").disabled = found.length === MOST_LAYERS;
         this.part("remove").disabled = found.length === 1;
         this.drawTable(found);
-        this.drawPicture(found);
-        this.write(found);
+        this.drawPicture(found, maps);
+        this.write(found, maps[0].length);
       }
 
       // Rows are made anew only for another number of layers: a field that is being written in must stay.
@@ -123,21 +124,23 @@
 
       // A row for each map, the result above and the input below.  A place stands over the middle of the
       // pixels that it has seen, and lines lead to what it was made from.
-      drawPicture(found) {
+      drawPicture(found, maps) {
         const svg = this.part("picture");
         const width = Math.max(svg.clientWidth, 200);
         const { r } = found.at(-1);
         const cell = Math.min(26, width / r);
         const left = (width - cell * r) / 2;
         const all = [{ r: 1, d: 1 }, ...found];
-        const maps = used(this.layers);
         const centre = (n, place) => left + cell * (place * all[n].d + all[n].r / 2);
         const top = (n) => (all.length - 1 - n) * ROW + 4;
         const parts = [];
         maps.forEach((places, n) => {
           const wide = Math.max(1, Math.min(cell - 2, 18));
+          const columns = new Set(); // of a wide field many places fall on one point of the screen: draw one
           for (const place of places) {
             const x = centre(n, place);
+            if (columns.has(Math.round(x))) continue;
+            columns.add(Math.round(x));
             if (n > 0 && places.length < 60) {
               const { k, s, a } = this.layers[n - 1];
               for (let i = 0; i < k; i++) {
@@ -154,9 +157,8 @@
         svg.innerHTML = parts.join("");
       }
 
-      write(found) {
+      write(found, seen) {
         const { r, d } = found.at(-1);
-        const seen = used(this.layers)[0].length;
         this.say(`One result sees r = ${r} pixels in a row, ${r} × ${r} of the image. Two neighbouring results look
           d = ${d} ${d === 1 ? "pixel" : "pixels"} apart.${
             seen < r ? ` The field has holes: of the ${r} pixels in a row only ${seen} are read.` : ""}`);
