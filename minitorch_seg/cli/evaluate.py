@@ -10,6 +10,8 @@ import click
 from minitorch_seg.cli.device import device_option
 from minitorch_seg.errors import UserError, nearest_name
 
+SELF_TAUGHT = "self_taught"
+
 
 @click.command()
 @click.argument("run", metavar="RUN")
@@ -22,10 +24,22 @@ from minitorch_seg.errors import UserError, nearest_name
     help="Masks that number objects: what to make of them.  [default: as the run did with its own data]",
 )
 @click.option("--split", default="test", help="train, val or test.", show_default=True)
+@click.option(
+    "--pictures", metavar="FILE", help="Also draw some images, truth, prediction, errors: a PNG file."
+)
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON only, in the form of metrics.json.")
-def command(run: str, data: str | None, convert: str | None, split: str, device: str, as_json: bool) -> None:
-    """Score RUN, a run folder, a packaged model or a baseline (otsu, kmeans, …), on images.
+def command(
+    run: str,
+    data: str | None,
+    convert: str | None,
+    split: str,
+    pictures: str | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Score RUN, a run folder or a packaged model, on images; or what is fitted to --data first: a baseline
+    (otsu, kmeans, …) or self_taught, a network that learns from clusters of colour.
 
     Beside each score stands what needs no learning: the most frequent class everywhere, and at each place
     the class that the training masks hold there most often.
@@ -33,19 +47,32 @@ def command(run: str, data: str | None, convert: str | None, split: str, device:
     from minitorch_seg import baselines
     from minitorch_seg.train import evaluate
     from minitorch_seg.train.inference import Preparation
+    from minitorch_seg.train.pictures import Pictures
     from minitorch_seg.train.recipe import load_splits
     from minitorch_seg.train.run import load_model
 
     if split not in ("train", "val", "test"):
         raise UserError(f"--split {split}: no such split{nearest_name(split, ('train', 'val', 'test'))}")
-    if run in baselines.NAMES and not Path(run).exists():
+    if pictures is not None:
+        check_picture(pictures)
+    if run in (*baselines.NAMES, SELF_TAUGHT) and not Path(run).exists():
         if data is None:
-            raise UserError(f"the baseline {run} needs data to be fitted to; add --data NAME|FOLDER")
+            raise UserError(f"{run} needs data to be fitted to; add --data NAME|FOLDER")
         splits = load_splits(data, convert)
         dataset = splits.split(split)
-        found = evaluate.evaluate_baseline(baselines.build(run).fit(splits), splits, dataset)
+        if run == SELF_TAUGHT:
+            from minitorch_seg.unsupervised import SelfTaught
+
+            click.echo(
+                f"{run} learns from {len(splits.train)} images; masks only name what it finds", err=True
+            )
+            fitted: Any = SelfTaught().fit(splits)
+        else:
+            fitted = baselines.build(run).fit(splits)
+        shown = Pictures(len(dataset))
+        found = evaluate.evaluate_baseline(fitted, splits, dataset, shown)
         others = {"baselines": evaluate.baselines(splits, dataset), "images": len(dataset), "split": split}
-        _show(run, found | others, splits, split, as_json)
+        _show(run, found | others, splits, split, as_json, shown, pictures)
         return
     model, config = load_model(run)
     model.to(device)
@@ -62,17 +89,39 @@ def command(run: str, data: str | None, convert: str | None, split: str, device:
         )
     splits = evaluate.with_channels(splits, config["in_channels"])
     dataset = splits.split(split)
-    prepare = Preparation.of(config)
-    metrics = evaluate.evaluate_model(model, splits, dataset, prepare=prepare) | {"split": split}
-    _show(run, metrics, splits, split, as_json)
+    prepare, shown = Preparation.of(config), Pictures(len(dataset))
+    metrics = evaluate.evaluate_model(model, splits, dataset, shown, prepare) | {"split": split}
+    _show(run, metrics, splits, split, as_json, shown, pictures)
 
 
-def _show(run: str, metrics: dict[str, Any], splits: Any, split: str, as_json: bool) -> None:
+def _show(
+    run: str,
+    metrics: dict[str, Any],
+    splits: Any,
+    split: str,
+    as_json: bool,
+    shown: Any,
+    pictures: str | None,
+) -> None:
+    from minitorch_seg import plot
     from minitorch_seg.io import to_json
     from minitorch_seg.train.evaluate import score_table
 
+    if pictures is not None:
+        title = f"{run} on {splits.name}, split {split}: mean IoU {metrics['miou']:.3f}"
+        plot.save(shown.figure(splits, title), pictures)
     if as_json:
         click.echo(to_json(metrics), nl=False)
         return
     click.echo(f"{run} on {metrics['images']} images of {splits.name}, split {split}:")
     click.echo(score_table(metrics, metrics["baselines"]))
+    if pictures is not None:
+        click.echo(f"wrote {pictures}")
+
+
+def check_picture(path: str) -> None:
+    """Before any work: a picture's name must end in .png, and its folder must be there."""
+    if Path(path).suffix.lower() != ".png":
+        raise UserError(f"--pictures {path}: pictures are written as PNG; give a name that ends in .png")
+    if not Path(path).absolute().parent.is_dir():
+        raise UserError(f"--pictures {path}: its folder is not there; make it first")

@@ -108,11 +108,19 @@ def baselines(splits: Splits, dataset: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def evaluate_baseline(baseline: Baseline, splits: Splits, dataset: Any) -> dict[str, Any]:
-    """The report of a fitted baseline, as of any model."""
+def evaluate_baseline(
+    baseline: Baseline,
+    splits: Splits,
+    dataset: Any,
+    on_image: Callable[[Any, np.ndarray], None] | None = None,
+) -> dict[str, Any]:
+    """The report of a fitted baseline, as of any model; `on_image(sample, prediction)` sees each result."""
     matrix = ConfusionMatrix(len(splits.classes), splits.ignore_index)
     for sample in samples(dataset):
-        matrix.update(baseline.predict(sample.image), sample.mask)
+        prediction = baseline.predict(sample.image)
+        matrix.update(prediction, sample.mask)
+        if on_image is not None:
+            on_image(sample, prediction)
     return matrix.report(splits.classes)
 
 

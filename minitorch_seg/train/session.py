@@ -4,7 +4,6 @@ on."""
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import os
 import time
@@ -12,21 +11,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from minitorch_seg import plot
 from minitorch_seg.errors import DataError, ShapeError, UserError
 from minitorch_seg.train.augment import described
 from minitorch_seg.train.calibrate import calibrate
 from minitorch_seg.train.evaluate import evaluate_model
 from minitorch_seg.train.patchwise import PATCHES
+from minitorch_seg.train.pictures import Pictures
 from minitorch_seg.train.recipe import Options, Plan, make_plan
 from minitorch_seg.train.run import RunFolder, next_folder, require
 from minitorch_seg.train.trainer import Callback, Trainer
 
 __all__ = ["Result", "resume", "run_training"]
 
-SHOWN = 6
 #: From so many parameters on a training says what they cost.
 LARGE = 10_000_000
 
@@ -219,31 +216,15 @@ def _check_state(trainer: Trainer, state: dict[str, Any], run: RunFolder) -> Non
 def _finish(plan: Plan, trainer: Trainer, run: RunFolder, started: float) -> dict[str, Any]:
     """Evaluate the best weights on the test images, write metrics.json, then draw; the metrics."""
     splits, name = plan.splits, plan.splits.name
-    places = np.linspace(0, len(splits.test) - 1, min(SHOWN, len(splits.test)))
-    wanted = set(places.round().astype(int).tolist())
-    count = itertools.count()
-    shown: list[tuple[Any, np.ndarray]] = []
-
-    def keep(sample: Any, prediction: np.ndarray) -> None:
-        if next(count) in wanted:
-            shown.append((sample, prediction))
-
-    metrics = evaluate_model(trainer.model, splits, splits.test, keep, plan.prepare) | {"split": "test"}
+    pictures = Pictures(len(splits.test))
+    metrics = evaluate_model(trainer.model, splits, splits.test, pictures, plan.prepare) | {"split": "test"}
     if trainer.best is not None:
         measured = plan.keep_best.removeprefix("val_")
         metrics |= {"best_epoch": trainer.best["epoch"], f"best_validation_{measured}": trainer.best["value"]}
     # Before the pictures: should one of them fail, the scores are there, and the run counts as finished.
     run.save_metrics(metrics | {"seconds": round(time.monotonic() - started, 2)})
     plot.save(plot.curves(trainer.history, f"{name}, {plan.options.model}"), run.path / "curves.png")
-    figure = plot.gallery(
-        [sample.image for sample, _ in shown],
-        [sample.mask for sample, _ in shown],
-        [prediction for _, prediction in shown],
-        splits.classes,
-        ignore_index=splits.ignore_index,
-        names=[sample.name for sample, _ in shown],
-        title=f"{name}, test images: mean IoU {metrics['miou']:.3f}",
-    )
+    figure = pictures.figure(splits, f"{name}, test images: mean IoU {metrics['miou']:.3f}")
     plot.save(figure, run.path / "predictions.png")
     return metrics
 

@@ -1,5 +1,6 @@
 """The other commands, from outside."""
 
+import functools
 import json
 import os
 import subprocess
@@ -112,6 +113,31 @@ def test_evaluate_repeats_the_scores_of_the_training(trained, cli):
     assert json.loads(result.stdout).items() <= expected.items()
     text = cli("evaluate", run).stdout
     assert "majority IoU" in text and f"{expected['miou']:.3f}" in text
+
+
+def test_evaluate_draws_what_it_scored_of_a_run_a_baseline_and_self_taught(
+    trained, cli, folder, tmp_path, monkeypatch
+):
+    from minitorch_seg import unsupervised
+
+    tiny = {"steps": 3, "networks": 1, "base_channels": 2, "depth": 1}
+    monkeypatch.setattr(unsupervised, "SelfTaught", functools.partial(unsupervised.SelfTaught, **tiny))
+    for name in (trained[1], "otsu", "self_taught"):
+        path = tmp_path / "shown.png"
+        path.unlink(missing_ok=True)
+        result = cli("evaluate", name, "--data", folder, "--split", "train", "--pictures", path)
+        assert result.exit_code == 0 and f"wrote {path}" in result.stdout and "4 images" in result.stdout
+        with Image.open(path) as picture:
+            assert picture.size[1] > 4 * 200 and len(np.unique(np.asarray(picture.convert("L")))) > 20
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_any_work(cli, tmp_path):
+    other = cli("evaluate", "otsu", "--data", "coins", "--pictures", tmp_path / "shown.jpg")
+    assert other.exit_code == 2 and "ends in .png" in other.stderr
+    missing = cli("evaluate", "otsu", "--data", "coins", "--pictures", tmp_path / "no" / "shown.png")
+    assert missing.exit_code == 2 and "folder is not there" in missing.stderr
+    unfitted = cli("evaluate", "self_taught")
+    assert unfitted.exit_code == 2 and "add --data" in unfitted.stderr
 
 
 def test_evaluate_on_other_data_and_splits(trained, cli, folder):

@@ -15,6 +15,12 @@ SMALL = {
 }
 
 
+def picture_of(path):
+    """Whether a picture can be read and is not of one colour."""
+    with Image.open(path) as picture:
+        return len(np.unique(np.asarray(picture.convert("L")))) > 20
+
+
 @pytest.mark.parametrize("model", SMALL)
 def test_train_evaluate_predict(model, tmp_path, cli):
     run = tmp_path / "run"
@@ -25,8 +31,9 @@ def test_train_evaluate_predict(model, tmp_path, cli):
     assert f"--model {model}" in config["command"]
     majority = metrics["baselines"]["majority"]["miou"]
     assert metrics["miou"] > majority + 0.15
-    scored = cli("evaluate", run, "--json")
+    scored = cli("evaluate", run, "--json", "--pictures", tmp_path / "shown.png")
     assert json.loads(scored.stdout)["miou"] == pytest.approx(metrics["miou"], abs=1e-9)
+    assert picture_of(tmp_path / "shown.png")
     image = ms.data.load("coins").test[0].image[:50, :41, 0]  # a size that no training image had
     Image.fromarray(image).save(tmp_path / "coin.png")
     assert cli("predict", run, tmp_path / "coin.png", "--out", tmp_path / "found").exit_code == 0

@@ -23,7 +23,9 @@ def test_ten_steps_on_coins(name, tmp_path, cli):
     recurrent = name in ("reseg", "sequence_rnn")
     assert config["model"] == name and config["options"]["clip_norm"] == (1.0 if recurrent else None)
     if name == "wnet":  # the names of the segments are saved with the weights
-        assert json.loads(cli("evaluate", run, "--json").stdout)["miou"] == pytest.approx(metrics["miou"])
+        again = cli("evaluate", run, "--json", "--pictures", tmp_path / "shown.png")
+        assert json.loads(again.stdout)["miou"] == pytest.approx(metrics["miou"])
+        assert (tmp_path / "shown.png").stat().st_size > 10_000
 
 
 def test_masks_change_nothing_but_the_names_of_a_model_without_labels(folder, tmp_path, cli):
