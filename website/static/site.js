@@ -1,0 +1,15 @@
+// Formulas are drawn by KaTeX, as HTML for the eye and MathML for screen readers.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const node of document.querySelectorAll(".math")) {
+    katex.render(node.textContent, node, { displayMode: node.tagName === "DIV", throwOnError: false });
+  }
+  // A formula that is a little wider than a phone becomes a little smaller.
+  for (const node of document.querySelectorAll("div.math")) {
+    const share = node.clientWidth / node.scrollWidth;
+    if (share < 1) node.style.fontSize = `${Math.max(0.75, share - 0.01)}em`;
+  }
+  // What is still wider than the page scrolls by itself, with the keyboard too.
+  for (const node of document.querySelectorAll("div.math, pre, .cell_output")) {
+    if (node.scrollWidth > node.clientWidth) node.tabIndex = 0;
+  }
+});
