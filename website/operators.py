@@ -101,7 +101,7 @@ def prose(text: str) -> str:
     """A docstring as Markdown: sentences flow, and what is indented keeps its columns.
 
     >>> print(prose("y is *all*.\\n\\n    y = x_1 + x_2"))
-    y is \\\\*all\\\\*.
+    y is \\*all\\*.
     <BLANKLINE>
     ```text
     y = x_1 + x_2
