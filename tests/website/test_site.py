@@ -1,4 +1,4 @@
-"""The built site without a browser: every lesson, operator and translation is there, and every link leads somewhere."""
+"""The built site without a browser: every lesson and operator is there, and every link leads somewhere."""
 
 import functools
 from urllib.parse import unquote, urlsplit

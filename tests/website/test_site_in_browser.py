@@ -1,0 +1,162 @@
+"""Every page of the built site in Chromium, from file://: nothing missing, nothing fetched, nothing cut off.
+
+Slow, since it opens some two hundred pages: `python -m website.build && pytest -m slow tests/website`.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.website.site import HTML, WHY_NOT, is_built, pages
+from website import build, course
+
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="playwright, which drives the browser, is not installed"
+)
+CHROMIUM = Path("/usr/bin/chromium")
+AXE = build.HERE / "node_modules" / "axe-core" / "axe.min.js"
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not CHROMIUM.exists(), reason=f"{CHROMIUM}, the browser of these tests, is not installed"
+    ),
+    pytest.mark.skipif(not is_built(), reason=WHY_NOT),
+]
+#: What axe finds in the theme, and is not ours to mend: rule -> why it is let pass.
+EXCEPTIONS = {
+    "label-content-name-mismatch": "the theme's search button is named Search, and shows Search Ctrl+K",
+}
+#: axe takes a second a page; pages of one kind are alike but for their text.
+LOOKED_AT = ("conv2d", "index", "rnn", "setitem", "tests/test_conv2d")
+FOR_AXE = [n for n in pages() if not n.startswith("operators/") or n[10:].removesuffix(".html") in LOOKED_AT]
+#: A dollar sign that stands in the text is a formula that nobody has drawn.
+LOST = """() => {
+  const walk = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walk.nextNode()) {
+    const inside = walk.currentNode.parentElement.closest("pre, code, script, style, .katex");
+    const text = walk.currentNode.data;
+    if (!inside && /\\$|\\\\(frac|sum|begin)/.test(text)) found.push(text);
+  }
+  return found;
+}"""
+#: What axe complains of: [rule, the first elements], ...
+COMPLAINTS = """() => axe.run().then((found) =>
+  found.violations.map((v) => [v.id, v.nodes.slice(0, 4).map((n) => n.html.slice(0, 200))]))"""
+#: How far the page is wider than the window, and what sticks out.
+TOO_WIDE = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  const all = [...document.querySelectorAll("body *")];
+  const wide = all.filter((e) => e.getBoundingClientRect().right > width + 1);
+  return [document.documentElement.scrollWidth, ...wide.slice(0, 5).map((e) => e.outerHTML.slice(0, 120))];
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """A function that opens a page; a complaint of the browser or a request to a network fails the test."""
+    complaints, contexts = [], []
+
+    def asked(request):
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            complaints.append(request.url)
+
+    def open_page(name, width=1280, height=900, **options):
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
+        page = contexts[-1].new_page()
+        page.on("request", asked)
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        address, _, query = name.partition("?")
+        page.goto((HTML / address).as_uri() + (f"?{query}" if query else ""))
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+@pytest.mark.parametrize("name", pages())
+def test_a_page_is_whole(opened, name):
+    page = opened(name)
+    assert page.locator(".math").count() == page.locator(".math > .katex, .math > .katex-display").count()
+    assert page.locator(".katex-error").count() == 0
+    assert page.evaluate(LOST) == []
+    page.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
+    for image in page.locator("article img").all():
+        assert image.evaluate("(e) => e.decode().then(() => e.naturalWidth)") > 0
+        assert len(image.get_attribute("alt") or "") > 20
+    assert page.evaluate(TOO_WIDE) == []
+    page.set_viewport_size({"width": 360, "height": 800})
+    assert page.evaluate(TOO_WIDE) == []
+
+
+@pytest.mark.parametrize("name", FOR_AXE)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(opened, name, scheme):
+    if not AXE.exists():
+        pytest.skip("axe-core is not there: npm ci in website/, or python -m website.build")
+    page = opened(name, color_scheme=scheme, reduced_motion="reduce")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(COMPLAINTS)
+    assert [violation for violation in found if violation[0] not in EXCEPTIONS] == []
+
+
+@pytest.mark.parametrize(
+    "word, page_found", [("cross-correlation", "lessons/"), ("lovasz", "operators/lovasz")]
+)
+def test_search_finds_a_word(opened, word, page_found):
+    page = opened(f"search.html?q={word}")
+    page.wait_for_selector("#search-results li a", timeout=20_000)
+    hrefs = page.locator("#search-results li a").evaluate_all(
+        "(all) => all.map((a) => a.getAttribute('href'))"
+    )
+    assert any(page_found in href for href in hrefs)
+
+
+@pytest.mark.parametrize("number", sorted(course.EXPLORERS))
+def test_explorers_move_by_keyboard(opened, number):
+    (name,) = [n for n in pages() if n.startswith(f"lessons/lesson_{number}")]
+    page = opened(name)
+    for tag in course.explorers(number):
+        element = page.locator(tag)
+        assert element.count() == 1
+        slider = element.locator("input[type=range]:not(:disabled)").first
+        before, value = element.inner_html(), slider.input_value()
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        if slider.input_value() == value:  # it stood at its end
+            page.keyboard.press("ArrowLeft")
+        assert slider.input_value() != value and element.inner_html() != before, tag
+
+
+def test_a_hidden_answer_opens(opened):
+    page = opened("lessons/lesson_02_convolution.html")
+    answer = page.locator("details", has_text="Answer (try first").first
+    code = answer.locator("pre").first
+    assert not code.is_visible()
+    answer.locator("summary").first.click()
+    assert code.is_visible() and "def correlate2d" in code.inner_text()
+
+
+def test_code_of_a_figure_unfolds(opened):
+    page = opened("lessons/lesson_02_convolution.html")
+    folded = page.locator("details.hide").first
+    assert not folded.locator("pre").first.is_visible()
+    folded.locator("summary").first.click()
+    assert "import minitorch_seg as ms" in folded.locator("pre").first.inner_text()
