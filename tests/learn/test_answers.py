@@ -66,3 +66,27 @@ def test_clipping_is_that_of_the_framework():
         ms.nn.utils.clip_grad_norm_(tensors, case.options["c"])
         for found, t in zip(answer(*case.arguments, **case.options), tensors, strict=True):
             np.testing.assert_allclose(found, t.grad.numpy(), rtol=1e-5)
+
+
+def test_reading_both_ways_is_that_of_the_frameworks_bidirectional_layer():
+    for answer, case in cases("10.both_ways"):
+        x, there, back = case.arguments
+        layer = ms.nn.RNN(x.shape[2], there.weights[0][1].shape[0], bidirectional=True).double()
+        for suffix, reader in (("", there), ("_reverse", back)):
+            for name, value in zip(
+                ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0"), reader.weights[0], strict=True
+            ):
+                getattr(layer, name + suffix).data[...] = value
+            getattr(layer, "bias_hh_l0" + suffix).data[...] = 0
+        np.testing.assert_allclose(answer(x, there, back), layer(ms.tensor(x))[0].detach().numpy())
+
+
+def test_a_layer_of_sweeps_is_the_models():
+    for answer, case in cases("10.renet"):
+        x, rows, columns = case.arguments
+        layer = ms.models.ReNet(x.shape[1], 2, cell="elman").double()
+        for sweep, reader in ((layer.rows, rows), (layer.columns, columns)):
+            for rnn, (W_xh, W_hh, b_h) in zip((sweep.there, sweep.back), reader.weights, strict=True):
+                rnn.weight_ih_l0.data[...], rnn.weight_hh_l0.data[...] = W_xh, W_hh
+                rnn.bias_ih_l0.data[...], rnn.bias_hh_l0.data[...] = b_h, 0
+        np.testing.assert_allclose(answer(x, rows, columns), layer(ms.tensor(x)).detach().numpy())

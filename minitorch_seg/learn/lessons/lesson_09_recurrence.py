@@ -600,6 +600,8 @@ def _():
     - Elman, *Finding structure in time*, 1990; Werbos, *Backpropagation through time*, 1990; Bengio, Simard
       and Frasconi, *Learning long-term dependencies with gradient descent is difficult*, 1994; Pascanu,
       Mikolov and Bengio, *On the difficulty of training recurrent neural networks*, 2013.
+
+    Next: **10**, sweeps over an image.
     """)
     return
 
