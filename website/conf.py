@@ -24,7 +24,7 @@ html_theme_options = {
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": {
-        name: ["page-toc"] for name in ("lessons/*", "zh/*", "operators/**", "docs/*")
+        name: ["page-toc"] for name in ("lessons/*", "zh/*", "operators/**", "docs/*", "glossary")
     },
     "footer_start": ["copyright"],
     "footer_end": [],
