@@ -46,7 +46,7 @@ def _():
     none. It has two halves: an **encoder** $E$ makes a *code* of the image, a **decoder** $Q$ makes the image
     of the code. Whoever can give back an image, one reads, has understood it.
 
-    Here is one that gives back everything. It is shown the 5×5 pixels around each pixel; its code are these
+    Here is one that gives back everything. It is shown the 5×5 pixels around each pixel; its code is these
     25 numbers, and its decoder returns them. Pixels with similar codes are then put into one segment. The
     image is a mosaic of three photographs (brick, grass, gravel), so the truth is known exactly.
     """)
@@ -218,27 +218,30 @@ def _():
     $$ \sum \lVert x - P x \rVert^2 = \sum \lVert x \rVert^2 - \sum \lVert P x \rVert^2 $$
 
     So make the last sum large. Take $C = \sum x x^\top$, its eigenvectors $v_1, v_2, \dots$ (length 1, at
-    right angles) and eigenvalues $\lambda_1 \ge \lambda_2 \ge \dots \ge 0$. As $\lVert P x \rVert^2 =
-    x^\top P x$,
+    right angles) and eigenvalues $\lambda_1 \ge \lambda_2 \ge \dots \ge 0$, so that $C = \sum_i \lambda_i v_i
+    v_i^\top$. A projection has $P = P^\top = P P$, hence $\lVert P x \rVert^2 = x^\top P x$, the trace of
+    $P x x^\top$. Summed up:
 
     $$ \sum \lVert P x \rVert^2 = \operatorname{trace}(P\, C) = \sum_i \lambda_i\, v_i^\top P\, v_i =
        \sum_i \lambda_i\, \lVert P v_i \rVert^2 $$
 
     Each $\lVert P v_i \rVert^2$ lies between 0 and 1, and together they are $\operatorname{trace} P = k$. A
-    budget of $k$, at most 1 each: spend it on the $k$ largest $\lambda_i$. Then $P v_i = v_i$ for these, the
-    subspace is that of $v_1 \dots v_k$, which is PCA's, and the error left is $\lambda_{k+1} + \lambda_{k+2}
-    + \dots$
+    budget of $k$, at most 1 each: spend it on the $k$ largest $\lambda_i$. Then $P v_i = v_i$ for these. The
+    subspace is that of $v_1 \dots v_k$, which is PCA's (no other, if $\lambda_k > \lambda_{k+1}$). The error
+    left is the sum of the other $\lambda_i$.
 
     The *subspace*, not the vectors: with any invertible $T$ the encoder $T E$ and the decoder $Q\, T^{-1}$
-    give the same $\hat x$. Tied weights must have $W^\top W = P$, so rows at right angles, in any rotation.
+    give the same $\hat x$. Tied weights must have $W^\top W = P$; then the rows of $W$ have length 1 and
+    stand at right angles, and any rotation of them will do.
 
     **Noise is a tax.** Let $\hat x = A\,(x + \sigma \varepsilon)$ with any matrix $A$, of any rank, and
-    $\varepsilon$ of mean 0 and variance 1. For $n$ rows the mean over the noise is
+    $\varepsilon$ of mean 0 and variance 1, number by number. The error of a row is $(x - A x) - \sigma A
+    \varepsilon$; the mixed products have mean 0. So for $n$ rows the mean over the noise is
 
     $$ \sum \lVert x - A x \rVert^2 + n \sigma^2 \sum_{i, j} A_{ij}^2 $$
 
-    since what is mixed has mean 0. So noise is a decay of the weights (lesson 06). The derivative by $A$ is 0
-    where $A\,(C + n \sigma^2) = C$, and that gives
+    Noise is a decay of the weights (lesson 06). The derivative by $A$, $-2\,(C - A C) + 2 n \sigma^2 A$, is 0
+    where $A C + n \sigma^2 A = C$. Both sides, times $v_i$, with $C v_i = \lambda_i v_i$:
 
     $$ A\, v_i = \frac{\lambda_i}{\lambda_i + n \sigma^2}\; v_i $$
 
@@ -447,50 +450,64 @@ def _(guess_code, trials):
 def _():
     mo.md(r"""
     **The surprise:** read the table by columns. The error falls from half of everything to nothing, and the
-    segments of the code stay as they were, below three stripes. Then compare the last column of A and B. A
+    segments of the code stay as they were, below three stripes. Then compare A and B in the last column. A
     low reconstruction error does not mean a good segmentation, and neither does a high one mean a bad one:
     the squares of an image are mostly slow changes of brightness, which all three photographs share. What
     tells them apart is fine grain. It has few squares, and so it is the first thing that a narrow code drops.
 
-    Does a network do better? This one has convolutions, two poolings, and 4 numbers for each 4×4 pixels.
+    Does a network do better? This one has convolutions, two poolings, and 4 numbers for each 4×4 pixels. It
+    is trained twice, and only the first weights differ.
     """)
     return
 
 
 @app.cell
-def _(test, train):
-    def network(steps=40):
-        ms.manual_seed(0)
-        rng, images = np.random.default_rng(0), np.stack([x for x, _ in train])[:, None].astype(np.float32)
+def _(train):
+    def network(seed, steps=50):
+        ms.manual_seed(seed)
+        rng, images = np.random.default_rng(seed), np.stack([x for x, _ in train])[:, None]
         model = ms.models.ConvAutoencoder(1, 1, base_channels=8, depth=2, code_channels=4)
-        adam = ms.optim.Adam(model.parameters(), lr=0.01)
+        adam = ms.optim.Adam(model.parameters(), lr=0.02)
+        schedule = ms.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=steps)
         for _ in range(steps):
-            top, left = rng.integers(0, 33, 2)
-            crops = images[rng.choice(12, 8, replace=False), :, top : top + 64, left : left + 64]
-            x = ms.tensor(np.ascontiguousarray(crops))
+            top, left = rng.integers(0, 49, 2)
+            crops = images[rng.choice(12, 8, replace=False), :, top : top + 48, left : left + 48]
+            x = ms.tensor(np.ascontiguousarray(crops, np.float32))
             loss = F.mse_loss(model(x), x)
             adam.zero_grad()
             loss.backward()
             adam.step()
+            schedule.step()
         return model.eval()
 
-    convolutional = network()
-    return (convolutional,)
+    networks = [network(seed) for seed in (0, 1)]
+    return (networks,)
 
 
 @app.cell(hide_code=True)
-def _(convolutional, test):
-    _x = ms.tensor(np.stack([x for x, _ in test])[:, None].astype(np.float32))
-    with ms.no_grad():
-        _lost = float(((convolutional(_x) - _x) ** 2).sum().item() / (_x**2).sum().item())
-    _raw, _size = [], []
-    for _maps, (_, _m) in zip(code_features(convolutional, _x), test, strict=True):
-        _code = as_points(_maps[None])
-        _raw.append(named(segments(_code), _m)[1])
-        _size.append(named(segments(sizes(_code - _code.mean(axis=0))), _m)[1])
-    mo.md(f"""
-    It loses {100 * _lost:.0f} % of the squares; its code gives a mean IoU of {np.mean(_raw):.2f}, its sizes
-    {np.mean(_size):.2f}. Far from B: it was asked for squares, too.
+def _(networks, test):
+    def _row(number, model):
+        x = ms.tensor(np.stack([x for x, _ in test])[:, None].astype(np.float32))
+        with ms.no_grad():
+            lost = ((model(x) - x) ** 2).sum().item() / (x**2).sum().item()
+        codes = [as_points(maps[None]) for maps in code_features(model, x)]
+        raw = np.mean([named(segments(y), m)[1] for y, (_, m) in zip(codes, test, strict=True)])
+        size = [named(segments(sizes(y - y.mean(0))), m)[1] for y, (_, m) in zip(codes, test, strict=True)]
+        return f"| network {number} | {100 * lost:.0f} % | {raw:.2f} | {np.mean(size):.2f} |"
+
+    mo.md(
+        "| code | error | mIoU, k-means on the code | mIoU, on its sizes |\n|---|---|---|---|\n"
+        + "\n".join(_row(_number + 1, _model) for _number, _model in enumerate(networks))
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    Of five beginnings that we tried the error was 30 to 42 %, and the mean IoU of the sizes 0.31 to 0.56,
+    in no common order. The objective does not say what the numbers of a code are to be good for, so it is
+    left to chance.
     """)
     return
 
