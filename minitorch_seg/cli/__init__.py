@@ -24,6 +24,8 @@ COMMANDS = {
     "train": "Train a model, evaluate it on held-back images, leave a run folder.",
     "evaluate": "Score a trained run, beside what needs no learning.",
     "predict": "Segment images of any size with a run or a packaged model.",
+    "pretrain": "Train an encoder on images alone, for train --init.",
+    "cluster": "Segment images without labels: each by itself, or all together.",
     "check": "Find every problem of a folder of images and masks.",
     "datasets": "List the data sets, get one, or draw a contact sheet.",
     "show": "One page about an operator: formula, forward, backward, kernels.",

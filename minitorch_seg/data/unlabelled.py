@@ -31,6 +31,25 @@ class Images:
         return Sample(image, np.full(image.shape[:2], UNKNOWN), self.names[index])
 
 
+def all_images(folder: str | Path) -> Images:
+    """Every image in FOLDER/images, or in FOLDER itself; grey where all of them are grey, else RGB.
+
+    >>> import tempfile
+    >>> from minitorch_seg.io import write_png
+    >>> place = Path(tempfile.mkdtemp())
+    >>> write_png(place / "a.png", np.zeros((8, 8), np.uint8))
+    >>> all_images(place)[0].image.shape
+    (8, 8, 1)
+    """
+    place = Path(folder) / "images" if (Path(folder) / "images").is_dir() else Path(folder)
+    if not place.is_dir():
+        raise DataError(f"{folder}: there is no such folder; give one that holds images")
+    files = [path for path in sorted(place.iterdir()) if path.suffix.lower() in SUFFIXES]
+    if not files:
+        raise DataError(f"{place} holds no image; known are {', '.join(SUFFIXES)}")
+    return Images(files, max(read_header(path).channels for path in files))
+
+
 def load_images(folder: str | Path, segments: int, seed: int = 0) -> Splits:
     """Train, val and test (70/15/15) of the images in FOLDER/images, or in FOLDER itself.
 
@@ -45,11 +64,11 @@ def load_images(folder: str | Path, segments: int, seed: int = 0) -> Splits:
     >>> len(splits.train), splits.classes, splits.train[0].mask.min()
     (2, ['segment 1', 'segment 2'], np.int64(255))
     """
-    place = Path(folder) / "images" if (Path(folder) / "images").is_dir() else Path(folder)
-    files = {path.stem: path for path in sorted(place.iterdir()) if path.suffix.lower() in SUFFIXES}
+    found = all_images(folder)
+    files = {path.stem: path for path in found.images}
     if len(files) < 3:
-        raise DataError(f"{place} holds {len(files)} images; train, val and test each need one.")
-    channels = max(read_header(path).channels for path in files.values())
+        raise DataError(f"{folder} holds {len(files)} images; train, val and test each need one.")
+    channels = found.channels
     split = seeded_split(list(files), seed)
     train, val, test = (Images([files[stem] for stem in part], channels) for part in split.values())
     names = [f"segment {number + 1}" for number in range(segments)]

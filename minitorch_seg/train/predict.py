@@ -11,7 +11,7 @@ and for all of them:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from minitorch_seg.errors import UserError
 from minitorch_seg.io import write_csv, write_png
 from minitorch_seg.train.inference import Preparation, predict_logits
 
-__all__ = ["connected_objects", "find_images", "predict_files", "predict_image"]
+__all__ = ["connected_objects", "find_images", "predict_files", "predict_image", "write_segmentations"]
 
 AREAS = ["image", "class", "pixels", "share", "area", "unit", "objects"]
 OBJECTS = ["image", "class", "object", "pixels", "area", "unit", "centroid_x", "centroid_y"]
@@ -85,32 +85,58 @@ def predict_files(
     pixel_unit: str | None = None,
     force: bool = False,
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Write everything for each file; yields (file, {class: (pixels, objects)}) as it goes.
+    """Write everything for each file; yields (file, {class: (share, objects)}) as it goes.
+
+    pixel_size: side of a pixel, for areas in pixel_unit².
+    """
+    prepare = Preparation.of(config)
+    return write_segmentations(
+        lambda image: predict_image(model, image, prepare),
+        config["in_channels"],
+        config["classes"],
+        files,
+        out,
+        pixel_size=pixel_size,
+        pixel_unit=pixel_unit,
+        force=force,
+    )
+
+
+def write_segmentations(
+    segment: Callable[[np.ndarray], np.ndarray],
+    channels: int,
+    classes: Sequence[str] | None,
+    files: Sequence[Path],
+    out: str | os.PathLike[str],
+    *,
+    pixel_size: float | None = None,
+    pixel_unit: str | None = None,
+    force: bool = False,
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """As `predict_files`, for whatever makes a class map int64 (H, W) of an image uint8 (H, W, channels).
 
     All files are read once before anything is written, so that a broken one stops the command first.  The
-    tables
-    are written at the end.  pixel_size: side of a pixel, for areas in pixel_unit².
+    tables are written at the end.  classes: their names; None calls them "segment 1" and so on, as many as
+    an image has.
     """
     names = _output_names(files)
     folder = Path(out)
-    channels, classes = config["in_channels"], config["classes"]
     for path in files:
         read_image(path, channels)
     _prepare_folder(folder, files, names, force)
     unit = f"{pixel_unit or 'unit'}²" if pixel_size is not None else "px"
     scale = pixel_size**2 if pixel_size is not None else 1.0
-    colors = palette(len(classes))
-    prepare = Preparation.of(config)
     areas: list[list[Any]] = []
     objects: list[list[Any]] = []
     for path, name in zip(files, names, strict=True):
         image = read_image(path, channels)
-        mask = predict_image(model, image, prepare)
+        mask = segment(image)
+        known = classes or [f"segment {number + 1}" for number in range(int(mask.max()) + 1)]
         class_map, overlay = _results(name)
-        write_png(folder / class_map, mask, colors)
+        write_png(folder / class_map, mask, palette(len(known)))
         write_png(folder / overlay, plot.overlay(image, mask))
         found: dict[str, Any] = {}
-        for index, class_name in enumerate(classes):
+        for index, class_name in enumerate(known):
             pixels = int(np.count_nonzero(mask == index))
             # A background is one region with holes, not objects that one would count.
             listed = [] if class_name == "background" else connected_objects(mask, index)

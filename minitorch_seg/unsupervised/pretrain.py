@@ -9,6 +9,8 @@ autoencoder may copy instead; hiding parts of the image asks for what belongs to
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 from minitorch_seg import functional as F
@@ -33,6 +35,7 @@ def pretrain(
     lr: float = 0.01,
     transform: transforms.Transform | None = None,
     seed: int = 0,
+    on_step: Callable[[int, float], None] | None = None,
 ) -> ConvAutoencoder:
     """A ConvAutoencoder trained on the images of a data set; its masks are never looked at.
 
@@ -44,6 +47,9 @@ def pretrain(
         base_channels, depth: of the encoder, and of the U-Net that is to begin with it.
         transform: joint transform that normalises; default by each image's own mean, and nothing else.
         seed: of weights, order, holes and noise (it sets the package's generator).
+        on_step: gets the number of each step, from 1, and its loss.
+
+    Raises: UserError for an unknown task, or where the loss is no number any more.
 
     >>> import minitorch_seg as ms
     >>> images = ms.data.load("coins").train
@@ -71,6 +77,10 @@ def pretrain(
             optimizer.step()
             schedule.step()
             step += 1
+            if not math.isfinite(loss.item()):
+                raise UserError(f"pretrain: the loss of step {step} is {loss.item()}; use a smaller lr")
+            if on_step is not None:
+                on_step(step, loss.item())
             if step == steps:
                 break
     return autoencoder
