@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from minitorch_seg.learn import catalogue
-from website import course, operators
+from website import course, make_image, operators
 from website import lessons as notebooks
 
 HERE = Path(__file__).parent
@@ -178,7 +178,8 @@ def filled(text: str) -> str:
 
 
 def write_static(source: Source) -> None:
-    """Styles, scripts, and KaTeX from npm."""
+    """Styles, scripts, the photograph of the explorers, and KaTeX from npm."""
+    make_image.write()
     for path in sorted((HERE / "static").rglob("*")):
         if path.is_file():
             source.write(f"_static/{path.relative_to(HERE / 'static')}", path.read_bytes())

@@ -14,6 +14,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 if not CHROMIUM.exists():
     pytest.skip(f"{CHROMIUM}, the browser of this test, is not installed", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
 EXPLORERS = make_image.PATH.parent
 TAGS = ["conv-explorer", "pool-explorer", "receptive-field-explorer", "rnn-explorer", "unet-explorer"]
 QUIET = (
