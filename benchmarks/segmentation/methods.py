@@ -46,9 +46,8 @@ def self_taught(row: Row, folder: Path, steps: int | None) -> dict[str, Any]:
 def train(row: Row, folder: Path, steps: int | None) -> dict[str, Any]:
     """A training as `minitorch-seg train` does it; options of train.options.Options."""
     options = dict(row.options)
-    minutes = row.minutes or None
-    if steps is not None:
-        options, minutes = options | {"steps": steps}, None
+    options |= {} if steps is None else {"steps": steps}
+    minutes = None if "steps" in options else row.minutes or None
     return _run(Options(data=row.data, seed=row.seed, **options), folder / "run", minutes)
 
 
@@ -57,7 +56,9 @@ def few_labels(row: Row, folder: Path, steps: int | None) -> dict[str, Any]:
     options = dict(row.options)
     task, before = options.pop("task"), options.pop("pretraining_steps")
     options |= {} if steps is None else {"steps": steps}
-    encoder = folder / "encoder.safetensors"
+    # One for all shares of the labels.
+    seen = before if steps is None else steps
+    encoder = folder.parent / f"encoder-{task}-{row.data}-{row.seed}-{seen}.safetensors"
     if task != "scratch":
         if not encoder.exists():
             splits = load_splits(row.data)
@@ -68,7 +69,7 @@ def few_labels(row: Row, folder: Path, steps: int | None) -> dict[str, Any]:
                 splits.train,
                 splits.in_channels,
                 task=task,
-                steps=before if steps is None else steps,
+                steps=seen,
                 base_channels=options["base_channels"],
                 depth=options["depth"],
                 transform=way,
