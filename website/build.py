@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import hashlib
 import json
 import re
 import shutil
@@ -22,6 +23,10 @@ from website import lessons as notebooks
 
 HERE = Path(__file__).parent
 HTML, WORK = HERE / "html", HERE / "_work"
+#: A file beside the pages: the state of the sources that they were made of, where all of them were.
+STAMP = "made_of.txt"
+#: What is made or fetched, and no source.
+OUTPUTS = {"html", "_work", "jupyter_execute", "node_modules", "__pycache__"}
 DOCS = HERE.parent / "docs"
 #: What the pages take of KaTeX: script, style, letters, licence.
 KATEX = ["dist/katex.min.js", "dist/katex.min.css", "dist/fonts/*.woff2", "LICENSE"]
@@ -33,8 +38,9 @@ def main(arguments: list[str] | None = None) -> None:
         "--only", nargs="+", metavar="NN", help="run these lessons alone; the others as they are"
     )
     only = parser.parse_args(arguments).only
-    source = Source(WORK / "source")
+    source, begun = Source(WORK / "source"), state()
     start = time.monotonic()
+    (HTML / STAMP).unlink(missing_ok=True)
     write_lessons(source, {number.zfill(2) for number in only} if only else None)
     write_operators(source)
     write_pages(source)
@@ -43,8 +49,20 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"pages written ({time.monotonic() - start:.0f} s); Sphinx", flush=True)
     words = ["-b", "html", "-W", "--keep-going", "-q", "-j", "2", "-d", str(WORK / "doctrees")]
     subprocess.run([sys.executable, "-m", "sphinx", *words, str(source.folder), str(HTML)], check=True)
+    if only is None:
+        (HTML / STAMP).write_text(begun, encoding="utf-8")
     size = sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file())
     print(f"{HTML / 'index.html'}: {size / 1e6:.1f} MB, {time.monotonic() - start:.0f} s")
+
+
+def state() -> str:
+    """A number that changes with whatever the site is made of."""
+    seen = hashlib.sha256()
+    for folder in (HERE, HERE.parent / "minitorch_seg", operators.TESTS, DOCS):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not OUTPUTS & set(path.relative_to(folder).parts):
+                seen.update(path.read_bytes())
+    return seen.hexdigest()
 
 
 class Source:
