@@ -77,6 +77,52 @@ def test_the_same_seed_and_epoch_give_the_same_bits():
     assert all(np.array_equal(a, b) for a, b in zip(first, passes[3], strict=True))
 
 
+class Counting:
+    """A data set that counts how often each of its images is read."""
+
+    def __init__(self, data):
+        self.data, self.reads = data, np.zeros(len(data), int)
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, index):
+        self.reads[index] += 1
+        return self.data[index]
+
+
+ONE = 13 * 17 * (3 * 4 + 8 + 4)  # bytes of one of `coordinates`: image, mask, places
+
+
+@pytest.mark.parametrize("keep, kept", [(0, 0), (2 * ONE, 2), (10**9, 3)])
+def test_images_are_kept_as_far_as_there_is_room_and_nothing_else_changes(keep, kept):
+    turn = transforms.Compose([transforms.RandomRot90(), transforms.RandomHorizontalFlip()])
+
+    def batches(keep_bytes):
+        data = Counting(coordinates())
+        options = {"ignore_index": 9, "transform": AsFloat(), "patch_transform": turn, "seed": 5}
+        loader = PatchLoader(data, 5, 60, 4, keep_bytes=keep_bytes, **options)
+        data.reads[:] = 0
+        found = [array.data for _ in range(2) for pair in loader for array in pair]
+        return found, sorted(data.reads.tolist()), loader.kept_bytes
+
+    found, reads, taken = batches(keep)
+    assert taken == kept * ONE <= keep
+    assert reads == [1] * kept + [8] * (3 - kept)  # of eight batches
+    for a, b in zip(found, batches(10**9)[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_what_a_transform_of_the_image_draws_stays_as_it_is():
+    class Noise:
+        def __call__(self, image, mask, rng):
+            return rng.standard_normal(image.shape).astype(np.float32), mask
+
+    loaders = [PatchLoader(coordinates(), 3, 40, 2, 9, Noise(), keep_bytes=keep) for keep in (0, 10**9)]
+    for (a, _), (b, _) in zip(*loaders, strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
+
+
 def test_nothing_to_draw_is_explained():
     empty = ArrayDataset.from_arrays(np.zeros((1, 4, 4, 3), np.uint8), np.full((1, 4, 4), 9))
     with pytest.raises(DataError, match="no image has a pixel that counts"):
