@@ -35,13 +35,16 @@ KATEX = ["dist/katex.min.js", "dist/katex.min.css", "dist/fonts/*.woff2", "LICEN
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m website.build", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--only", nargs="+", metavar="NN", help="run these lessons alone; the others as they are"
+        "--only",
+        nargs="*",
+        metavar="NN",
+        help="run these lessons alone (or none); the others as they last ran",
     )
     only = parser.parse_args(arguments).only
     source, begun = Source(WORK / "source"), state()
     start = time.monotonic()
     (HTML / STAMP).unlink(missing_ok=True)
-    write_lessons(source, {number.zfill(2) for number in only} if only else None)
+    write_lessons(source, None if only is None else {number.zfill(2) for number in only})
     write_operators(source)
     write_pages(source)
     write_static(source)

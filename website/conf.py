@@ -13,8 +13,6 @@ myst_enable_extensions = ["dollarmath", "amsmath", "attrs_block", "attrs_inline"
 myst_heading_anchors = 3
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"
-nb_code_prompt_show = "Show the code"
-nb_code_prompt_hide = "Hide the code"
 suppress_warnings = ["misc.highlighting_failure"]
 
 html_theme = "pydata_sphinx_theme"

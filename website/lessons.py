@@ -128,20 +128,19 @@ def _cell(cell: Cell, number: str) -> Cell:
     shown = [output for output in outputs(cell) if output["output_type"] != "stream"]
     if cell["cell_type"] == "markdown":
         return _prose(cell["id"], text(cell))
+    for output in shown:
+        if "<marimo-" in "".join("".join(value) for value in output["data"].values()):
+            output["data"] = {"text/html": SLIDERS.format(number=number)}
+        output["metadata"] = {}  # its width and height, for screens of twice the pixels, distort a figure
     hidden = settings.get("config", {}).get("hide_code", False) or settings.get("name") == "setup"
     markdown = "".join(o for output in shown for o in output["data"].get("text/markdown", ""))
     if hidden and markdown:
         return _prose(cell["id"], markdown, computed=True)
-    for output in shown:
-        html = "".join(output["data"].get("text/html", ""))
-        if "<marimo-" in html:
-            output["data"] = {"text/html": SLIDERS.format(number=number)}
-        output[
-            "metadata"
-        ] = {}  # marimo's width and height, for screens of twice the pixels, distort a figure
     metadata: dict[str, Any] = {"tags": ["hide-input"] if hidden else []}
-    if settings.get("name") == "setup":
-        metadata["mystnb"] = {"code_prompt_show": "Show the imports", "code_prompt_hide": "Hide the imports"}
+    what = "the imports" if settings.get("name") == "setup" else "the code"
+    if "learn.prediction(" in text(cell):
+        what = "the code, which knows the answer"
+    metadata["mystnb"] = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
     made = {"cell_type": "code", "id": cell["id"], "metadata": metadata, "execution_count": None}
     return made | {"source": text(cell), "outputs": shown}
 

@@ -29,6 +29,7 @@ def notebook():
             cell("s", "import numpy", marimo={"name": "setup"}),
             cell("a", "# Title\n\n## Why\n\nwords", kind="markdown"),
             cell("b", "slider", {"text/html": "<div><marimo-slider></marimo-slider></div>"}),
+            cell("b2", "t", {"text/markdown": "<marimo-ui-element></marimo-ui-element>"}),
             cell("c", "check", {"text/html": '<div class="verdict todo">NOT YET DONE</div>'}, tags=["x"]),
             cell("d", "mo.md(answer)", {"text/markdown": "<details>hidden</details>"}, marimo=hidden),
             cell(
@@ -56,6 +57,7 @@ def test_the_title_comes_first_and_the_imports_after_it():
 
 def test_sliders_become_a_sentence_and_verdicts_stay():
     by_name = {c["id"]: c for c in made()}
+    assert by_name["b2"]["outputs"] == by_name["b"]["outputs"]
     (slider,) = by_name["b"]["outputs"]
     assert (
         "marimo" not in slider["data"]["text/html"]
