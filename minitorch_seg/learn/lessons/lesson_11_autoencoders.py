@@ -43,12 +43,12 @@ def _():
     </details>
 
     So far somebody had drawn a mask for each photograph. A network that gives back *its own input* needs
-    none. It has two halves: an **encoder** $E$ makes a *code* of the image, a **decoder** $Q$ makes the image
-    of the code. Whoever can give back an image, one reads, has understood it.
+    none. Its **encoder** $E$ makes a *code* of the image, its **decoder** $Q$ makes the image of the code.
+    Whoever can give back an image, one reads, has understood it.
 
-    Here is one that gives back everything. It is shown the 5×5 pixels around each pixel; its code is these
-    25 numbers, and its decoder returns them. Pixels with similar codes are then put into one segment. The
-    image is a mosaic of three photographs (brick, grass, gravel), so the truth is known exactly.
+    Here is one that gives back everything: its code of a pixel is the 5×5 pixels around it, and its decoder
+    returns them. Pixels with similar codes become one segment. The image is a mosaic of brick, grass and
+    gravel, so the truth is known exactly.
     """)
     return
 
@@ -114,8 +114,8 @@ def _(test):
     _blind = np.mean([named(_stripes, m)[1] for _, m in test[:4]])
     assert _copier < _blind
     mo.md(f"""
-    The best possible reconstruction, and no segmentation. Over four mosaics the copier reaches a mean IoU of
-    {_copier:.2f}. Three vertical stripes, drawn without a look at the image, reach {_blind:.2f}.
+    The best possible reconstruction, and no segmentation: a mean IoU of {_copier:.2f} over four mosaics.
+    Three vertical stripes, drawn without a look at the image, reach {_blind:.2f}.
     """)
     return
 
@@ -135,8 +135,8 @@ def _():
 
     $W$ as encoder: the code gets $dy = 2\, W r = -1.5$, and so $W$ gets $dy \cdot x = (-3, -1.5)$.
 
-    Together $dW = (-6.75, -2.25)$. Try it: $W = (0.51, 0.5)$ gives $L = 1.5577$. That is $0.067$ less, as
-    $-6.75 \cdot 0.01$ says. Neither part says so alone.
+    Together $dW = (-6.75, -2.25)$. Try it: $W = (0.51, 0.5)$ gives $L = 1.5577$, by $0.067$ less, as $-6.75
+    \cdot 0.01$ says. Neither part says so alone.
     """)
     return
 
@@ -161,21 +161,19 @@ def _():
 
     $$ \min_Q \sum_{x, y} \lVert x - Q(y) \rVert^2 $$
 
-    What is right: the error is a sum of squares over all pixels, and no label stands in it. It is
-    `F.reconstruction_loss(x, x_hat)`. What is open is $y$. There are three readings:
+    What is right: a sum of squares over all pixels, and no label in it. It is `F.reconstruction_loss(x,
+    x_hat)`. What is open is $y$. There are three readings:
 
-    1. **$y = E(x)$, the code.** This is meant. But then a minimum over $Q$ alone leaves $E$ untrained; it
-       has to be $\min_{E, Q}$.
-    2. **$y$ is the reconstruction**, as "output image" says. Then $Q$ has nothing to do: with $Q(y) = y$ and
-       $y = x$ the sum is 0. Vacuous.
-    3. **$y$ is the segmentation**, and $Q$ paints the image from it. Then little error does ask for good
-       segments: those that say much about the image. It is one half of the W-Net, and, as we shall see,
-       k-means.
+    1. **$y = E(x)$, the code.** This is meant. But a minimum over $Q$ alone leaves $E$ untrained: it has to
+       be $\min_{E, Q}$.
+    2. **$y$ is the reconstruction**, as "output image" says. Then $Q$ has nothing to do: with $Q(y) = y = x$
+       the sum is 0. Vacuous.
+    3. **$y$ is the segmentation**, and $Q$ paints the image from it. Now little error asks for segments that
+       say much about the image. It is one half of the W-Net, and, as we shall see, k-means.
 
-    What is missing in all three: a bound on $y$. Nothing in the formula forbids the copier. Either the code
-    is **narrow** ($k$ numbers for $d$ pixels, $k < d$), or the input is spoiled (**denoising**: $E$ sees
-    $x + \sigma \varepsilon$ with random $\varepsilon$, and $x$ is asked for), or the code is a **choice**,
-    one of $K$.
+    What is missing in all three: a bound on $y$. Nothing forbids the copier. Either the code is **narrow**
+    ($k$ numbers for $d$ pixels, $k < d$), or the input is spoiled (**denoising**: $E$ sees $x + \sigma
+    \varepsilon$ with random $\varepsilon$), or the code is a **choice**, one of $K$.
 
     The tied autoencoder with any $f$, and its gradient; a sum runs over all rows $x$:
 
@@ -255,9 +253,9 @@ def _():
     raise the sum.
 
     **What the normalised cut rewards.** For hard segments $p_j^\top d$ are all weights at the pixels of $j$,
-    and $p_j^\top w\, p_j$ those that stay inside. So $J$ sums up, over the segments, the *share* of the
-    weights that is cut. A border is cheap if it is **short**, or if it runs between unlike pixels; and a
-    segment has to be **large** for its share to be small. Nobody said that a segment should be a *thing*.
+    and $p_j^\top w\, p_j$ those that stay inside. So $J$ sums up the *share* that each segment cuts off. A
+    border is cheap if it is **short** or runs between unlike pixels, and a **large** segment has a small
+    share. Nobody said that a segment should be a *thing*.
 
     ## Code
 
@@ -355,19 +353,19 @@ def _(V, learned):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    Not one filter is the same, and $W^\top W$ agrees to three digits. Looking at learned filters one by one
-    may mean looking at an accident of the first weights.
+    Not one filter is the same, and $W^\top W$ agrees to three digits. Whoever looks at learned filters one by
+    one may look at an accident of the first weights.
 
     ## Picture
 
     **Error and segmentation.** Two linear codes of the same patches, with PCA's $v_i$ for weights:
 
-    - **A** keeps the 6 strongest directions, the best that any linear code of 6 numbers can do. It loses
-      12 % of the squares.
-    - **B** keeps only the 19 weakest, all that A threw away. It loses 88 %.
+    - **A** keeps the 6 strongest directions, the best that 6 linear numbers can do. It loses 12 % of the
+      squares.
+    - **B** keeps the 19 others, all that A threw away. It loses 88 %.
 
-    Grass is no colour but a manner of change, so each pixel is described by how *large* each number of the
-    code is around it: its absolute value, blurred. Then k-means.
+    Grass is no colour but a manner of change. So a pixel is described by how *large* each number of the code
+    is around it: its absolute value, blurred. Then k-means.
 
     **Predict:** which code gives the better segments, `"A"` or `"B"`?
     """)
@@ -396,19 +394,19 @@ def _(V, middle, test):
         lost = ((rows - code @ W) ** 2).sum() / (rows**2).sum()
         return lost, named(segments(code), m)[1], named(segments(sizes(code)), m)[1]
 
-    codes = {f"the {_k} strongest": V[:_k] for _k in (1, 3, 6, 12)}
-    codes |= {"all 25, a copier": V, "the 19 weakest": V[6:]}
+    codes = {"3 strongest": V[:3], "A: 6 strongest": V[:6], "12 strongest": V[:12], "all 25": V}
+    codes |= {"the 25 pixels": np.eye(25), "B: 19 weakest": V[6:]}
     trials = {_name: np.mean([tried(_W, *_pair) for _pair in test], axis=0) for _name, _W in codes.items()}
     return (trials,)
 
 
 @app.cell(hide_code=True)
 def _(guess_code, trials):
-    assert trials["the 19 weakest"][2] > trials["the 6 strongest"][2] + 0.15
+    assert trials["B: 19 weakest"][2] > trials["A: 6 strongest"][2] + 0.15
     learn.prediction(
         guess_code,
         "B",
-        f"mean IoU {trials['the 19 weakest'][2]:.2f} against {trials['the 6 strongest'][2]:.2f}, over eight "
+        f"mean IoU {trials['B: 19 weakest'][2]:.2f} against {trials['A: 6 strongest'][2]:.2f}, over eight "
         "mosaics. B cannot give back what the image looks like, and tells brick from grass.",
     )
     return
@@ -449,14 +447,15 @@ def _(guess_code, trials):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    **The surprise:** read the table by columns. The error falls from half of everything to nothing, and the
-    segments of the code stay as they were, below three stripes. Then compare A and B in the last column. A
-    low reconstruction error does not mean a good segmentation, and neither does a high one mean a bad one:
-    the squares of an image are mostly slow changes of brightness, which all three photographs share. What
-    tells them apart is fine grain. It has few squares, and so it is the first thing that a narrow code drops.
+    **The surprise:** read the table by columns. The error falls from a quarter to nothing, and the segments
+    of the code stay below three stripes. Then compare A and B in the last column: the squares of an image
+    are mostly slow changes of brightness, which all three photographs share. What tells them apart is fine
+    grain. It has few squares, so a narrow code drops it first. And two codes lose *nothing*, all 25 and the
+    25 pixels; they differ by a rotation, which the error cannot see. A low reconstruction error does not mean
+    a good segmentation, nor a high one a bad one.
 
-    Does a network do better? This one has convolutions, two poolings, and 4 numbers for each 4×4 pixels. It
-    is trained twice, and only the first weights differ.
+    Does a network do better? This one has convolutions, two poolings, and a code of 4 numbers for each 4×4
+    pixels. It is trained twice, from two seeds.
     """)
     return
 
@@ -505,9 +504,8 @@ def _(networks, test):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    Of five beginnings that we tried the error was 30 to 42 %, and the mean IoU of the sizes 0.31 to 0.56,
-    in no common order. The objective does not say what the numbers of a code are to be good for, so it is
-    left to chance.
+    Of five seeds that we tried the error was 30 to 42 %, and the mean IoU of the sizes 0.31 to 0.56, in no
+    common order. What the code is to be good for, the objective leaves to chance.
     """)
     return
 
@@ -549,8 +547,8 @@ def _():
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    So a spoiled input forbids the copy even where the code is wide. But see what pays the tax: the weak
-    directions, once more. For our mosaics denoising would drop what we need.
+    So a spoiled input forbids the copy even where the code is wide. But the weak directions pay the tax, once
+    more: of our mosaics denoising would drop what we need.
 
     **k-means on colours** is reading 3: $y$ is the segmentation, $Q$ paints each segment in one colour.
     Move $K$.
@@ -591,14 +589,13 @@ def _(K_slider):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    More colours, less error, always. But is a segment a *thing*? Table, spoon and coffee share colours, and
-    the cup falls into light and shade. The error cannot tell you how many segments there should be.
+    More colours, less error. But is a segment a *thing*? With $K = 4$ the white of the cup and the light on
+    the table are one segment. And the error cannot tell you how many segments there should be.
 
-    **Names and scores.** Exchange the numbers of two segments: neither loss changes. So no loss can know
-    which segment is grass, and somebody has to say so. With labels one takes the best assignment (the
-    Hungarian method finds it in about $K^3$ steps; SciPy has it). Labels are used for this and for the
-    score, and for *nothing else*; and even this is a gift. Let leftover segments take the class of most of
-    their pixels, and watch the copier's score:
+    **Names and scores.** Exchange the numbers of two segments, and no loss changes. So none can know which
+    segment is grass. For a *score* one takes the best assignment (the Hungarian method finds it in about
+    $K^3$ steps; SciPy has it). Labels are used for that and nothing else, and even this is a gift. Let
+    leftover segments take the class of most of their pixels, and watch the score of the copier:
     """)
     return
 
@@ -620,10 +617,10 @@ def _():
     mo.md(r"""
     With one segment for each pixel it would be 1. So a score without labels comes with its $K$.
 
-    **A low cut.** Three ways to cut the photograph of coins in two. k-means on grey finds the coins with an
-    IoU of 0.90. The other cuts down the middle.
+    **A low cut.** Three ways to cut the photograph of coins in two: the truth; k-means on grey, which finds
+    the coins with an IoU of 0.90; and down the middle.
 
-    **Predict:** which of the two has the lower normalised cut $J$, `"k-means"` or `"middle"`?
+    **Predict:** which of the last two has the lower normalised cut $J$, `"k-means"` or `"middle"`?
     """)
     return
 
@@ -686,10 +683,9 @@ def _(J, cuts, grey, guess_cut, truth):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    For $\sigma = 0.1$ the truth is lowest, as one would hope. Move $\sigma$ to 0.5, where all greys count as
-    alike: now the middle beats even the truth. $J$ asks for compact pieces with short borders. A network
-    that has learned to lower $J$ alone may have learned to cut the paper in two. W-Net therefore adds
-    reading 3: the segments must also tell what to paint.
+    At $\sigma = 0.1$ the truth is lowest, as one would hope. Move $\sigma$ to 0.5, where nearly all greys are
+    alike: the middle beats even the truth. A network that has learned to lower $J$ alone may have learned
+    to cut the paper in two. W-Net therefore adds reading 3: the segments must also tell what to paint.
 
     ## Gradient check
 
@@ -763,20 +759,21 @@ def _():
 
 
 @app.cell
-def _(X, verdict):
-    # Your gradient trains an autoencoder: Adam, 150 steps, on the patches of the mosaics.
+def _(V, X, verdict):
+    # Your gradient trains an autoencoder by Adam, on rows so short that tanh is nearly straight.
     mo.stop(not verdict, mo.md("*(A training with your gradient follows when the verdict is right.)*"))
-    _first = [np.random.default_rng(0).standard_normal((6, 25)) / 10, np.zeros(6), np.zeros(25)]
-    _leaves = [ms.tensor(_array, requires_grad=True) for _array in _first]
+    _x, _random = X / 8, np.random.default_rng(0).standard_normal((6, 25)) / 10
+    _leaves = [ms.tensor(_first, requires_grad=True) for _first in (_random, np.zeros(6), np.zeros(25))]
     _adam = ms.optim.Adam(_leaves, lr=0.03)
     for _ in range(150):
         _arrays = [_leaf.detach().numpy() for _leaf in _leaves]
-        for _leaf, _gradient in zip(_leaves, tied_backward(X, *_arrays), strict=True):
-            _leaf.grad = ms.tensor(_gradient / len(X))
+        for _leaf, _gradient in zip(_leaves, tied_backward(_x, *_arrays), strict=True):
+            _leaf.grad = ms.tensor(_gradient / len(_x))
         _adam.step()
     _W, _b, _c = (_leaf.detach().numpy() for _leaf in _leaves)
-    _lost = ((np.tanh(X @ _W.T + _b) @ _W + _c - X) ** 2).sum() / (X**2).sum()
-    mo.md(f"Trained by your gradient: 6 numbers of tanh lose {100 * _lost:.0f} % of the squares.")
+    _lost = ((np.tanh(_x @ _W.T + _b) @ _W + _c - _x) ** 2).sum() / (_x**2).sum()
+    _best = ((_x - _x @ V[:6].T @ V[:6]) ** 2).sum() / (_x**2).sum()
+    mo.md(f"By your gradient: {100 * _lost:.1f} % of the squares lost; by PCA's six, {100 * _best:.1f} %.")
     return
 
 
@@ -899,13 +896,11 @@ def _():
     mo.md(r"""
     ## Go further
 
-    - `minitorch-seg train --model wnet` joins the cut and the painting; `--model autoencoder` uses labels,
-      and its output *is* the segmentation. `models/wnet.py` tells where the cut alone goes wrong.
-    - Code B was found with the truth in hand: we tried several and looked at the score. What would an honest
-      choice between A and B, without labels, have to look like?
-    - Give the sizes other blurs than $\sigma = 5$. What is lost at the borders?
-    - `unsupervised.pretrain` lets an autoencoder begin a U-Net. Which of lesson 05's scores would show
-      whether that helped?
+    - Code B was found with the truth in view. What would an honest choice between A and B, without labels,
+      have to look like?
+    - `minitorch-seg train --model wnet` joins cut and painting; `models/wnet.py` tells where the cut alone
+      goes wrong. In `--model autoencoder` the output *is* the segmentation, with labels.
+    - `unsupervised.pretrain` lets an autoencoder begin a U-Net. How would you test whether that helped?
     - Baldi and Hornik, *Neural networks and principal component analysis*, 1989; Vincent et al., *Extracting
       and composing robust features with denoising autoencoders*, 2008; Shi and Malik, *Normalized cuts and
       image segmentation*, 2000; Xia and Kulis, *W-Net*, 2017; Kuhn, *The Hungarian method for the assignment
