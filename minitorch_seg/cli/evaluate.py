@@ -115,6 +115,8 @@ def _show(
         return
     click.echo(f"{run} on {metrics['images']} images of {splits.name}, split {split}:")
     click.echo(score_table(metrics, metrics["baselines"]))
+    if splits.note:
+        click.echo(splits.note)
     if pictures is not None:
         click.echo(f"wrote {pictures}")
 

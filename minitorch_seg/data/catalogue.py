@@ -19,7 +19,7 @@ from minitorch_seg.io import atomic_file
 BUNDLED = {
     "coins": "no known copyright restrictions (Brooklyn Museum)",
     "textures": "CC0",
-    "signs": "ours, MIT; drawn on the road set's images (CC BY 4.0), or on scikit-image's photographs",
+    "signs": "synthetic: drawn by us (MIT) on the road set's images (CC BY 4.0) or scikit-image's",
 }
 NAMES = (*BUNDLED, *REGISTERED)
 

@@ -110,6 +110,7 @@ class Splits:
         and a ground), "none" (a place means something: organs in a scan).
     normalize: "image" (each image by its own mean: brightness is chance) or "dataset" (all by one mean:
         brightness and colour say what a thing is).
+    note: what a user must know before trusting a score; train and evaluate print it.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Splits:
     pixel_unit: str | None = None
     symmetry: str = "square"
     normalize: str = "image"
+    note: str = ""
 
     @property
     def num_classes(self) -> int:

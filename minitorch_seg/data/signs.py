@@ -31,6 +31,9 @@ import numpy as np
 from minitorch_seg.data.dataset import SPLIT_NAMES, Sample, Splits
 from minitorch_seg.data.registry import find, load_registered
 
+NOTE = (
+    "signs is synthetic: we draw them onto photographs; how a model does on photographed signs is not known"
+)
 CLASSES = ["background", "warning", "prohibition", "mandatory", "stop"]
 SIZE = (80, 128)
 COUNTS = {"train": 200, "val": 40, "test": 60}
@@ -62,7 +65,7 @@ class Signs:
 def load_signs(seed: int = 0) -> Splits:
     """Train, val and test, with backgrounds that no two of them share."""
     train, val, test = (Signs(split, seed) for split in SPLIT_NAMES)
-    return Splits("signs", train, val, test, list(CLASSES), symmetry="none", normalize="dataset")
+    return Splits("signs", train, val, test, list(CLASSES), symmetry="none", normalize="dataset", note=NOTE)
 
 
 @functools.lru_cache(maxsize=512)
@@ -106,17 +109,31 @@ def _rotation(axis: int, angle: float) -> np.ndarray:
 
 def render(kind: int, to_pixels: np.ndarray, fine: int = FINE) -> tuple[np.ndarray, np.ndarray]:
     """α (H, W) and the mean colour of what is inside (H, W, 3) of a sign of class `kind`."""
-    height, width = SIZE
+    share, summed = np.zeros(SIZE), np.zeros((*SIZE, 3))
+    rows, columns = _window(to_pixels)
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    if height <= 0 or width <= 0:
+        return share, summed
     places = (np.arange(fine) + 0.5) / fine - 0.5  # the centre of pixel 0 is 0
-    y = (np.arange(height)[:, np.newaxis] + places).ravel()
-    x = (np.arange(width)[:, np.newaxis] + places).ravel()
+    y = (np.arange(rows.start, rows.stop)[:, np.newaxis] + places).ravel()
+    x = (np.arange(columns.start, columns.stop)[:, np.newaxis] + places).ravel()
     xs, ys = np.meshgrid(x, y)
     u, v, w = np.einsum("ij,jhw->ihw", np.linalg.inv(to_pixels), np.stack([xs, ys, np.ones_like(xs)]))
     inside, colours = FACES[kind](u / w, v / w)
     weights = inside.astype(np.float64)
-    share = weights.reshape(height, fine, width, fine).sum(axis=(1, 3))
-    summed = (colours * weights[..., np.newaxis]).reshape(height, fine, width, fine, 3).sum(axis=(1, 3))
-    return share / fine**2, summed / np.maximum(share, 1)[..., np.newaxis]
+    count = weights.reshape(height, fine, width, fine).sum(axis=(1, 3))
+    total = (colours * weights[..., np.newaxis]).reshape(height, fine, width, fine, 3).sum(axis=(1, 3))
+    share[rows, columns] = count / fine**2
+    summed[rows, columns] = total / np.maximum(count, 1)[..., np.newaxis]
+    return share, summed
+
+
+def _window(to_pixels: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns that a sign may reach: all of them lie in |u|, |v| ≤ 1."""
+    x, y, w = to_pixels @ np.array([[-1, -1, 1, 1], [-1, 1, -1, 1], [1, 1, 1, 1]])
+    ends = zip((y / w, x / w), SIZE, strict=True)
+    rows, columns = (slice(max(0, int(at.min()) - 1), min(size, int(at.max()) + 3)) for at, size in ends)
+    return rows, columns
 
 
 Face = tuple[np.ndarray, np.ndarray]

@@ -63,6 +63,8 @@ def run_training(
     try:
         images = ", ".join(f"{count} {part}" for part, count in plan.config["images"].items())
         say(f"{options.data}: {images} images; classes: {', '.join(plan.splits.classes)}")
+        if plan.splits.note:
+            say(plan.splits.note)
         if minutes is not None:
             say(f"measuring how many steps fit into {minutes:g} minutes")
             with _explained():

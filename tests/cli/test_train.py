@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minitorch_seg.data import signs
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.io import load_state_dict
 from minitorch_seg.train.history import History
@@ -45,6 +46,18 @@ def fails(result, *words, code=2):
     for word in words:
         assert word in lines[-1], lines[-1]
     return lines[-1]
+
+
+def test_a_model_is_trained_on_drawn_signs_by_one_command_that_says_what_they_are(tmp_path, cli, monkeypatch):
+    for split, count in {"train": 6, "val": 2, "test": 3}.items():
+        monkeypatch.setitem(signs.COUNTS, split, count)
+    result = cli("train", "--data", "signs", "--steps", 2, "--out", tmp_path / "run", *TINY)
+    assert result.exit_code == 0, result.output
+    assert "signs is synthetic" in result.stderr and "3 test images" in result.stdout
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["classes"] == ["background", "warning", "prohibition", "mandatory", "stop"]
+    assert config["options"]["symmetry"] == "none"  # an arrow upwards means another thing than one downwards
+    assert "signs is synthetic" in cli("evaluate", tmp_path / "run").stdout
 
 
 def test_a_run_folder_is_whole(trained):

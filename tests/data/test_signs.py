@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minitorch_seg import data
-from minitorch_seg.data import signs
+from minitorch_seg.data import catalogue, signs
 
 FRONTAL = np.array([[20.0, 0, 64], [0, 20, 40], [0, 0, 1]])
 
@@ -42,6 +42,66 @@ def test_a_tilted_disc_is_the_ellipse_that_its_homography_makes():
         assert np.abs(finer[wrong] - 0.5).max(initial=0) < 0.13  # on the border only
 
 
+def outline(kind):
+    """Corners (u, v) of a sign: from the formulas of its shape, not from what `signs` computes."""
+    if kind in (2, 3):
+        angles = np.linspace(0, 2 * np.pi, 720, endpoint=False)
+        return np.stack([np.cos(angles), np.sin(angles)])
+    corners, side, first = {1: (3, 0.5, np.pi / 2), 4: (8, 0.92, 0.0)}[kind]
+    angles = first + np.pi * (2 * np.arange(corners) + 1) / corners  # half way between two normals
+    return side / np.cos(np.pi / corners) * np.stack([np.cos(angles), np.sin(angles)])
+
+
+def covered(kind, to_pixels, fine=6):
+    """Share of each pixel inside the outline, whose corners are carried into the image and filled there."""
+    from skimage.draw import polygon2mask
+
+    x, y, w = to_pixels @ np.vstack([outline(kind), np.ones(outline(kind).shape[1])])
+    rows_and_columns = (np.stack([y / w, x / w], axis=1) + 0.5) * fine - 0.5
+    height, width = signs.SIZE
+    inside = polygon2mask((height * fine, width * fine), rows_and_columns)
+    return inside.reshape(height, fine, width, fine).mean(axis=(1, 3))
+
+
+def test_masks_of_whole_images_are_exact(monkeypatch):
+    """Every sign of every class, tilted as drawn: an outline filled in the image gives the same mask."""
+    drawn, grey = [], np.full((*signs.SIZE, 3), 99, np.uint8)
+    render = signs.render
+
+    def recorded(kind, to_pixels):
+        alpha, colours = render(kind, to_pixels)
+        drawn.append((kind, to_pixels, alpha))
+        return alpha, colours
+
+    monkeypatch.setattr(signs, "render", recorded)
+    monkeypatch.setattr(signs, "background", lambda split, rng: grey)
+    monkeypatch.setattr(
+        signs, "photographed", lambda image, rng: np.rint(image).clip(0, 255).astype(np.uint8)
+    )
+    kinds = set()
+    for index in range(7):
+        drawn.clear()
+        sample = signs.draw.__wrapped__("val", index, 7)
+        expected, clear, touched = (
+            np.zeros(signs.SIZE, int),
+            np.ones(signs.SIZE, bool),
+            np.zeros(signs.SIZE, bool),
+        )
+        for kind, to_pixels, alpha in drawn:
+            if (expected[alpha > 0] > 0).any():
+                continue  # left out: it would hide another
+            share = covered(kind, to_pixels)
+            expected[share > 0.5] = kind
+            clear &= np.abs(share - 0.5) > 0.13  # 4×4 places decide nothing finer
+            touched |= alpha > 0
+            kinds.add(kind)
+        np.testing.assert_array_equal(sample.mask[clear], expected[clear])
+        assert clear.mean() > 0.98 and (sample.mask > 0).any()
+        assert (sample.image[~touched] == 99).all()  # nothing is drawn beside the signs
+        assert (sample.image[sample.mask > 0] != 99).any(axis=-1).mean() > 0.99
+    assert kinds == {1, 2, 3, 4}
+
+
 def test_seeds_repeat_and_splits_and_numbers_differ():
     signs.draw.cache_clear()
     first = signs.draw("train", 4, 0)
@@ -68,6 +128,10 @@ def test_every_class_is_seen_and_outlines_stand_out():
     assert np.mean(red) > np.mean(rest) + 40
     with pytest.raises(IndexError, match="no sample 60"):
         made.test[60]
+
+
+def test_it_says_that_it_is_synthetic():
+    assert "synthetic" in data.load("signs").note and "synthetic" in catalogue.BUNDLED["signs"]
 
 
 def test_without_the_road_set_photographs_of_scikit_image_serve(monkeypatch):
