@@ -25,8 +25,12 @@ globalThis.explorers = {
     if (number === 0) return "0";
     const exponent = Math.floor(Math.log10(Math.abs(number)));
     if (exponent >= -3 && exponent < 5) return explorers.text(number, Math.max(0, 2 - exponent));
-    const raised = [...String(exponent)].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? "⁻").join("");
-    return `${explorers.text(number / 10 ** exponent, 1)} · 10${raised}`;
+    return `${explorers.text(number / 10 ** exponent, 1)} · ${explorers.powerOfTen(exponent)}`;
+  },
+
+  // 10⁻⁷ for −7.
+  powerOfTen(exponent) {
+    return `10${[...String(exponent)].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? "⁻").join("")}`;
   },
 
   // A slider in its label.  `label` may hold tags; the number shown beside it is what `Explorer` keeps up to date.
@@ -39,6 +43,26 @@ globalThis.explorers = {
   choice(name, label, options) {
     const lines = options.map(([value, text]) => `<option value="${value}">${text}</option>`);
     return `<label class="control"><span>${label}</span><select name="${name}">${lines.join("")}</select></label>`;
+  },
+
+  // A picture that `draw` fills, with a line beneath it.
+  figure(name, caption = "") {
+    return `<figure><svg data-part="${name}" role="img"></svg>
+      <figcaption data-part="${name}-caption">${caption}</figcaption></figure>`;
+  },
+
+  // Shapes of a picture; their class says how they look.
+  rect(name, x, y, width, height) {
+    return `<rect class="${name}" x="${x}" y="${y}" width="${width}" height="${height}"/>`;
+  },
+
+  line(name, x1, y1, x2, y2) {
+    return `<line class="${name}" x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}"/>`;
+  },
+
+  // A square that is seen on black, grey and white alike: a dark line within a bright one.
+  outline(x, y, side) {
+    return explorers.rect("outline-wide", x, y, side, side) + explorers.rect("outline", x, y, side, side);
   },
 
   // Black or white, whichever can be read on a grey of 0 to 255.
@@ -92,9 +116,11 @@ if (typeof HTMLElement !== "undefined") {
       return this.querySelector(`[data-part="${name}"]`);
     }
 
-    // Text that a screen reader speaks: written only when it is new, or it would be spoken at every change.
-    say(text) {
-      if (this.part("result").textContent !== text) this.part("result").textContent = text;
+    // What a screen reader speaks, in HTML: written only when it is new, or it would be spoken at every change.
+    say(words) {
+      if (this.said === words) return;
+      this.said = words;
+      this.part("result").innerHTML = words;
     }
   };
 }

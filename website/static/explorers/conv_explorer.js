@@ -52,7 +52,7 @@
   if (typeof module !== "undefined") {
     module.exports = { meanKernel, resized, outputSize, largestDilation, terms, convolve };
   } else {
-    const { slider, choice, text } = explorers;
+    const { slider, choice, figure, rect, outline, text } = explorers;
 
     class ConvExplorer extends explorers.Explorer {
       page() {
@@ -74,9 +74,10 @@
           </div>
           <p><button type="button" data-part="walk"></button></p>
           <div class="pictures">
-            <figure><svg data-part="image" role="img"></svg><figcaption data-part="image-caption"></figcaption></figure>
-            <figure><svg data-part="output" role="img"></svg><figcaption data-part="output-caption"></figcaption></figure>
-            <figure><div class="kernel" data-part="kernel" role="group" aria-label="The numbers of the kernel w"></div>
+            ${figure("image")}
+            ${figure("output")}
+            <figure>
+              <div class="kernel" data-part="kernel" role="group" aria-label="The numbers of the kernel w"></div>
               <figcaption>the kernel, each number times the pixel below it</figcaption></figure>
           </div>
           <p class="result" data-part="result" role="status"></p>
@@ -118,7 +119,8 @@
         field.setAttribute("aria-invalid", String(!usable));
         if (!usable) return;
         const [i, j] = [Number(field.dataset.i), Number(field.dataset.j)];
-        this.w = this.w.map((row, r) => row.map((weight, c) => (r === i && c === j ? Number(field.value) : weight)));
+        this.w = this.w.map((row) => [...row]); // a copy: the named kernels stay as they are
+        this.w[i][j] = Number(field.value);
         this.control("kernel").value = "your own";
       }
 
@@ -174,13 +176,14 @@
         const side = x.length + 2 * p;
         const pixels = x.flatMap((row, r) => row.map((grey, c) => pixel(r + p, c + p, grey)));
         const touched = products.map(({ row, column }) =>
-          `<rect class="touched" x="${column + p}" y="${row + p}" width="1" height="1"/>`);
+          rect("touched", column + p, row + p, 1, 1));
         const { row, column } = products[0];
         const svg = this.part("image");
         svg.setAttribute("viewBox", `0 0 ${side} ${side}`);
         svg.setAttribute("aria-label", `The photograph, with a window of ${reach} by ${reach} pixels.`);
-        svg.innerHTML = `<rect class="padding" width="${side}" height="${side}"/>${pixels.join("")}${touched.join("")}
-          ${outline(column + p, row + p, reach)}`;
+        svg.innerHTML = [
+          rect("padding", 0, 0, side, side), ...pixels, ...touched, outline(column + p, row + p, reach),
+        ].join("");
         this.part("image-caption").textContent =
           `image x, ${x.length} × ${x.length}` + (p ? `, in a frame of ${p} × zeros` : "");
       }
@@ -206,7 +209,8 @@
         if (kernel.children.length !== k ** 2) {
           kernel.style.setProperty("--k", k);
           kernel.innerHTML = products.map(({ i, j }) => `<span>
-            <input type="number" min="-99" max="99" step="any" data-i="${i}" data-j="${j}" aria-label="w[${i}, ${j}]">
+            <input type="number" min="-99" max="99" step="any" data-i="${i}" data-j="${j}"
+              aria-label="w[${i}, ${j}]">
             <small></small></span>`).join("");
         }
         products.forEach(({ weight, pixel: grey }, n) => {
@@ -234,12 +238,6 @@
 
     function pixel(row, column, grey) {
       return `<rect x="${column}" y="${row}" width="1" height="1" fill="rgb(${grey},${grey},${grey})"/>`;
-    }
-
-    // A square that is seen on black, grey and white alike: a dark line within a bright one.
-    function outline(x, y, side) {
-      const square = `x="${x}" y="${y}" width="${side}" height="${side}"`;
-      return `<rect class="outline-wide" ${square}/><rect class="outline" ${square}/>`;
     }
 
     function bracketed(weight) {

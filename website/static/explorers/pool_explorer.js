@@ -54,7 +54,7 @@
   if (typeof module !== "undefined") {
     module.exports = { outputSize, pixels, winner, pool, backward };
   } else {
-    const { slider, choice, text, ink } = explorers;
+    const { slider, choice, figure, outline, text, ink } = explorers;
     const SIDE = 10; // few enough pixels that each shows its number
     const CELL = 30; // the width of a pixel in the picture's own units
 
@@ -73,9 +73,9 @@
             ${slider("X", "column <i>X</i>", 0, 4, 0)}
           </div>
           <div class="pictures">
-            <figure><svg data-part="image" role="img"></svg><figcaption>image x: part of a coin's edge</figcaption></figure>
-            <figure><svg data-part="output" role="img"></svg><figcaption data-part="output-caption"></figcaption></figure>
-            <figure><svg data-part="gradient" role="img"></svg><figcaption data-part="gradient-caption"></figcaption></figure>
+            ${figure("image", "image x: part of a coin's edge")}
+            ${figure("output")}
+            ${figure("gradient")}
           </div>
           <p class="result" data-part="result" role="status"></p>
           <p class="sum" data-part="size"></p>`;
@@ -92,12 +92,13 @@
         const dx = backward(kind, x, k, s, y.map((row) => row.map(() => 1)));
         const from = shares(kind, x, k, s, Y, X);
 
-        this.grid("image", x, (grey) => grey, square(s * X, s * Y, k) + (kind === "maximum" ? rings(from) : ""),
+        const window = square(s * X, s * Y, k);
+        this.grid("image", x, (grey) => grey, window + (kind === "maximum" ? rings(from) : ""),
           `The image with the window of ${k} by ${k} pixels.`);
         this.grid("output", y, Math.round, square(X, Y, 1), `The result, ${Ho} by ${Ho} pixels.`);
         this.part("output").style.width = `${(100 * Ho) / SIDE}%`; // one pixel is as large in all three pictures
         const most = Math.max(...dx.flat());
-        this.grid("gradient", dx, (share) => Math.round((255 * share) / most), square(s * X, s * Y, k) + rings(from),
+        this.grid("gradient", dx, (share) => Math.round((255 * share) / most), window + rings(from),
           "The gradient of the image: how much each pixel has in the results.");
         this.part("output-caption").textContent = `result y, ${Ho} × ${Ho}`;
         this.part("gradient-caption").textContent = kind === "maximum"
@@ -145,8 +146,7 @@
     }
 
     function square(x, y, side) {
-      const where = `x="${x * CELL}" y="${y * CELL}" width="${side * CELL}" height="${side * CELL}"`;
-      return `<rect class="outline-wide" ${where}/><rect class="outline" ${where}/>`;
+      return outline(x * CELL, y * CELL, side * CELL);
     }
 
     function rings(cells) {

@@ -31,6 +31,7 @@
   if (typeof module !== "undefined") {
     module.exports = { fields, used };
   } else {
+    const { choice, rect, line } = explorers;
     const conv = (k, s = 1, a = 1) => ({ k, s, a });
     const NETWORKS = {
       "three convolutions 3×3": [conv(3), conv(3), conv(3)],
@@ -52,11 +53,11 @@
           <h3>Receptive field explorer</h3>
           <p>One result at the top, and everything that it was made from. Change the layers: what makes the field
             wide, and what leaves holes in it?</p>
-          <div class="controls wide">${explorers.choice("network", "network", names)}</div>
+          <div class="controls wide">${choice("network", "network", names)}</div>
           <div class="scroll"><table>
-            <thead><tr><th scope="col">layer</th><th scope="col">kernel <i>k</i></th><th scope="col">stride <i>s</i></th>
-              <th scope="col">dilation <i>a</i></th><th scope="col">field <i>r</i></th>
-              <th scope="col">distance <i>d</i></th></tr></thead>
+            <thead><tr><th scope="col">layer</th><th scope="col">kernel <i>k</i></th>
+              <th scope="col">stride <i>s</i></th><th scope="col">dilation <i>a</i></th>
+              <th scope="col">field <i>r</i></th><th scope="col">distance <i>d</i></th></tr></thead>
             <tbody data-part="layers"></tbody></table></div>
           <p><button type="button" data-part="add">Add a layer</button>
             <button type="button" data-part="remove">Remove the last</button></p>
@@ -87,8 +88,8 @@
         const usable = field.value !== "" && field.validity.valid;
         field.setAttribute("aria-invalid", String(!usable));
         if (!usable) return;
-        const changed = { [field.dataset.letter]: Number(field.value) };
-        this.layers = this.layers.map((layer, n) => (n === Number(field.dataset.layer) ? { ...layer, ...changed } : layer));
+        const changed = { ...this.layers[field.dataset.layer], [field.dataset.letter]: Number(field.value) };
+        this.layers = this.layers.with(Number(field.dataset.layer), changed); // the named networks stay as they are
         this.control("network").value = "your own";
       }
 
@@ -145,15 +146,16 @@
               const { k, s, a } = this.layers[n - 1];
               for (let i = 0; i < k; i++) {
                 const below = centre(n - 1, s * place + a * i);
-                parts.push(`<line class="made-from" x1="${x}" y1="${top(n) + 14}" x2="${below}" y2="${top(n - 1)}"/>`);
+                parts.push(line("made-from", x, top(n) + 14, below, top(n - 1)));
               }
             }
-            parts.push(`<rect class="${n ? "place" : "input"}" x="${x - wide / 2}" y="${top(n)}" width="${wide}" height="14"/>`);
+            parts.push(rect(n ? "place" : "input", x - wide / 2, top(n), wide, 14));
           }
         });
         svg.setAttribute("viewBox", `0 0 ${width} ${top(0) + 22}`);
-        svg.setAttribute("aria-label", `${maps.map((places) => places.length).toReversed().join(", then ")} places, from the
-          result at the top down to the input pixels.`);
+        const counts = maps.map((places) => places.length).toReversed();
+        svg.setAttribute("aria-label", `${counts.join(", then ")} places, from the result at the top down to the input
+          pixels.`);
         svg.innerHTML = parts.join("");
       }
 

@@ -95,7 +95,7 @@
   if (typeof module !== "undefined") {
     module.exports = { recurrentMatrix, states, influence, deltas, weightGradient, parts, missing };
   } else {
-    const { slider, choice, text, power } = explorers;
+    const { slider, choice, rect, line, text, power, powerOfTen } = explorers;
     const LOWEST = -8; // the picture's axis ends at 10⁻⁸ and 10⁸
     const CHAIN = 58; // heights of the three parts of the picture
     const FLOW = 170;
@@ -151,15 +151,17 @@
         this.drawPicture(T, k, norms, shares);
         this.drawNumbers(h, f, norms, shares);
         const cut = k < T
-          ? ` Truncated to the last ${k} of ${T} steps, dW_hh lacks ${text(100 * missing(h, W, f, k), 1)} % of its length.`
+          ? ` Truncated to the last ${k} of ${T} steps, <i>dW<sub>hh</sub></i> lacks
+            ${text(100 * missing(h, W, f, k), 1)} % of its length.`
           : "";
-        this.say(`‖∂h_T/∂h_0‖ = ${power(norms[0])} after ${T} steps; without f it is ρ^T = ${power(rho ** T)}.${cut}`);
+        this.say(`‖∂<i>h<sub>T</sub></i>/∂<i>h</i><sub>0</sub>‖ = ${power(norms[0])} after ${T} steps; without
+          <i>f</i> it is <i>ρ<sup>T</sup></i> = ${power(rho ** T)}.${cut}`);
       }
 
       drawPicture(T, k, norms, shares) {
         const svg = this.part("picture");
         const width = Math.max(svg.clientWidth, 240);
-        const step = (width - MARGIN) / (T + 1);
+        const step = (width - MARGIN - 8) / (T + 1);
         const x = (t) => MARGIN + step * (t + 0.5);
         const box = Math.min(30, 0.62 * step);
         const kept = (t) => (k === T || t > T - k ? "kept" : "cut"); // does the gradient reach step t?
@@ -168,31 +170,32 @@
 
         for (let t = 0; t <= T; t++) { // the chain of states runs on, whatever is cut from the gradient
           if (t > 0) drawn.push(line("flow", x(t - 1) + box / 2, 38, x(t) - box / 2, 38));
-          drawn.push(`<rect class="place" x="${x(t) - box / 2}" y="${38 - box / 2}" width="${box}" height="${box}"/>`);
+          drawn.push(rect("place", x(t) - box / 2, 38 - box / 2, box, box));
           if (labelled(t)) drawn.push(`<text x="${x(t)}" y="10">h${subscript(t)}</text>`);
         }
 
         // ‖∂h_T/∂h_t‖ as bars up and down from 1, on a logarithmic axis
         const powers = norms.map((norm) => Math.max(LOWEST, Math.min(-LOWEST, Math.log10(norm))));
-        const [low, high] = [Math.min(-2, Math.floor(Math.min(...powers))), Math.max(1, Math.ceil(Math.max(...powers)))];
+        const low = Math.min(-2, Math.floor(Math.min(...powers)));
+        const high = Math.max(1, Math.ceil(Math.max(...powers)));
         const y = (power) => CHAIN + 22 + ((high - power) / (high - low)) * (FLOW - 30);
-        drawn.push(caption(CHAIN + 8, "what is left of the gradient, ‖∂h_T/∂h_t‖"));
+        drawn.push(caption(CHAIN + 8, ["what is left of the gradient, ‖∂h", "T", "/∂h", "t", "‖"]));
         for (let power = low; power <= high; power += Math.ceil((high - low) / 5)) {
           drawn.push(line("axis", MARGIN, y(power), width, y(power)));
-          drawn.push(`<text class="tick" x="${MARGIN - 4}" y="${y(power)}">${exponent(power)}</text>`);
+          drawn.push(`<text class="tick" x="${MARGIN - 4}" y="${y(power)}">${power === 0 ? "1" : powerOfTen(power)}</text>`);
         }
         drawn.push(line("axis one", MARGIN, y(0), width, y(0)));
-        powers.forEach((power, t) => drawn.push(`<rect class="bar ${kept(t)}" x="${x(t) - box / 2}"
-          y="${Math.min(y(0), y(power))}" width="${box}" height="${Math.max(1, Math.abs(y(power) - y(0)))}"/>`));
+        powers.forEach((power, t) => drawn.push(rect(
+          `bar ${kept(t)}`, x(t) - box / 2, Math.min(y(0), y(power)), box, Math.max(1, Math.abs(y(power) - y(0))),
+        )));
 
         const floor = CHAIN + FLOW + SHARE;
         const most = Math.max(...shares) || 1;
-        drawn.push(caption(CHAIN + FLOW + 10, "each step's part of dW_hh, ‖δ_t h_{t−1}ᵀ‖"));
+        drawn.push(caption(CHAIN + FLOW + 10, ["each step's part of dW", "hh", ", ‖δ", "t", " h", "t−1", "ᵀ‖"]));
         drawn.push(line("axis one", MARGIN, floor, width, floor));
         shares.forEach((share, n) => {
           const height = (share / most) * (SHARE - 26);
-          drawn.push(`<rect class="bar ${kept(n + 1)}" x="${x(n + 1) - box / 2}" y="${floor - height}" width="${box}"
-            height="${height}"/>`);
+          drawn.push(rect(`bar ${kept(n + 1)}`, x(n + 1) - box / 2, floor - height, box, height));
         });
         if (k < T) { // the cut stands between two states
           const place = x(T - k) + step / 2;
@@ -214,20 +217,16 @@
       }
     }
 
-    function line(name, x1, y1, x2, y2) {
-      return `<line class="${name}" x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}"/>`;
-    }
-
-    function caption(y, words) {
-      return `<text class="caption" x="0" y="${y}">${words}</text>`;
+    // Words and indices in turn: every other piece is set lower.
+    function caption(y, pieces) {
+      const spans = pieces.map((piece, n) => n % 2
+        ? `<tspan class="index" dy="3">${piece}</tspan>`
+        : `<tspan dy="${n ? -3 : 0}">${piece}</tspan>`);
+      return `<text class="caption" x="0" y="${y}">${spans.join("")}</text>`;
     }
 
     function subscript(number) {
       return [...String(number)].map((c) => "₀₁₂₃₄₅₆₇₈₉"[c]).join("");
-    }
-
-    function exponent(number) {
-      return number === 0 ? "1" : `10${[...String(number)].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? "⁻").join("")}`;
     }
 
     customElements.define("rnn-explorer", RnnExplorer);

@@ -26,9 +26,13 @@
     const list = [{ kind: "image", name: "image", level: 0, shape: [C, side, side], parameters: 0 }];
     for (let level = 0; level <= depth; level++) {
       const from = level ? width(level - 1) : C;
-      if (level) list.push({ kind: "pool", name: `pool.${level - 1}`, level, shape: shape(from, level), parameters: 0 });
       const to = width(level);
-      list.push({ kind: "down", name: `down.${level}`, level, from, shape: shape(to, level), ...doubleConv(from, to) });
+      if (level) {
+        list.push({ kind: "pool", name: `pool.${level - 1}`, level, shape: shape(from, level), parameters: 0 });
+      }
+      list.push({
+        kind: "down", name: `down.${level}`, level, from, shape: shape(to, level), ...doubleConv(from, to),
+      });
     }
     for (let level = depth - 1; level >= 0; level--) {
       const [n, w] = [depth - 1 - level, width(level)];
@@ -37,7 +41,9 @@
         parameters: 4 * 2 * w * w + w, sum: `4·${2 * w}·${w} + ${w}`,
       });
       list.push({ kind: "skip", name: `skip.${level}`, level, shape: shape(w, level), parameters: 0 });
-      list.push({ kind: "merge", name: `merge.${n}`, level, from: 2 * w, shape: shape(w, level), ...doubleConv(2 * w, w) });
+      list.push({
+        kind: "merge", name: `merge.${n}`, level, from: 2 * w, shape: shape(w, level), ...doubleConv(2 * w, w),
+      });
     }
     list.push({ kind: "head", name: "head", level: 0, from: B, shape: [K, side, side], parameters: B * K + K,
       sum: `${B}·${K} + ${K}` });
@@ -67,24 +73,24 @@
     const STORIES = {
       image: ({ shape: [C, side] }, { depth }) => {
         const padded = paddedSide(side, depth);
-        return `${C === 1 ? "One channel, grey" : "Three channels, colour"}. Every level below halves the sides, so they
-          must be multiples of 2^${depth} = ${2 ** depth}. ${padded === side ? `${side} is one.`
-            : `${side} is none: the border is repeated up to ${padded}, and the scores are cropped to ${side} again.`}`;
+        return `${C === 1 ? "One channel, grey" : "Three channels, colour"}. Every level below halves the sides, so
+          they must be multiples of 2^${depth} = ${2 ** depth}. ${padded === side ? `${side} is one.`
+            : `${side} is none: the border is repeated up to ${padded}, and the scores are cropped again.`}`;
       },
-      down: ({ level, from, shape: [to] }, { depth }) => `Twice: a 3×3 convolution with padding 1 (the sides stay), batch
-        norm, relu. The channels go from ${from} to ${to}. ${level < depth
+      down: ({ level, from, shape: [to] }, { depth }) => `Twice: a 3×3 convolution with padding 1 (the sides stay),
+        batch norm, relu. The channels go from ${from} to ${to}. ${level < depth
           ? "The map goes two ways: down, and straight across as a skip."
           : "This is the bottom: each pixel has seen the most, and knows the least of where."}`,
-      pool: () => "The largest of 2×2 pixels, stride 2. The sides are halved, the channels stay. From here on a 3×3 kernel "
-        + "reaches twice as far.",
-      up: ({ from, shape: [w] }) => `Each pixel lays a 2×2 kernel onto the larger map, stride 2: windows do not overlap.
-        The sides are doubled, the channels go from ${from} to ${w}.`,
-      skip: ({ level, shape: [w] }) => `The ${w} channels of level ${level}, as they were before the pooling: they still know
-        where the edges are. Nothing is computed; the map is kept until it is needed.`,
-      merge: ({ from, shape: [w] }) => `The skip's ${w} channels first, then the ${w} from below: ${from} in all. Two 3×3
-        convolutions with batch norm and relu make ${w} of them.`,
-      head: ({ from, shape: [K] }) => `At each pixel by itself, ${from} numbers become ${K} scores, one for each class. The
-        largest score is the answer.`,
+      pool: () => `The largest of 2×2 pixels, stride 2. The sides are halved, the channels stay. From here on a 3×3
+        kernel reaches twice as far.`,
+      up: ({ from, shape: [w] }) => `Each pixel lays a 2×2 kernel onto the larger map, stride 2: windows do not
+        overlap. The sides are doubled, the channels go from ${from} to ${w}.`,
+      skip: ({ level, shape: [w] }) => `The ${w} channels of level ${level}, as they were before the pooling: they still
+        know where the edges are. Nothing is computed; the map is kept until it is needed.`,
+      merge: ({ from, shape: [w] }) => `The skip's ${w} channels first, then the ${w} from below: ${from} in all. Two
+        3×3 convolutions with batch norm and relu make ${w} of them.`,
+      head: ({ from, shape: [K] }) => `At each pixel by itself, ${from} numbers become ${K} scores, one for each class.
+        The largest score is the answer.`,
     };
 
     class UNetExplorer extends explorers.Explorer {
@@ -115,7 +121,8 @@
       }
 
       draw() {
-        const settings = Object.fromEntries(["depth", "B", "side", "C", "K"].map((name) => [name, this.value(name)]));
+        const names = ["depth", "B", "side", "C", "K"];
+        const settings = Object.fromEntries(names.map((name) => [name, this.value(name)]));
         const all = boxes(settings);
         const chosen = all.find(({ name }) => name === this.chosen) ?? all.find(({ name }) => name === "down.0");
         this.drawBoxes(all, chosen, settings.depth);
@@ -124,8 +131,8 @@
         this.say(`${chosen.name}, ${chosen.shape.join(" × ")}. ${STORIES[chosen.kind](chosen, settings)}${count}`
           .replace(/\s+/g, " "));
         this.part("sum").innerHTML =
-          `<b>${grouped(parameters(settings))}</b> parameters in all: <code>ms.models.UNet(${settings.C}, ${settings.K},
-          base_channels=${settings.B}, depth=${settings.depth})</code>`;
+          `<b>${grouped(parameters(settings))}</b> parameters in all: <code>ms.models.UNet(${settings.C},
+          ${settings.K}, base_channels=${settings.B}, depth=${settings.depth})</code>`;
       }
 
       // Buttons are made anew only when their number changes: the one that has the focus keeps it.
@@ -133,12 +140,13 @@
         const field = this.part("boxes");
         if (field.children.length !== all.length) {
           field.innerHTML = all.map(({ kind, name, level }) => `<button type="button" class="box ${kind}"
-            data-name="${name}" style="${place(kind, level, depth)}"><span>${TITLES[kind]}</span><b></b></button>`).join("");
+            data-name="${name}" style="${place(kind, level, depth)}"><span>${TITLES[kind]}</span><b></b>
+            </button>`).join("");
         }
         all.forEach(({ name, shape }, n) => {
           const button = field.children[n];
           button.setAttribute("aria-pressed", String(name === chosen.name));
-          button.lastChild.textContent = shape.join(" × ");
+          button.lastElementChild.textContent = shape.join("×");
         });
       }
     }
