@@ -6,7 +6,8 @@
 
 A formula says what a network can see; this says what it does see, whatever it is made of.  The seen set of a
 recurrent sweep may be the whole image while all but the neighbours count for nothing: that is what
-`gradient_by_distance` shows.
+`gradient_by_distance` shows.  Meanwhile convolutions are computed as sums over their taps: Winograd's
+algorithm leaves rounding errors around the window, where the gradient is zero.
 
 Luo, Li, Urtasun and Zemel, "Understanding the effective receptive field in deep convolutional neural
 networks", 2016.
@@ -15,13 +16,15 @@ networks", 2016.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from minitorch_seg.autograd import Tensor, grad
 from minitorch_seg.errors import ShapeError
+from minitorch_seg.kernels import dispatch
 
 
 def gradient_map(
@@ -54,14 +57,27 @@ def _gradient_map(
     rng = np.random.default_rng(seed)
     model = copy.deepcopy(model).double().eval()
     x = Tensor(rng.standard_normal((draws, *shape)), requires_grad=True)
-    y = model(x)
-    height, width = y.shape[2:]
-    row, column = pixel
-    if not (-height <= row < height and -width <= column < width):
-        raise ShapeError(f"gradient_map: pixel {pixel} is outside the output of {height}×{width} pixels")
-    u = rng.standard_normal(y.shape[:2])
-    (gradient,) = grad(y[:, :, row, column], [x], Tensor(u))
+    with _sums_over_taps():
+        y = model(x)
+        height, width = y.shape[2:]
+        row, column = pixel
+        if not (-height <= row < height and -width <= column < width):
+            raise ShapeError(f"gradient_map: pixel {pixel} is outside the output of {height}×{width} pixels")
+        u = rng.standard_normal(y.shape[:2])
+        (gradient,) = grad(y[:, :, row, column], [x], Tensor(u))
     return np.sqrt((gradient.data**2).sum(axis=1)), (height, width)
+
+
+@contextmanager
+def _sums_over_taps() -> Iterator[None]:
+    """No Winograd convolutions in the body of a `with` statement."""
+    before = dispatch.conv_algorithm()
+    try:
+        if before in ("auto", "winograd") and "kernels/fast" in dispatch.why("conv2d"):
+            dispatch.set_conv_algorithm("direct")
+        yield
+    finally:
+        dispatch.set_conv_algorithm(before)
 
 
 def seen(

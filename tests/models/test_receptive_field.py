@@ -21,6 +21,20 @@ def test_a_convolution_sees_its_window(kernel, dilation, reach):
     np.testing.assert_array_equal(seen(model, (2, 7, 9), (3 - 7, 1 - 9)), expected)
 
 
+@pytest.mark.parametrize("algorithm", ["auto", "plain"])
+def test_fast_convolutions_see_no_more_than_others(algorithm):
+    """A map large enough for Winograd's algorithm, whose rounding errors reach around the window."""
+    ms.manual_seed(0)
+    model = ms.nn.Sequential(*(ms.nn.Conv2d(8, 8, 3, padding=1) for _ in range(4)))
+    ms.kernels.dispatch.set_conv_algorithm(algorithm)
+    try:
+        found = seen(model, (8, 24, 32), (12, 16))
+        assert ms.kernels.dispatch.conv_algorithm() == algorithm
+    finally:
+        ms.kernels.dispatch.set_conv_algorithm("auto")
+    assert found[8:17, 12:21].all() and found.sum() == 81
+
+
 def test_what_is_seen_is_what_changes_the_output():
     """Each input pixel is moved in turn: the oracle knows no gradient."""
     ms.manual_seed(0)

@@ -418,7 +418,7 @@ def _():
     learn.tiles(
         _fields,
         "What one pixel of a U-Net's answer has seen, as white squares: small with one pooling, larger with "
-        "two, most of the image with three.",
+        "two, more than half of the image's width with three.",
         height=2.2,
     )
     return
