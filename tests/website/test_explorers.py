@@ -22,11 +22,11 @@ console.log(JSON.stringify(calls.map(([name, args]) => file[name](...args))));
 
 
 def node(name, calls):
-    """The results of calls [(function, *arguments), ...] of static/explorers/<name>_explorer.js."""
+    """The results of calls [(function, *arguments), ...] of static/explorers/<name>.js."""
     if shutil.which("node") is None:
         pytest.skip("node, which runs the explorers' arithmetic, is not installed")
     done = subprocess.run(
-        ["node", "-e", CALLS, str(EXPLORERS / f"{name}_explorer.js")],
+        ["node", "-e", CALLS, str(EXPLORERS / f"{name}.js")],
         input=json.dumps([[call[0], list(call[1:])] for call in calls]),
         capture_output=True,
         text=True,
@@ -53,6 +53,22 @@ def test_the_photograph_is_a_script_of_whole_numbers(tmp_path):
     assert coin[8:24, 8:24].mean() > coin[:, :2].mean() + 50, "no bright coin in the middle of dark ground"
 
 
+def test_numbers_are_written_as_in_mathematics():
+    calls = [("text", -0.5), ("text", 1 / 9), ("text", -0.0001), ("text", 327), ("text", 2.25, 1)]
+    assert node("common", calls) == ["−0.5", "0.111", "0", "327", "2.3"]
+    calls = [("power", n) for n in (0, 1, 0.0123, 4.1e-7, 123456, 0.5, 2.0**30)]
+    assert node("common", calls) == ["0", "1", "0.0123", "4.1 · 10⁻⁷", "1.2 · 10⁵", "0.5", "1.1 · 10⁹"]
+
+
+def test_letters_can_be_read_on_every_grey():
+    def luminance(grey):
+        return grey / 255 / 12.92 if grey <= 10 else ((grey / 255 + 0.055) / 1.055) ** 2.4
+
+    for grey, ink in enumerate(node("common", [("ink", grey) for grey in range(256)])):
+        dark, light = sorted([luminance(grey), {"#000": 0.0, "#fff": 1.0}[ink]])
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{ink} on {grey}"
+
+
 def test_convolutions_are_conv2d():
     rng = np.random.default_rng(0)
     chosen = [
@@ -67,7 +83,7 @@ def test_convolutions_are_conv2d():
     w = [rng.integers(-9, 10, (case["k"], case["k"])) for case in chosen]
     steps = [(case["s"], case["p"], case["d"]) for case in chosen]
     calls = [("convolve", a.tolist(), b.tolist(), *step) for a, b, step in zip(x, w, steps, strict=True)]
-    for found, a, b, (s, p, d) in zip(node("conv", calls), x, w, steps, strict=True):
+    for found, a, b, (s, p, d) in zip(node("conv_explorer", calls), x, w, steps, strict=True):
         expected = F.conv2d(
             a[None, None] * 1.0, ms.tensor(b[None, None] * 1.0), stride=s, padding=p, dilation=d
         )
@@ -76,7 +92,7 @@ def test_convolutions_are_conv2d():
 
 def test_the_largest_dilation_is_the_last_that_conv2d_takes():
     chosen = cases(40, 2, H=(5, 12), k=(2, 5), p=(0, 2))
-    found = node("conv", [("largestDilation", *case.values()) for case in chosen])
+    found = node("conv_explorer", [("largestDilation", *case.values()) for case in chosen])
     for case, d in zip(chosen, found, strict=True):
         x, w = ms.zeros(1, 1, case["H"], case["H"]), ms.zeros(1, 1, case["k"], case["k"])
         assert d >= 1
@@ -88,12 +104,12 @@ def test_the_largest_dilation_is_the_last_that_conv2d_takes():
 def test_the_sum_written_out_names_the_pixels_of_the_window():
     x = np.arange(30).reshape(5, 6).tolist()
     w = [[1, 2], [3, 4]]
-    (products,) = node("conv", [("terms", x, w, 2, 1, 3, 1, 1)])  # s = 2, p = 1, d = 3, Y = X = 1
+    (products,) = node("conv_explorer", [("terms", x, w, 2, 1, 3, 1, 1)])  # s = 2, p = 1, d = 3, Y = X = 1
     assert [(t["row"], t["column"], t["pixel"]) for t in products] == [
         (1, 1, 7), (1, 4, 10), (4, 1, 25), (4, 4, 28),
     ]  # fmt: skip
     assert [t["weight"] for t in products] == [1, 2, 3, 4]
-    ((first, *_),) = node("conv", [("terms", x, w, 2, 1, 3, 0, 0)])
+    ((first, *_),) = node("conv_explorer", [("terms", x, w, 2, 1, 3, 0, 0)])
     assert (first["row"], first["column"], first["pixel"]) == (-1, -1, 0)
 
 
@@ -121,7 +137,7 @@ def test_pooling_and_its_gradient_are_the_framework_s(kind, operator):
             ("backward", kind, numbers[0, 0].tolist(), k, s, g[0, 0].tolist()),
         ]
         expected += [y.detach().numpy()[0, 0], x.grad.numpy()[0, 0]]
-    for found, array in zip(node("pool", calls), expected, strict=True):
+    for found, array in zip(node("pool_explorer", calls), expected, strict=True):
         np.testing.assert_allclose(found, array, rtol=0, atol=1e-12)
 
 
@@ -131,7 +147,9 @@ def test_fields_follow_the_recursion_of_lesson_08():
         [{"k": int(rng.integers(1, 6)), "s": int(rng.integers(1, 4)), "a": 1} for _ in range(n)]
         for n in range(1, 7)
     ]
-    for layers, found in zip(nets, node("receptive_field", [("fields", net) for net in nets]), strict=True):
+    for layers, found in zip(
+        nets, node("receptive_field_explorer", [("fields", net) for net in nets]), strict=True
+    ):
         kernels, strides = [layer["k"] for layer in layers], [layer["s"] for layer in layers]
         assert found[-1]["r"] == e08.receptive_field(kernels, strides)
         assert found[-1]["d"] == np.prod(strides)
@@ -144,7 +162,7 @@ def test_fields_are_what_a_network_has_seen():
             {"k": int(rng.integers(1, 5)), "s": int(rng.integers(1, 3)), "a": int(rng.integers(1, 4))}
             for _ in range(3)
         ]
-        fields, used = node("receptive_field", [("fields", layers), ("used", layers)])
+        fields, used = node("receptive_field_explorer", [("fields", layers), ("used", layers)])
         model = ms.nn.Sequential(
             *(
                 ms.nn.Conv2d(1, 1, (1, layer["k"]), stride=(1, layer["s"]), dilation=(1, layer["a"]))
@@ -172,11 +190,11 @@ def test_the_recurrence_and_its_gradients_are_f_rnn_s(f, rho):
     rng = np.random.default_rng(7)
     T, k = 9, 4
     x = rng.standard_normal(T)
-    (W,) = node("rnn", [("recurrentMatrix", rho)])
+    (W,) = node("rnn_explorer", [("recurrentMatrix", rho)])
     assert np.abs(np.linalg.eigvals(W)).max() == pytest.approx(rho)
-    (h,) = node("rnn", [("states", x.tolist(), W, f)])
+    (h,) = node("rnn_explorer", [("states", x.tolist(), W, f)])
     calls = [("influence", h, W, f), ("weightGradient", h, W, f, T), ("weightGradient", h, W, f, k)]
-    norms, whole, truncated = node("rnn", calls)
+    norms, whole, truncated = node("rnn_explorer", calls)
 
     W = ms.tensor(np.array(W, float), requires_grad=True)
     states = F.rnn(x[:, None], np.zeros(2), ms.tensor(W_XH), W, f=ACTIVATIONS[f])
@@ -195,10 +213,12 @@ def test_the_recurrence_and_its_gradients_are_f_rnn_s(f, rho):
 
 def test_the_parts_of_the_gradient_are_what_each_step_adds():
     x = np.random.default_rng(8).standard_normal(7).tolist()
-    (W,) = node("rnn", [("recurrentMatrix", 0.9)])
-    (h,) = node("rnn", [("states", x, W, "tanh")])
+    (W,) = node("rnn_explorer", [("recurrentMatrix", 0.9)])
+    (h,) = node("rnn_explorer", [("states", x, W, "tanh")])
     calls = [("weightGradient", h, W, "tanh", k) for k in range(8)]
-    *sums, parts, missing = node("rnn", [*calls, ("parts", h, W, "tanh"), ("missing", h, W, "tanh", 3)])
+    *sums, parts, missing = node(
+        "rnn_explorer", [*calls, ("parts", h, W, "tanh"), ("missing", h, W, "tanh", 3)]
+    )
     sums = np.array(sums)  # of the last k steps, k = 0 … 7
     added = np.linalg.norm(np.diff(sums, axis=0), axis=(1, 2))[::-1]
     np.testing.assert_allclose(parts, added, atol=1e-12)
@@ -228,7 +248,7 @@ def shapes_of(model, image):
 def test_the_boxes_are_those_of_the_u_net():
     chosen = cases(6, 9, depth=(0, 3), B=(2, 5), side=(9, 40), C=(1, 3), K=(1, 4))
     calls = [call for case in chosen for call in (("boxes", case), ("parameters", case))]
-    results = iter(node("unet", calls))
+    results = iter(node("unet_explorer", calls))
     for case in chosen:
         boxes, total = {box["name"]: box for box in next(results)}, next(results)
         model = ms.models.UNet(case["C"], case["K"], base_channels=case["B"], depth=case["depth"])
@@ -249,7 +269,7 @@ def test_the_boxes_are_those_of_the_u_net():
 
 
 def test_the_written_sums_are_the_parameter_counts():
-    (boxes,) = node("unet", [("boxes", {"depth": 3, "B": 12, "side": 50, "C": 3, "K": 5})])
+    (boxes,) = node("unet_explorer", [("boxes", {"depth": 3, "B": 12, "side": 50, "C": 3, "K": 5})])
     sums = {box["name"]: box["sum"] for box in boxes if box["parameters"]}
     assert len(sums) == 4 + 3 + 3 + 1
     for box in boxes:
