@@ -115,7 +115,8 @@ def test_the_sum_written_out_names_the_pixels_of_the_window():
 
 def test_another_kernel_size_keeps_the_upper_left_numbers():
     found = node(
-        "conv", [("resized", [[1, 2], [3, 4]], 3), ("resized", [[1, 2], [3, 4]], 1), ("meanKernel", 2)]
+        "conv_explorer",
+        [("resized", [[1, 2], [3, 4]], 3), ("resized", [[1, 2], [3, 4]], 1), ("meanKernel", 2)],
     )
     assert found == [[[1, 2, 0], [3, 4, 0], [0, 0, 0]], [[1]], [[0.25, 0.25], [0.25, 0.25]]]
 

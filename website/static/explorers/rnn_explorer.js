@@ -199,7 +199,8 @@
         });
         if (k < T) { // the cut stands between two states
           const place = x(T - k) + step / 2;
-          drawn.push(line("cut-line", place, 16, place, floor));
+          const pieces = [[16, CHAIN - 6], [CHAIN + 18, CHAIN + FLOW - 4], [CHAIN + FLOW + 18, floor]];
+          for (const [from, to] of pieces) drawn.push(line("cut-line", place, from, place, to)); // not through words
         }
         svg.setAttribute("viewBox", `0 0 ${width} ${floor + 6}`);
         svg.setAttribute("aria-label", `States h_0 to h_${T}; bars of what is left of the gradient, from
