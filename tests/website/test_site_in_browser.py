@@ -58,25 +58,24 @@ TOO_WIDE = """() => {
 
 
 @pytest.fixture(scope="module")
-def browser():
+def context():
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET.split())
-        yield browser
+        yield browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
         browser.close()
 
 
 @pytest.fixture
-def opened(browser):
+def opened(context):
     """A function that opens a page; a complaint of the browser or a request to a network fails the test."""
-    complaints, contexts = [], []
+    complaints, page = [], context.new_page()
 
     def asked(request):
         if not request.url.startswith(("file:", "data:", "blob:")):
             complaints.append(request.url)
 
-    def open_page(name, width=1280, height=900, **options):
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
-        page = contexts[-1].new_page()
+    def open_page(name, scheme="light"):
+        page.emulate_media(color_scheme=scheme)
         page.on("request", asked)
         page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -86,8 +85,7 @@ def opened(browser):
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    page.close()
     assert not complaints
 
 
@@ -111,7 +109,7 @@ def test_a_page_is_whole(opened, name):
 def test_axe_finds_nothing(opened, name, scheme):
     if not AXE.exists():
         pytest.skip("axe-core is not there: npm ci in website/, or python -m website.build")
-    page = opened(name, color_scheme=scheme, reduced_motion="reduce")
+    page = opened(name, scheme)
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate(COMPLAINTS)
     assert [violation for violation in found if violation[0] not in EXCEPTIONS] == []

@@ -8,6 +8,10 @@ document.addEventListener("DOMContentLoaded", () => {
     const share = node.clientWidth / node.scrollWidth;
     if (share < 1) node.style.fontSize = `${Math.max(0.75, share - 0.01)}em`;
   }
+  // The empty corner of a table is no header.
+  for (const head of document.querySelectorAll("th")) {
+    if (!head.textContent.trim()) head.replaceWith(document.createElement("td"));
+  }
   // What is still wider than the page scrolls by itself, with the keyboard too.
   for (const node of document.querySelectorAll("div.math, pre, .cell_output")) {
     if (node.scrollWidth > node.clientWidth) node.tabIndex = 0;
