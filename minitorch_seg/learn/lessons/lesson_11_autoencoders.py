@@ -504,7 +504,7 @@ def _(networks, test):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    Of five seeds that we tried the error was 30 to 42 %, and the mean IoU of the sizes 0.31 to 0.56, in no
+    Of the seeds 0 to 4 the error was 30 to 42 %, and the mean IoU of the sizes 0.31 to 0.56, in no
     common order. What the code is to be good for, the objective leaves to chance.
     """)
     return
