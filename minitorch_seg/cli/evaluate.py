@@ -10,8 +10,6 @@ import click
 from minitorch_seg.cli.device import device_option
 from minitorch_seg.errors import UserError, nearest_name
 
-SELF_TAUGHT = "self_taught"
-
 
 @click.command()
 @click.argument("run", metavar="RUN")
@@ -39,12 +37,13 @@ def command(
     as_json: bool,
 ) -> None:
     """Score RUN, a run folder or a packaged model, on images; or what is fitted to --data first: a baseline
-    (otsu, kmeans, …) or self_taught, a network that learns from clusters of colour.
+    (otsu, kmeans, …), or what learns without labels: self_taught (from clusters of colour), code_clusters
+    (k-means on the code of an autoencoder).
 
     Beside each score stands what needs no learning: the most frequent class everywhere, and at each place
     the class that the training masks hold there most often.
     """
-    from minitorch_seg import baselines
+    from minitorch_seg import baselines, unsupervised
     from minitorch_seg.train import evaluate
     from minitorch_seg.train.inference import Preparation
     from minitorch_seg.train.pictures import Pictures
@@ -55,18 +54,16 @@ def command(
         raise UserError(f"--split {split}: no such split{nearest_name(split, ('train', 'val', 'test'))}")
     if pictures is not None:
         check_picture(pictures)
-    if run in (*baselines.NAMES, SELF_TAUGHT) and not Path(run).exists():
+    if run in (*baselines.NAMES, *unsupervised.METHODS) and not Path(run).exists():
         if data is None:
             raise UserError(f"{run} needs data to be fitted to; add --data NAME|FOLDER")
         splits = load_splits(data, convert)
         dataset = splits.split(split)
-        if run == SELF_TAUGHT:
-            from minitorch_seg.unsupervised import SelfTaught
-
+        if run in unsupervised.METHODS:
             click.echo(
                 f"{run} learns from {len(splits.train)} images; masks only name what it finds", err=True
             )
-            fitted: Any = SelfTaught().fit(splits)
+            fitted: Any = unsupervised.METHODS[run]().fit(splits)
         else:
             fitted = baselines.build(run).fit(splits)
         shown = Pictures(len(dataset))

@@ -32,9 +32,10 @@ def read(path):
         return np.array(image)
 
 
-def test_a_segment_is_the_same_thing_in_each_image(pictures, tmp_path, cli):
+@pytest.mark.parametrize("options", [FAST, ("--method", "code_clusters", "--steps", 60)])
+def test_a_segment_is_the_same_thing_in_each_image(options, pictures, tmp_path, cli):
     folder, truths = pictures
-    result = cli("cluster", folder, "--segments", 2, *FAST, "--out", tmp_path / "s")
+    result = cli("cluster", folder, "--segments", 2, *options, "--out", tmp_path / "s")
     assert result.exit_code == 0 and "learning from 5 images" in result.stderr, result.output
     found = {name: read(tmp_path / "s" / f"{name}.png") for name in truths}
     same = np.concatenate([(found[name] == truth).ravel() for name, truth in truths.items()]).mean()

@@ -121,8 +121,12 @@ def test_evaluate_draws_what_it_scored_of_a_run_a_baseline_and_self_taught(
     from minitorch_seg import unsupervised
 
     tiny = {"steps": 3, "networks": 1, "base_channels": 2, "depth": 1}
-    monkeypatch.setattr(unsupervised, "SelfTaught", functools.partial(unsupervised.SelfTaught, **tiny))
-    for name in (trained[1], "otsu", "self_taught"):
+    monkeypatch.setitem(
+        unsupervised.METHODS, "self_taught", functools.partial(unsupervised.SelfTaught, **tiny)
+    )
+    codes = functools.partial(unsupervised.CodeClusters, steps=3, base_channels=2, depth=1)
+    monkeypatch.setitem(unsupervised.METHODS, "code_clusters", codes)
+    for name in (trained[1], "otsu", "self_taught", "code_clusters"):
         path = tmp_path / "shown.png"
         path.unlink(missing_ok=True)
         result = cli("evaluate", name, "--data", folder, "--split", "train", "--pictures", path)
