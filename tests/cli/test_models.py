@@ -31,9 +31,10 @@ def test_train_evaluate_predict(model, tmp_path, cli):
     assert f"--model {model}" in config["command"]
     majority = metrics["baselines"]["majority"]["miou"]
     assert metrics["miou"] > majority + 0.15
-    scored = cli("evaluate", run, "--json", "--pictures", tmp_path / "shown.png")
+    more = ("--pictures", tmp_path / "shown.png") if model == "patch_cnn" else ()
+    scored = cli("evaluate", run, "--json", *more)
     assert json.loads(scored.stdout)["miou"] == pytest.approx(metrics["miou"], abs=1e-9)
-    assert picture_of(tmp_path / "shown.png")
+    assert not more or picture_of(tmp_path / "shown.png")
     image = ms.data.load("coins").test[0].image[:50, :41, 0]  # a size that no training image had
     Image.fromarray(image).save(tmp_path / "coin.png")
     assert cli("predict", run, tmp_path / "coin.png", "--out", tmp_path / "found").exit_code == 0

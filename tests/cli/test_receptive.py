@@ -86,8 +86,7 @@ def test_wrong_words_are_explained(words, sentence, tmp_path, cli):
 
 
 def test_earlier_results_are_kept_without_force(tmp_path, cli):
-    options = ("receptive", "width", "--size", 3, "--out", tmp_path)
-    assert cli(*options).exit_code == 0
-    again = cli(*options)
-    assert again.exit_code == 2 and "--force" in again.stderr
-    assert cli(*options, "--force").exit_code == 0
+    (tmp_path / "decay.png").write_text("mine")
+    again = cli("receptive", "width", "--out", tmp_path)
+    assert again.exit_code == 2 and "decay.png already" in again.stderr and "--force" in again.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["decay.png"]
