@@ -27,6 +27,8 @@ Cell = dict[str, Any]
 PACKAGE = Path(__file__).parents[1] / "minitorch_seg"
 #: What a lesson's results do not depend on.
 ELSEWHERE = {"lessons", "cli", "bench"}
+#: An element that marimo makes when it runs: a slider in HTML, or escaped in Markdown.
+LIVE = re.compile("(<|&lt;)marimo-")
 #: A page without sliders says where they are.
 SLIDERS = (
     '<p class="live">In the live lesson, <code>minitorch-seg learn {number}</code>, controls are here.</p>'
@@ -129,7 +131,7 @@ def _cell(cell: Cell, number: str) -> Cell:
     if cell["cell_type"] == "markdown":
         return _prose(cell["id"], text(cell))
     for output in shown:
-        if "<marimo-" in "".join("".join(value) for value in output["data"].values()):
+        if LIVE.search("".join("".join(value) for value in output["data"].values())):
             output["data"] = {"text/html": SLIDERS.format(number=number)}
         output["metadata"] = {}  # its width and height, for screens of twice the pixels, distort a figure
     hidden = settings.get("config", {}).get("hide_code", False) or settings.get("name") == "setup"

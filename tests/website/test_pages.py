@@ -29,7 +29,7 @@ def notebook():
             cell("s", "import numpy", marimo={"name": "setup"}),
             cell("a", "# Title\n\n## Why\n\nwords", kind="markdown"),
             cell("b", "slider", {"text/html": "<div><marimo-slider></marimo-slider></div>"}),
-            cell("b2", "t", {"text/markdown": "<marimo-ui-element></marimo-ui-element>"}),
+            cell("b2", "t", {"text/markdown": "&lt;marimo-slider data-start=&#x27;40&#x27;&gt;"}),
             cell("c", "check", {"text/html": '<div class="verdict todo">NOT YET DONE</div>'}, tags=["x"]),
             cell("d", "mo.md(answer)", {"text/markdown": "<details>hidden</details>"}, marimo=hidden),
             cell(

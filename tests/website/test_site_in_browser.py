@@ -30,9 +30,12 @@ pytestmark = [
 EXCEPTIONS = {
     "label-content-name-mismatch": "the theme's search button is named Search, and shows Search Ctrl+K",
 }
-#: axe takes a second a page; pages of one kind are alike but for their text.
-LOOKED_AT = ("conv2d", "index", "rnn", "setitem", "tests/test_conv2d")
-FOR_AXE = [n for n in pages() if not n.startswith("operators/") or n[10:].removesuffix(".html") in LOOKED_AT]
+#: axe takes some seconds a page, and pages of one kind are alike but for their text.
+LIKE_ALL = ("conv2d", "index", "rnn", "setitem", "tests/test_conv2d")
+FOR_AXE = [n for n in pages() if not n.startswith("operators/") or n[10:].removesuffix(".html") in LIKE_ALL]
+#: One of each kind: verdicts of all colours and sliders, explorers, code, formulas in text.
+IN_THE_DARK = ["index.html", "glossary.html", "operators/conv2d.html"]
+IN_THE_DARK += [n for n in pages() if n.startswith(("lessons/lesson_02", "lessons/lesson_08"))]
 #: A dollar sign that stands in the text is a formula that nobody has drawn.
 LOST = """() => {
   const walk = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT);
@@ -104,8 +107,10 @@ def test_a_page_is_whole(opened, name):
     assert page.evaluate(TOO_WIDE) == []
 
 
-@pytest.mark.parametrize("name", FOR_AXE)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+SCHEMES = [*((name, "light") for name in FOR_AXE), *((name, "dark") for name in IN_THE_DARK)]
+
+
+@pytest.mark.parametrize("name, scheme", SCHEMES)
 def test_axe_finds_nothing(opened, name, scheme):
     if not AXE.exists():
         pytest.skip("axe-core is not there: npm ci in website/, or python -m website.build")
