@@ -182,8 +182,10 @@ def gallery(
             f"gallery: {len(images)} images, {len(truths)} truths, {len(predictions)} predictions; "
             "expected equally many of each, and at least one"
         )
-    figure = Figure(figsize=(9.6, 0.9 + 2.35 * len(images)), layout="constrained")
-    grid = figure.subplots(len(images), 4, squeeze=False)
+    # A row is as high as its images are at the width of a column; a tall one is drawn narrower.
+    heights = [2.35 * min(1.0, max(0.3, image.shape[0] / image.shape[1])) for image in images]
+    figure = Figure(figsize=(9.6, 0.9 + sum(heights)), layout="constrained")
+    grid = figure.subplots(len(images), 4, squeeze=False, height_ratios=heights)
     colors = palette(len(classes))
     for row, (image, truth, prediction) in enumerate(zip(images, truths, predictions, strict=True)):
         shown = np.where(truth == ignore_index, -1, truth) if ignore_index is not None else truth

@@ -103,6 +103,16 @@ def test_a_dollar_in_a_name_is_a_dollar():
     assert len(rendered(plot.curves(history, odd)))
 
 
+@pytest.mark.parametrize(
+    "size, height", [((20, 20), 2.35), ((40, 20), 2.35), ((10, 20), 1.175), ((2, 90), 0.705)]
+)
+def test_rows_of_a_gallery_are_as_high_as_their_images(size, height):
+    """So that no white stands between wide ones."""
+    image, mask = np.zeros((*size, 1), np.uint8), np.zeros(size, int)
+    figure = plot.gallery([image] * 3, [mask] * 3, [mask] * 3, ["a"])
+    assert figure.get_size_inches()[1] == pytest.approx(0.9 + 3 * height)
+
+
 def test_save_writes_a_whole_png(tmp_path):
     history = History()
     history.append(1, loss=0.5)

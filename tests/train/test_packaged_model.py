@@ -1,11 +1,12 @@
 """The nuclei U-Net in the package: small, documented, and as good as it says."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minitorch_seg import data
+from minitorch_seg import data, models
 from minitorch_seg.train.evaluate import evaluate
 from minitorch_seg.train.predict import predict_image
 from minitorch_seg.train.run import load_model, packaged_models
@@ -17,6 +18,13 @@ def test_nuclei_comes_with_the_package_and_says_how_it_was_made():
     record = json.loads(path.read_text(encoding="utf-8"))
     assert record["command"].startswith("minitorch-seg train --data nuclei --steps ")
     assert record["test_scores"]["miou"] > 0.66
+
+
+def test_no_other_trained_weights_ship():
+    package = Path(models.__file__).parents[1]
+    kinds = {".safetensors", ".npz", ".npy", ".pt", ".pth", ".h5", ".ckpt", ".onnx", ".pkl", ".bin"}
+    found = [path.name for path in package.rglob("*") if path.suffix in kinds]
+    assert found == ["nuclei.safetensors"]
 
 
 def test_it_finds_bright_disks_on_dark_ground():
