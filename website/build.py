@@ -159,12 +159,18 @@ def byline(lesson: catalogue.Lesson, language: str, languages: list[str]) -> str
 
 
 def cards(folder: str) -> str:
-    """The lessons as a list of cards, in HTML: number and title, time, needs."""
-    made = []
+    """The lessons as a list of cards, in HTML: number and title, time, needs, translations."""
+    made, translated = [], course.translations()
     for lesson in lessons():
         needs = f"needs {', '.join(lesson.needs)}" if lesson.needs else "needs nothing"
         title = f'<a href="{folder}{lesson.path.stem}.html">{lesson.number} {lesson.title}</a>'
-        made.append(f"<li><strong>{title}</strong><p>{lesson.minutes} minutes, {needs}</p></li>")
+        others = "".join(
+            f', <a lang="{language}" href="{"" if folder else "../"}{language}/{path.stem}.html">'
+            f"{course.LANGUAGES[language][0]}</a>"
+            for language, path in translated
+            if path.stem == lesson.path.stem
+        )
+        made.append(f"<li><strong>{title}</strong><p>{lesson.minutes} minutes, {needs}{others}</p></li>")
     return '<ul class="cards">\n' + "\n".join(made) + "\n</ul>"
 
 

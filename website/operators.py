@@ -57,7 +57,7 @@ def summary(function: Any) -> str:
     """The first line of its docstring, or of its file's where it has none."""
     module = inspect.getmodule(inspect.unwrap(function))
     lines = (inspect.getdoc(function) or inspect.getdoc(module) or "").splitlines()
-    return SIGNS.sub(r"\\\g<0>", lines[0]) if lines else ""
+    return prose(lines[0]) if lines else ""
 
 
 def pages(lessons: dict[str, tuple[str, str]]) -> Iterator[tuple[str, str]]:

@@ -157,6 +157,9 @@ def test_the_examples_in_docstrings(module):
 def test_every_operator_stands_in_a_family():
     named = [name for names in operators.families().values() for name in names]
     assert sorted(named) == sorted(show.operators()), "each once"
+    assert "[interpolate](interpolate.md): Resize maps (N, C, H, W) to `size`, or by `scale_factor`" in (
+        operators.index()
+    )
 
 
 def test_the_table_of_the_course_names_what_exists():
