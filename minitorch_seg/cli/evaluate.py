@@ -57,6 +57,8 @@ def command(
     if run in (*baselines.NAMES, *unsupervised.METHODS) and not Path(run).exists():
         if data is None:
             raise UserError(f"{run} needs data to be fitted to; add --data NAME|FOLDER")
+        if device != "cpu":
+            raise UserError(f"--device {device}: {run} is fitted on the CPU; leave it out")
         splits = load_splits(data, convert)
         dataset = splits.split(split)
         if run in unsupervised.METHODS:

@@ -129,11 +129,17 @@ def test_evaluate_fits_a_method_and_draws_what_it_scored(name, cli, folder, tmp_
         assert picture.size[1] > 2 * 200 and len(np.unique(np.asarray(picture.convert("L")))) > 20
 
 
-def test_a_picture_that_cannot_be_written_is_refused_before_any_work(cli, tmp_path):
+def test_what_evaluate_cannot_do_is_refused_before_any_work(cli, tmp_path, monkeypatch):
+    from minitorch_seg.kernels import devices
+
     other = cli("evaluate", "otsu", "--data", "coins", "--pictures", tmp_path / "shown.jpg")
     assert other.exit_code == 2 and "ends in .png" in other.stderr
     missing = cli("evaluate", "otsu", "--data", "coins", "--pictures", tmp_path / "no" / "shown.png")
     assert missing.exit_code == 2 and "folder is not there" in missing.stderr
+    monkeypatch.setattr(devices, "problem", lambda: "")
+    monkeypatch.setattr(devices, "describe", lambda: ["a stand-in"])
+    elsewhere = cli("evaluate", "otsu", "--data", "coins", "--device", "cuda")
+    assert elsewhere.exit_code == 2 and "otsu is fitted on the CPU" in elsewhere.stderr
     unfitted = cli("evaluate", "self_taught")
     assert unfitted.exit_code == 2 and "add --data" in unfitted.stderr
 
