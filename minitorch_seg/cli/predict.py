@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from minitorch_seg.cli.device import device_option
@@ -30,11 +32,16 @@ def command(
     For each image: NAME.png, the class of each pixel, and NAME_overlay.png.  For all of them: areas.csv, and
     objects.csv with a row for each connected object.
     """
+    from minitorch_seg import baselines, unsupervised
     from minitorch_seg.train.predict import find_images, predict_files
     from minitorch_seg.train.run import load_model
 
     if pixel_size is not None and not pixel_size > 0:
         raise UserError(f"--pixel-size must be above 0, not {pixel_size:g}")
+    if model in (*baselines.NAMES, *unsupervised.METHODS) and not Path(model).exists():
+        raise UserError(
+            f"{model} is fitted first: minitorch-seg evaluate {model} --data NAME|FOLDER --pictures FILE"
+        )
     network, config = load_model(model)
     network.to(device)
     files = find_images(images)

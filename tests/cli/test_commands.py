@@ -207,6 +207,7 @@ def test_predict_a_folder(trained, cli, tmp_path):
     "words, sentence",
     [
         (["nowhere", "x.png"], "neither a run folder nor a packaged model"),
+        (["otsu", "x.png"], "minitorch-seg evaluate otsu --data NAME|FOLDER --pictures FILE"),
         (["RUN", "x.png"], "no such file or folder"),
         (["RUN", "DATA", "--pixel-size", "-1"], "--pixel-size must be above 0"),
         (["RUN", "DATA/manifest.json"], "manifest.json"),
