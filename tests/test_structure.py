@@ -133,8 +133,6 @@ def test_the_reading_path_stays_short():
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_files_can_be_read_in_one_sitting(path):
     limit = 800 if path.parent.name == "lessons" else 500  # a lesson takes an hour, and is mostly prose
-    if path.name == "lesson_11_autoencoders.py":
-        limit = 920  # too long: autoencoders, and segmentation without labels, are to become two lessons
     assert path.read_text(encoding="utf-8").count("\n") <= limit
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), (
         "a file opens by saying what it is for"

@@ -232,20 +232,6 @@ def _():
     give the same $\hat x$. Tied weights must have $W^\top W = P$; then the rows of $W$ have length 1 and
     stand at right angles, and any rotation of them will do.
 
-    **Noise is a tax.** Let $\hat x = A\,(x + \sigma \varepsilon)$ with any matrix $A$, of any rank, and
-    $\varepsilon$ of mean 0 and variance 1, number by number. The error of a row is $(x - A x) - \sigma A
-    \varepsilon$; the mixed products have mean 0. So for $n$ rows the mean over the noise is
-
-    $$ \sum \lVert x - A x \rVert^2 + n \sigma^2 \sum_{i, j} A_{ij}^2 $$
-
-    Noise is a decay of the weights (lesson 06). The derivative by $A$, $-2\,(C - A C) + 2 n \sigma^2 A$, is 0
-    where $A C + n \sigma^2 A = C$. Both sides, times $v_i$, with $C v_i = \lambda_i v_i$:
-
-    $$ A\, v_i = \frac{\lambda_i}{\lambda_i + n \sigma^2}\; v_i $$
-
-    A copier has 1 everywhere. Now weak directions are shrunk to nearly nothing, though the code is not
-    narrow.
-
     **A choice for a code is k-means.** In reading 3 let $y_i$ be 1 at place $s(i)$, else 0, and let $Q$ be a
     table of colours, $Q(y_i) = c_{s(i)}$. Then the documented objective *is* that of k-means. For fixed
     choices the derivative by $c_j$, $\sum_{s(i) = j} 2 (c_j - x_i)$, is 0 where $c_j$ is the **mean of its
@@ -353,8 +339,7 @@ def _(V, learned):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    Not one filter is the same, and $W^\top W$ agrees to three digits. Whoever looks at learned filters one by
-    one may look at an accident of the first weights.
+    Not one filter is the same, and $W^\top W$ agrees to three digits. A single filter may be an accident.
 
     ## Picture
 
@@ -454,8 +439,7 @@ def _():
     25 pixels; they differ by a rotation, which the error cannot see. A low reconstruction error does not mean
     a good segmentation, nor a high one a bad one.
 
-    Does a network do better? This one has convolutions, two poolings, and a code of 4 numbers for each 4×4
-    pixels. It is trained twice, from two seeds.
+    Does a network do better? Convolutions, two poolings, 4 numbers for each 4×4 pixels, from two seeds:
     """)
     return
 
@@ -504,98 +488,13 @@ def _(networks, test):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    Of the seeds 0 to 4 the error was 30 to 42 %, and the mean IoU of the sizes 0.31 to 0.56, in no
-    common order. What the code is to be good for, the objective leaves to chance.
-    """)
-    return
-
-
-@app.cell(hide_code=True)
-def _():
-    mo.md(r"""
-    **Denoising.** Noise with $\sigma = 0.15$ on a photograph. $C$ comes from the left half, the picture from
-    the right. A copier gives the noise back; $A = C\,(C + n \sigma^2)^{-1}$ does not.
-    """)
-    return
-
-
-@app.cell
-def _():
-    photograph, coins, _labels = coin_photograph()
-    _clean = photograph / 255.0
-    _noisy = _clean + 0.15 * np.random.default_rng(0).standard_normal(_clean.shape)
-    _rows = patches(_clean[:, :190], 7)
-    _mean = _rows.mean(axis=0)
-    _C, _n = (_rows - _mean).T @ (_rows - _mean), len(_rows)
-    _A = np.linalg.solve(_C + _n * 0.15**2 * np.eye(49), _C)  # symmetric, as both commute
-    _back = ((patches(_noisy[:, 194:], 7) - _mean) @ _A + _mean)[:, 24].reshape(303, 190)
-    _mse = [np.mean((each - _clean[:, 194:]) ** 2) for each in (_noisy[:, 194:], _back)]
-    assert _mse[1] < _mse[0] / 3
-    learn.tiles(
-        {
-            "photograph": _clean[20:120, 220:350],
-            f"noisy = copier: {_mse[0]:.4f}": _noisy[20:120, 220:350],
-            f"denoised: {_mse[1]:.4f}": _back[20:120, 26:156],
-        },
-        "A part of the photograph of coins; the same with noise, as a copier returns it; and after the "
-        "linear denoiser, smooth and a little blurred. The numbers are mean squares of the error.",
-        height=2.3,
-    )
-    return coins, photograph
-
-
-@app.cell(hide_code=True)
-def _():
-    mo.md(r"""
-    So a spoiled input forbids the copy even where the code is wide. But the weak directions pay the tax, once
-    more: of our mosaics denoising would drop what we need.
-
-    **k-means on colours** is reading 3: $y$ is the segmentation, $Q$ paints each segment in one colour.
-    Move $K$.
-    """)
-    return
-
-
-@app.cell
-def _():
-    K_slider = mo.ui.slider(2, 12, value=4, label="segments K", show_value=True)
-    K_slider
-    return (K_slider,)
-
-
-@app.cell(hide_code=True)
-def _(K_slider):
-    from skimage.data import coffee
-
-    _cup = coffee()[::2, ::2] / 255.0
-    _rows = _cup.reshape(-1, 3)
-    _table = kmeans(_rows[::7], K_slider.value)
-    _choice = nearest(_rows, _table)
-    _painted = _table[_choice].reshape(_cup.shape)
-    _lost = ((_cup - _painted) ** 2).sum() / ((_rows - _rows.mean(axis=0)) ** 2).sum()
-    _cell = (_choice == _choice[100 * 300 + 150]).reshape(200, 300)
-    learn.tiles(
-        {
-            "photograph": _cup,
-            f"painted in {K_slider.value} colours: error {100 * _lost:.0f} %": _painted,
-            "one segment": _cell,
-        },
-        "A cup of coffee on a table; the same in few flat colours; and, in white, the segment in the middle.",
-        height=2.1,
-    )
-    return
-
-
-@app.cell(hide_code=True)
-def _():
-    mo.md(r"""
-    More colours, less error. But is a segment a *thing*? With $K = 4$ the white of the cup and the light on
-    the table are one segment. And the error cannot tell you how many segments there should be.
+    Of five seeds the error was 30 to 42 %, and the mean IoU of the sizes 0.31 to 0.56, in no common order:
+    what the code is to be good for, the objective leaves to chance.
 
     **Names and scores.** Exchange the numbers of two segments, and no loss changes. So none can know which
     segment is grass. For a *score* one takes the best assignment (the Hungarian method finds it in about
     $K^3$ steps; SciPy has it). Labels are used for that and nothing else, and even this is a gift. Let
-    leftover segments take the class of most of their pixels, and watch the score of the copier:
+    leftover segments take the class of most of their pixels, and watch the copier's score:
     """)
     return
 
@@ -615,7 +514,7 @@ def _(test):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    With one segment for each pixel it would be 1. So a score without labels comes with its $K$.
+    With a segment for each pixel it would be 1: such a score comes with its $K$.
 
     **A low cut.** Three ways to cut the photograph of coins in two: the truth; k-means on grey, which finds
     the coins with an IoU of 0.90; and down the middle.
@@ -639,8 +538,9 @@ def _():
 
 
 @app.cell
-def _(coins, photograph, scale):
-    grey, truth = photograph[90:300, :200] / 255.0, coins[90:300, :200]
+def _(scale):
+    _photograph, _coins, _ = coin_photograph()
+    grey, truth = _photograph[90:300, :200] / 255.0, _coins[90:300, :200]
     _points = grey.reshape(-1, 1)
     _bright = nearest(_points, np.sort(kmeans(_points[::7], 2), axis=0)).reshape(truth.shape)
     cuts = {"truth": truth, "k-means": _bright, "middle": np.tile(np.arange(200) // 100, (210, 1))}
@@ -689,7 +589,7 @@ def _():
 
     ## Gradient check
 
-    The documented loss through tied weights, linear and convolutional, and the soft normalised cut.
+    The documented loss through tied weights, and the soft normalised cut.
     """)
     return
 
@@ -702,18 +602,6 @@ def _():
         [_normal((3, 5)), _normal((2, 5)), _normal(2), _normal(5)],
         name="tied autoencoder, tanh",
     )
-    return
-
-
-@app.cell
-def _():
-    _normal = np.random.default_rng(2).standard_normal
-
-    def _tied(x, w):
-        y = F.tanh(F.conv2d(x, w, stride=2, padding=1))
-        return F.reconstruction_loss(x, F.conv_transpose2d(y, w, stride=2, padding=1))
-
-    learn.gradcheck(_tied, [_normal((2, 1, 4, 6)), _normal((3, 1, 4, 4))], name="tied convolutions, stride 2")
     return
 
 
@@ -864,9 +752,8 @@ def _():
     mo.md(r"""
     ## Cost
 
-    A linear code costs $2 k d$ products a row, there and back. A step of k-means costs $n K C$ products
-    for $n$ rows of $C$ numbers. The normalised cut has $n^2$ weights in principle; with a radius of 5 only
-    80 a pixel, of which half are kept.
+    A linear code costs $2 k d$ products a row, there and back; a step of k-means $n K C$ for $n$ rows of $C$
+    numbers. The normalised cut has $n^2$ weights in principle, with a radius of 5 only 80 a pixel.
     """)
     return
 
@@ -898,13 +785,13 @@ def _():
 
     - Code B was found with the truth in view. What would an honest choice between A and B, without labels,
       have to look like?
-    - `minitorch-seg train --model wnet` joins cut and painting; `models/wnet.py` tells where the cut alone
-      goes wrong. In `--model autoencoder` the output *is* the segmentation, with labels.
+    - Noise forbids the copier. What does it do to the weak directions, all that code B has? (Let $\hat x = A
+      (x + \sigma \varepsilon)$, and take the mean of the error.)
+    - `minitorch-seg train --model wnet` joins cut and painting; `models/wnet.py` says where the cut errs.
     - `unsupervised.pretrain` lets an autoencoder begin a U-Net. How would you test whether that helped?
-    - Baldi and Hornik, *Neural networks and principal component analysis*, 1989; Vincent et al., *Extracting
-      and composing robust features with denoising autoencoders*, 2008; Shi and Malik, *Normalized cuts and
-      image segmentation*, 2000; Xia and Kulis, *W-Net*, 2017; Kuhn, *The Hungarian method for the assignment
-      problem*, 1955.
+    - Baldi and Hornik, *Neural networks and principal component analysis*, 1989; Vincent et al., *Denoising
+      autoencoders*, 2008; Shi and Malik, *Normalized cuts and image segmentation*, 2000; Xia and Kulis,
+      *W-Net*, 2017; Kuhn, *The Hungarian method*, 1955.
     """)
     return
 
