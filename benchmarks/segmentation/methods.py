@@ -17,9 +17,8 @@ from benchmarks.segmentation.rows import Row
 from minitorch_seg import baselines
 from minitorch_seg.data import transforms
 from minitorch_seg.io import save_state_dict
-from minitorch_seg.metrics import ConfusionMatrix
 from minitorch_seg.train import session
-from minitorch_seg.train.evaluate import evaluate
+from minitorch_seg.train.evaluate import evaluate, evaluate_baseline
 from minitorch_seg.train.inference import Preparation
 from minitorch_seg.train.options import Options
 from minitorch_seg.train.recipe import load_splits
@@ -95,17 +94,8 @@ def cue(row: Row, folder: Path, steps: int | None) -> dict[str, Any]:
 
 def scored(method: Any, row: Row) -> dict[str, Any]:
     """Fit whatever has `fit` and `predict`, and score it on the test images."""
-    splits = load_splits(row.data)
-    fitted = method.fit(splits)
-    matrix = ConfusionMatrix(len(splits.classes), splits.ignore_index)
-    sizes, bright = BySize(), Fluorescence()
-    for index in range(len(splits.test)):
-        sample = splits.test[index]
-        prediction = fitted.predict(sample.image)
-        matrix.update(prediction, sample.mask)
-        sizes.add(sample, prediction)
-        bright.add(sample, prediction)
-    return matrix.report(splits.classes) | {"by_size": sizes.report(), "fluorescence": bright.report()}
+    splits, watch = load_splits(row.data), Watch()
+    return evaluate_baseline(method.fit(splits), splits, splits.test, watch) | watch.report()
 
 
 def _run(options: Options, folder: Path, minutes: float | None) -> dict[str, Any]:
@@ -117,18 +107,26 @@ def _run(options: Options, folder: Path, minutes: float | None) -> dict[str, Any
     elif not run.finished:
         session.run_training(options, folder, minutes=minutes, force=True, progress=False)
     model, config = load_model(folder)
-    splits = load_splits(options.data)
-    sizes, bright = BySize(), Fluorescence()
-    prepare = Preparation.of(config)
-
-    def watch(sample: Any, prediction: np.ndarray) -> None:
-        sizes.add(sample, prediction)
-        bright.add(sample, prediction)
-
-    matrix = evaluate(model, splits.test, len(splits.classes), splits.ignore_index, watch, prepare)
+    splits, watch = load_splits(options.data), Watch()
+    matrix = evaluate(
+        model, splits.test, len(splits.classes), splits.ignore_index, watch, Preparation.of(config)
+    )
     chosen = {name: config[name] for name in ("steps", "model_options", "options")}
-    more = {"by_size": sizes.report(), "fluorescence": bright.report(), "config": chosen}
-    return matrix.report(splits.classes) | more
+    return matrix.report(splits.classes) | watch.report() | {"config": chosen}
+
+
+class Watch:
+    """Sees each prediction besides the confusion matrix."""
+
+    def __init__(self) -> None:
+        self.sizes, self.bright = BySize(), Fluorescence()
+
+    def __call__(self, sample: Any, prediction: np.ndarray) -> None:
+        self.sizes.add(sample, prediction)
+        self.bright.add(sample, prediction)
+
+    def report(self) -> dict[str, Any]:
+        return {"by_size": self.sizes.report(), "fluorescence": self.bright.report()}
 
 
 METHODS = {

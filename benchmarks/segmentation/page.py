@@ -204,9 +204,13 @@ def draw(found: list[dict[str, Any]], folder: Path) -> None:
         for axis, data in zip(figure.subplots(1, len(table.SETS), sharex=True), table.SETS, strict=True):
             for method, sets in by_method(costly).items():
                 for result in sets.get(data, [])[:1]:
-                    axis.plot(result["costs"]["macs"] / 1e9, result["miou"], "o")
-                    axis.annotate(method, (result["costs"]["macs"] / 1e9, result["miou"]), fontsize=7)
-            axis.set(title=data, xscale="log", xlabel="G products an image")
+                    place = result["costs"]["macs"] / 1e9, result["miou"]
+                    axis.plot(*place, "o")
+                    axis.annotate(method, place, xytext=(4, 4), textcoords="offset points", fontsize=8)
+            axis.margins(x=0.3)
+            axis.set(title=data, xscale="log", xlabel="G products an image", ylim=(0, 1))
+            axis.xaxis.set_major_formatter("{x:g}")
+            axis.xaxis.set_minor_formatter("{x:g}")
         figure.axes[0].set_ylabel("mIoU")
         plot.save(figure, folder / "segmentation-cost.png")
     curves = label_curves(found)

@@ -9,15 +9,6 @@ import click
 
 from minitorch_seg.errors import ShapeError, UserError, nearest_name
 
-#: Option -> (lowest, highest).
-RANGES = {
-    "steps": (1, None),
-    "base_channels": (1, 512),
-    "depth": (1, 8),
-    "batch_size": (1, None),
-    "crop": (1, 4096),
-}
-
 
 @click.command()
 @click.argument("data", metavar="FOLDER|NAME")
@@ -58,22 +49,17 @@ def command(
     from minitorch_seg.data.dataset import NORMALISATIONS
     from minitorch_seg.data.unlabelled import all_images
     from minitorch_seg.io import save_state_dict
-    from minitorch_seg.train.recipe import CROP, LARGE, image_sizes, is_folder, load_splits
+    from minitorch_seg.train.options import RANGES
+    from minitorch_seg.train.recipe import choose_crop, is_folder, load_splits
     from minitorch_seg.unsupervised.pretrain import TASKS, pretrain
 
-    given = {
-        "steps": steps,
-        "base_channels": base_channels,
-        "depth": depth,
-        "batch_size": batch_size,
-        "crop": crop,
-    }
-    for name, (low, high) in RANGES.items():
-        value, option = given[name], f"--{name.replace('_', '-')}"
+    given = {"steps": steps, "base_channels": base_channels, "depth": depth, "batch_size": batch_size}
+    for name, value in (given | {"crop": crop}).items():
+        (low, high), option = RANGES[name], f"--{name.replace('_', '-')}"
         if value is not None and value < low:
-            raise UserError(f"{option} must be at least {low}, not {value}")
-        if value is not None and high is not None and value > high:
-            raise UserError(f"{option} must be at most {high}, not {value}")
+            raise UserError(f"{option} must be at least {low:g}, not {value}")
+        if value is not None and value > high:
+            raise UserError(f"{option} must be at most {high:g}, not {value}")
     if not 0 < lr < float("inf"):
         raise UserError(f"--lr must be above 0, not {lr}")
     if task not in TASKS:
@@ -90,9 +76,7 @@ def command(
         images, channels, way = splits.train, splits.in_channels, normalize or splits.normalize
     statistics = transforms.channel_statistics(images) if way == "dataset" else ()
     steps_of_it: list[transforms.Transform] = [transforms.Normalize(*statistics)]
-    sizes = image_sizes(images)
-    if crop is None and (len(sizes) > 1 or max(next(iter(sizes))) > LARGE):
-        crop = CROP
+    crop = choose_crop(crop, images)
     if crop is not None:
         steps_of_it.append(transforms.RandomCrop(crop))
     shown = f"crops of {crop}×{crop} pixels" if crop else "whole images"

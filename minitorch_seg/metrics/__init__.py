@@ -14,7 +14,7 @@ import numpy as np
 from minitorch_seg.errors import ShapeError
 from minitorch_seg.io import to_array
 from minitorch_seg.metrics.confusion import ConfusionMatrix
-from minitorch_seg.metrics.matching import count_segments, match_segments, name_segments
+from minitorch_seg.metrics.matching import count_segments, match_images, match_segments, name_segments
 
 __all__ = [
     "NAMES",
@@ -22,6 +22,7 @@ __all__ = [
     "count_segments",
     "dice",
     "iou",
+    "match_images",
     "match_segments",
     "mean_dice",
     "mean_iou",

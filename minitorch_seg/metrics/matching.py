@@ -13,6 +13,7 @@ this and for nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy as np
 from minitorch_seg.errors import DataError, ShapeError
 from minitorch_seg.io import to_array
 
-__all__ = ["count_segments", "match_segments", "name_segments"]
+__all__ = ["count_segments", "match_images", "match_segments", "name_segments"]
 
 
 def count_segments(
@@ -58,6 +59,21 @@ def match_segments(counts: np.ndarray) -> np.ndarray:
     rows, columns = linear_sum_assignment(counts, maximize=True)
     classes[columns] = rows
     return classes
+
+
+def match_images(
+    segmented: Iterable[tuple[Any, Any]], num_segments: int, num_classes: int, ignore_index: int | None = None
+) -> np.ndarray:
+    """The class of each segment (S,) that suits many images (segments, target) best together.
+
+    >>> images = [(np.array([0, 0, 1]), np.array([1, 1, 1])), (np.array([1, 1]), np.array([0, 0]))]
+    >>> match_images(images, 2, 2).tolist()
+    [1, 0]
+    """
+    counts = np.zeros((num_classes, num_segments), np.int64)
+    for segments, target in segmented:
+        counts += count_segments(segments, target, num_segments, num_classes, ignore_index)
+    return match_segments(counts)
 
 
 def name_segments(

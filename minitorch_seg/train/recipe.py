@@ -235,7 +235,7 @@ def make_plan(options: Options) -> Plan:
             raise UserError(
                 f"--data {options.data}: the {name} split is empty; train, val and test each need an image"
             )
-    crop = choose_crop(options, splits)
+    crop = choose_crop(options.crop, splits.train)
     check_batches(options, splits, crop)
     names = {
         part: [sample_name(getattr(splits, part), i) for i in range(len(getattr(splits, part)))]
@@ -302,11 +302,11 @@ def check_batches(options: Any, splits: Any, crop: int | None) -> None:
         )
 
 
-def choose_crop(options: Options, splits: Any) -> int | None:
+def choose_crop(asked: int | None, dataset: Any) -> int | None:
     """Side of the training crops; None where the images are small and of one size, and are taken whole."""
-    if options.crop is not None:
-        return options.crop
-    sizes = image_sizes(splits.train)
+    if asked is not None:
+        return asked
+    sizes = image_sizes(dataset)
     return None if len(sizes) == 1 and max(next(iter(sizes))) <= LARGE else CROP
 
 

@@ -10,23 +10,20 @@ coarse as its map: 2^depth pixels.  k-means on colour, the baseline, has every p
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from minitorch_seg.autograd import Tensor
 from minitorch_seg.data.transforms import Compose, Normalize, RandomCrop, Transform, channel_statistics
-from minitorch_seg.metrics import count_segments, match_segments
 from minitorch_seg.unsupervised.features import code_features
-from minitorch_seg.unsupervised.kmeans import as_points, kmeans, nearest
+from minitorch_seg.unsupervised.kmeans import as_points
+from minitorch_seg.unsupervised.point_clusters import PointClusters
 from minitorch_seg.unsupervised.pretrain import pretrain
 
-#: Pixels that the centres are fitted to.
-PIXELS = 100_000
 
-
-class CodeClusters:
-    """`fit(splits)`, then `predict(image)`; training masks only name the segments at the end.
+class CodeClusters(PointClusters):
+    """k-means on an autoencoder's code; training masks only name the segments at the end.
 
     Args:
         segments: how many; default as many as classes.
@@ -49,7 +46,7 @@ class CodeClusters:
         restarts: int = 3,
         seed: int = 0,
     ) -> None:
-        self.segments, self.restarts, self.seed = segments, restarts, seed
+        super().__init__(segments, restarts, seed)
         self.training: dict[str, Any] = {
             "task": task,
             "steps": steps,
@@ -59,7 +56,7 @@ class CodeClusters:
             "seed": seed,
         }
 
-    def fit(self, splits: Any) -> CodeClusters:
+    def fit(self, splits: Any) -> Self:
         train = [splits.train[index] for index in range(len(splits.train))]
         self.normalize = Normalize(*channel_statistics(splits.train))
         sizes = {sample.size for sample in train}
@@ -70,31 +67,11 @@ class CodeClusters:
         self.autoencoder = pretrain(
             splits.train, splits.in_channels, transform=Compose(ways), **self.training
         )
-        k, rng = self.segments or len(splits.classes), np.random.default_rng(self.seed)
-        each, parts = max(1, PIXELS // len(train)), []
-        for sample in train:
-            points = self._points(sample.image)
-            parts.append(points[rng.integers(len(points), size=min(each, len(points)))])
-        points = np.concatenate(parts)
-        self.spread = points.std(axis=0) + np.float32(1e-6)
-        points = points / self.spread
-        found = [kmeans(points, k, self.seed + restart) for restart in range(self.restarts)]
-        self.centres = min(found, key=lambda c: float(((points - c[nearest(points, c)]) ** 2).sum()))
-        counts = sum(
-            count_segments(
-                self._segments(sample.image), sample.mask, k, len(splits.classes), splits.ignore_index
-            )
-            for sample in train
-        )
-        self.classes = match_segments(np.asarray(counts))
-        return self
+        return super().fit(splits)
 
-    def predict(self, image: np.ndarray) -> np.ndarray:
-        return self.classes[self._segments(image)]
-
-    def _segments(self, image: np.ndarray) -> np.ndarray:
-        return nearest(self._points(image) / self.spread, self.centres).reshape(image.shape[:2])
-
-    def _points(self, image: np.ndarray) -> np.ndarray:
+    def points(self, image: np.ndarray) -> np.ndarray:
         x = self.normalize.image(image).transpose(2, 0, 1)[np.newaxis]
         return as_points(code_features(self.autoencoder, Tensor(np.ascontiguousarray(x))))
+
+    def scale(self, points: np.ndarray) -> np.ndarray:
+        return points.std(axis=0) + np.float32(1e-6)

@@ -28,7 +28,7 @@ from minitorch_seg import optim
 from minitorch_seg.autograd import Tensor, manual_seed, no_grad
 from minitorch_seg.data.transforms import Normalize, channel_statistics
 from minitorch_seg.io import to_array
-from minitorch_seg.metrics import count_segments, match_segments
+from minitorch_seg.metrics import match_images
 from minitorch_seg.models import UNet
 from minitorch_seg.unsupervised.cluster_image import continuity
 from minitorch_seg.unsupervised.features import blurred
@@ -88,11 +88,8 @@ class SelfTaught:
             for model in self.models:
                 self._train(model, images, labels, rng)
             labels = [self._segments(image) for image in images]
-        counts = sum(
-            count_segments(found, sample.mask, k, len(splits.classes), splits.ignore_index)
-            for found, sample in zip(labels, train, strict=True)
-        )
-        self.classes = match_segments(np.asarray(counts))
+        segmented = ((found, sample.mask) for found, sample in zip(labels, train, strict=True))
+        self.classes = match_images(segmented, k, len(splits.classes), splits.ignore_index)
         return self
 
     def predict(self, image: np.ndarray) -> np.ndarray:

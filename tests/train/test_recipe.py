@@ -27,8 +27,8 @@ def splits(*sizes, name="made", **options):
     [([(64, 64)] * 3, None), ([(80, 128)], None), ([(64, 64), (64, 65)], 128), ([(512, 300)] * 2, 128)],
 )
 def test_small_images_of_one_size_are_taken_whole(sizes, crop):
-    assert choose_crop(Options(), splits(*sizes)) == crop
-    assert choose_crop(Options(crop=48), splits(*sizes)) == 48
+    assert choose_crop(None, splits(*sizes).train) == crop
+    assert choose_crop(48, splits(*sizes).train) == 48
 
 
 def kinds(compose):

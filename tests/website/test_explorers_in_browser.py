@@ -1,26 +1,15 @@
 """The explorers on a bare page in Chromium: controls by keyboard, phone width, both themes, less motion."""
 
 import re
-from pathlib import Path
 
 import pytest
 
+from tests.website.browser import CHROMIUM, NO_CHROMIUM, chromium
 from website import make_image
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright, which drives the browser, is not installed"
-)
-CHROMIUM = Path("/usr/bin/chromium")
-if not CHROMIUM.exists():
-    pytest.skip(f"{CHROMIUM}, the browser of this test, is not installed", allow_module_level=True)
-
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM.exists(), reason=NO_CHROMIUM)]
 EXPLORERS = make_image.PATH.parent
 TAGS = ["conv-explorer", "pool-explorer", "receptive-field-explorer", "rnn-explorer", "unet-explorer"]
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 #: The contrast of every piece of text with the first ground that is not transparent, as WCAG defines it.
 CONTRASTS = """() => {
   const light = (c) => { c /= 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
@@ -44,10 +33,8 @@ CONTRASTS = """() => {
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET.split())
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

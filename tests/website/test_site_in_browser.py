@@ -3,27 +3,16 @@
 Slow, since it opens some two hundred pages: `python -m website.build && pytest -m slow tests/website`.
 """
 
-from pathlib import Path
-
 import pytest
 
+from tests.website.browser import CHROMIUM, NO_CHROMIUM, chromium
 from tests.website.site import HTML, WHY_NOT, is_built, pages
 from website import build, course
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright, which drives the browser, is not installed"
-)
-CHROMIUM = Path("/usr/bin/chromium")
 AXE = build.HERE / "node_modules" / "axe-core" / "axe.min.js"
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason=f"{CHROMIUM}, the browser of these tests, is not installed"
-    ),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=NO_CHROMIUM),
     pytest.mark.skipif(not is_built(), reason=WHY_NOT),
 ]
 #: What axe finds in the theme, and is not ours to mend: rule -> why it is let pass.
@@ -62,10 +51,8 @@ TOO_WIDE = """() => {
 
 @pytest.fixture(scope="module")
 def context():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET.split())
+    with chromium() as browser:
         yield browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-        browser.close()
 
 
 @pytest.fixture
