@@ -181,8 +181,8 @@ def page(found: list[dict[str, Any]]) -> str:
     parts += [class_table(found, data) for data in table.SETS]
     parts.append(fluorescence_table(found))
     cost, labels = (
-        "![mIoU over products](segmentation-cost.png)",
-        "![Dice over labels](segmentation-labels.png)",
+        "![mIoU of each model over its products an image, a panel a set](segmentation-cost.png)",
+        "![Foreground Dice over the share of labels, with and without pre-training](segmentation-labels.png)",
     )
     parts += section("What it costs (claim 5)", cost_table(found), cost)
     parts += section("How many labels (claim 2)", label_table(found), labels)
