@@ -29,8 +29,8 @@ give several segments one name, so its score is another one. The road set's fram
 location_prior never looks at an image, and is what is to be beaten.
 """
 
-SIGNS = """These signs are drawn by us onto the road set's images (`minitorch_seg/data/signs.py`), so that every
-mask is exact. What a model trained on drawings finds in photographs of signs is not known from this: no
+SIGNS = """These signs are drawn by us onto the road set's images (`minitorch_seg/data/signs.py`), so that
+every mask is exact. What a model trained on drawings finds in photographs of signs is not known from this: no
 photographed signs with masks were there to ask."""
 
 
