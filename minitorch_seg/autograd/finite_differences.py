@@ -27,10 +27,14 @@ STEPS = (1e-5, 1e-4, 1e-6, 1e-3)
 
 @dataclass
 class GradcheckReport:
-    """What was compared: how many numbers, the largest error |a − n| / (1 + |n|), the kinks avoided."""
+    """What was compared: how many numbers, the largest error |a − n| / (1 + |n|), the kinks avoided.
+
+    Of the numbers compared, `directional` are slopes along random directions, the others entries of the Jacobian.
+    """
 
     name: str
     compared: int = 0
+    directional: int = 0
     max_error: float = 0.0
     kinks: list[str] = field(default_factory=list)
 
@@ -38,8 +42,12 @@ class GradcheckReport:
         return True  # a check that fails raises
 
     def __str__(self) -> str:
-        kinks = f", {len(self.kinks)} kink(s) avoided" if self.kinks else ""
-        return f"{self.name}: {self.compared} derivatives agree, largest error {self.max_error:.1e}{kinks}"
+        entries, count = self.compared - self.directional, len(self.kinks)
+        said = [f"{entries} derivatives"] * bool(entries)
+        said += [f"{self.directional} random directions"] * bool(self.directional)
+        kinks = f", {count} kink{'s' * (count > 1)} avoided" if count else ""
+        what = " and ".join(said) or "0 derivatives"
+        return f"{self.name}: {what} agree, largest error {self.max_error:.1e}{kinks}"
 
 
 class Kink(Exception):
@@ -146,6 +154,7 @@ class PointCheck:
                 _Line(self.fn, self.tensors, argument, v), u, float(np.sum(analytic * v)), False
             )
             if found.ok:
+                self.report.directional += 1
                 continue
             for flat in self.rng.permutation(x.size)[:200]:
                 index = tuple(int(i) for i in np.unravel_index(flat, x.shape))
