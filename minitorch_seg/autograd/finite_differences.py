@@ -29,7 +29,7 @@ STEPS = (1e-5, 1e-4, 1e-6, 1e-3)
 class GradcheckReport:
     """What was compared: how many numbers, the largest error |a − n| / (1 + |n|), the kinks avoided.
 
-    Of the numbers compared, `directional` are slopes along random directions, the others entries of the Jacobian.
+    `directional` of them are slopes along random directions, the others entries of the Jacobian.
     """
 
     name: str
