@@ -8,6 +8,11 @@ from pathlib import Path
 
 import click
 
+from minitorch_seg.errors import UserError
+
+#: Of these the table shows the message's first line, which says more than the name does.
+BETTER_SAID = ("raises", "time", "ended early", "loads not")
+
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -19,10 +24,15 @@ def command(folder: Path, as_json: bool, results: Path | None, seconds: float, m
     """Judge the lessons in DIR (my_lessons), or in each folder of DIR (a class), with limits.
 
     Each exercise runs in a process of its own.  This is no sandbox: grade the work of strangers in a
-    container.
+    container.  `minitorch-seg learn --export` says where the notes for teachers are.
     """
-    from minitorch_seg.learn.grading import grade_folder, gradescope
+    from minitorch_seg.learn.grading import grade_folder, gradescope, students
 
+    if results is not None and len(found := students(folder)) > 1:
+        raise UserError(
+            f"Gradescope asks for one student at a time, and {folder} holds {len(found)}: "
+            f"name the folder of one of them, such as {folder / next(iter(found))}"
+        )
     grades = grade_folder(folder, seconds, megabytes)
     if results is not None:
         results.write_text(json.dumps(gradescope(grades), indent=1) + "\n", encoding="utf-8")
@@ -31,8 +41,8 @@ def command(folder: Path, as_json: bool, results: Path | None, seconds: float, m
         return
     width = max(len(g.student) for g in grades)
     for g in grades:
-        first = g.message.splitlines()[0]
-        note = g.diagnosis or ("" if g.status == "right" else first)
+        first = "" if g.status == "right" else g.message.splitlines()[0]
+        note = first if g.diagnosis in BETTER_SAID else g.diagnosis or first
         click.echo(f"{g.student:{width}}{'  ' if width else ''}{g.exercise:26}{g.status:7}{note}")
     for student in dict.fromkeys(g.student for g in grades):
         own = [g for g in grades if g.student == student]

@@ -26,7 +26,8 @@ def command(lesson: str | None, folder: Path, terminal: bool, target: Path | Non
 
     if target is not None:
         written = catalogue.export(target)
-        click.echo(f"{len(written)} lessons without answers in {target}")
+        click.echo(f"{len(written)} lessons without answers in {target}, and their licence")
+        click.echo(f"syllabus and notes for you: {catalogue.FOLDER / 'TEACHING.md'}")
     elif lesson is None:
         click.echo(overview(folder))
     else:
@@ -39,13 +40,18 @@ def overview(folder: Path) -> str:
     from minitorch_seg.learn.exercises import exercises
 
     known = progress.read(folder)
-    lines = [f"{'':4}{'lesson':46}{'minutes':>8}  {'needs':10}exercises"]
+    lines = [f"{'':4}{'lesson':46}{'minutes':>8}  {'needs':16}exercises"]
+    unfinished = []
     for lesson in catalogue.lessons():
         done = [known.get(e.name) == "right" for e in exercises(lesson.number)]
         marks = "".join("*" if right else "." for right in done) + f" {sum(done)} of {len(done)}"
         needs = " ".join(lesson.needs) or "-"
-        lines.append(f"{lesson.number:4}{lesson.title:46}{lesson.minutes:>8}  {needs:10}{marks}")
-    return "\n".join([*lines, "", "minitorch-seg learn 00 opens the first one"])
+        lines.append(f"{lesson.number:4}{lesson.title:46}{lesson.minutes:>8}  {needs:16}{marks}")
+        unfinished += [] if all(done) else [lesson.number]
+    if not unfinished:
+        return "\n".join([*lines, "", "every exercise is right"])
+    word = "next" if any(status == "right" for status in known.values()) else "first"
+    return "\n".join([*lines, "", f"{word}: minitorch-seg learn {unfinished[0]}"])
 
 
 def _open(lesson: object, folder: Path, terminal: bool) -> None:

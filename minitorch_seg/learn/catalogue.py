@@ -73,10 +73,11 @@ def copy_lesson(lesson: Lesson, folder: Path) -> tuple[Path, bool]:
 
 
 def export(folder: Path) -> list[Path]:
-    """Write every lesson without its answers into a new folder, to be handed out."""
+    """Write every lesson without its answers into a new folder, with the licence, to be handed out."""
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty: name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(FOLDER / "README.md", folder / "README.md")
     written = []
     for lesson in lessons():
         target = folder / lesson.path.name

@@ -32,6 +32,12 @@ def test_the_list_shows_each_lesson_and_progress(tmp_path):
     for lesson in catalogue.lessons():
         assert f"{lesson.number}  {lesson.title}" in table
     assert re.search(r"^02 .*\.\.\*\. 1 of 4$", table, re.MULTILINE)
+    assert re.search(r"^08 .* 07 +\.\.\.\. 0 of 4$", table, re.MULTILINE), "its needs have room"
+    assert table.endswith("next: minitorch-seg learn 00\n")
+    assert run("learn", "--folder", tmp_path / "none").output.endswith("first: minitorch-seg learn 00\n")
+    everything = {e.name: "right" for lesson in catalogue.lessons() for e in exercises(lesson.number)}
+    (tmp_path / "progress.json").write_text(json.dumps(everything))
+    assert run("learn", "--folder", tmp_path).output.endswith("every exercise is right\n")
 
 
 def test_a_copy_is_never_overwritten(tmp_path):
@@ -65,7 +71,8 @@ def test_an_unknown_lesson_and_a_missing_marimo_are_said(tmp_path, monkeypatch):
 
 def test_an_export_has_no_answers_and_is_still_a_lesson(tmp_path):
     result = run("learn", "--export", tmp_path / "class")
-    assert result.exit_code == 0
+    assert result.exit_code == 0 and "TEACHING.md" in result.output
+    assert "Creative Commons" in (tmp_path / "class" / "README.md").read_text(encoding="utf-8")
     for lesson in catalogue.lessons():
         text = (tmp_path / "class" / lesson.path.name).read_text(encoding="utf-8")
         compile(text, lesson.path.name, "exec")
@@ -101,15 +108,20 @@ def test_a_class_gets_a_table_and_gradescopes_file(tmp_path, two_exercises):
         tmp_path / "ben",
         GOOD.replace("flipped = h[::-1, ::-1]", "flipped = h").replace("def conv2d", "def mine"),
     )
-    table = run("grade", tmp_path, "--gradescope", tmp_path / "results.json")
+    table = run("grade", tmp_path)
     assert table.exit_code == 0, table.output
     assert "ada: 2 of 2 exercises are right" in table.output
     assert "ben: 0 of 2 exercises are right" in table.output
     assert re.search(r"ben +02\.convolve2d +wrong +not flipped", table.output)
     assert re.search(r"ben +02\.conv2d +wrong +missing", table.output)
+    refused = run("grade", tmp_path, "--gradescope", tmp_path / "results.json")
+    assert refused.exit_code == 2 and "one student at a time" in refused.output
+    assert not (tmp_path / "results.json").exists()
+    assert run("grade", tmp_path / "ada", "--gradescope", tmp_path / "results.json").exit_code == 0
     results = json.loads((tmp_path / "results.json").read_text())
-    assert results["score"] == 2 and len(results["tests"]) == 4
-    assert {t["status"] for t in results["tests"]} == {"passed", "failed"}
+    assert results["score"] == 2 and [t["name"] for t in results["tests"]] == ["02.convolve2d", "02.conv2d"]
+    failed = grading.gradescope([grading.Grade("", "02.conv2d", "wrong", "flipped", "flipped")])["tests"]
+    assert [t["status"] for t in results["tests"] + failed] == ["passed", "passed", "failed"]
     assert all(t["max_score"] == 1 and t["output"] for t in results["tests"])
 
 

@@ -325,7 +325,7 @@ def _():
     - `minitorch-seg learn` lists the lessons and your progress. `minitorch-seg train` trains a larger
       network, and leaves pictures.
     - Which threshold is best for the upper left coin alone, and which for the lower right one?
-    - Otsu, *A threshold selection method from gray-level histograms*, 1979: two pages, and still in use.
+    - Otsu, *A threshold selection method from gray-level histograms*, 1979: five pages, and still in use.
 
     Next: **01**, tensors and gradients.
     """)
