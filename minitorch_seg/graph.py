@@ -10,11 +10,13 @@ installed; else matplotlib does, level by level.
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -28,12 +30,20 @@ from minitorch_seg.io import write_text
 
 @dataclass
 class Drawing:
-    """An SVG picture; notebooks show it, `save` writes it."""
+    """An SVG picture; notebooks show it, `save` writes it.  `alt` says in words what it shows."""
 
     svg: str
+    alt: str = ""
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.svg.encode()).decode("ascii")
+        return (
+            f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(self.alt, quote=True)}" '
+            'style="max-width:100%;height:auto;background:white">'
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the SVG file, and return its path."""
@@ -71,19 +81,22 @@ def graph(output: Tensor, *, names: Mapping[str, Tensor] | None = None, norms: b
     >>> drawing = graph((w * w).sum(), names={"w": w}, norms=True)
     >>> "Mul" in drawing.svg and "Sum" in drawing.svg
     True
+    >>> drawing.alt
+    'A graph: Mul takes w (2, ‖g‖ = 4.47) twice; the result is Sum, which takes Mul (2, ‖g‖ = 1.41).'
     """
     if output.grad_fn is None:
         raise ValueError(
             "there is no graph to draw: this tensor was not computed from one that requires a gradient"
         )
     vertices, arrows = _collect(output, names or {}, norms)
+    alt = _words(vertices, arrows)
     program = shutil.which("dot")
     if program is None:
-        return Drawing(_matplotlib_svg(vertices, arrows))
+        return Drawing(_matplotlib_svg(vertices, arrows), alt)
     result = subprocess.run(
         [program, "-Tsvg"], input=_dot(vertices, arrows), capture_output=True, text=True, check=True
     )
-    return Drawing(result.stdout)
+    return Drawing(result.stdout, alt)
 
 
 def _collect(output: Tensor, names: Mapping[str, Tensor], norms: bool) -> tuple[list[_Vertex], list[_Arrow]]:
@@ -125,6 +138,30 @@ def _collect(output: Tensor, names: Mapping[str, Tensor], norms: bool) -> tuple[
 
 def _text(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) or "number"
+
+
+def _words(vertices: list[_Vertex], arrows: list[_Arrow], most: int = 12) -> str:
+    """The graph as a sentence, operation by operation; of a large one, how large it is."""
+    operations = sorted(
+        (n for n, v in enumerate(vertices) if not v.is_leaf), key=lambda n: -vertices[n].level
+    )
+    result = vertices[0].label
+    if len(operations) > most:
+        leaves = len(vertices) - len(operations)
+        return f"A graph of {len(operations)} operations on {leaves} leaves; the result is {result}."
+    said = []
+    for number in operations:
+        taken: dict[str, int] = {}
+        for arrow in arrows:
+            if arrow.target == number:
+                what = vertices[arrow.source].label.partition("\n")[0]
+                value = arrow.label.replace("\n", ", ")
+                taken[f"{what} ({value})"] = taken.get(f"{what} ({value})", 0) + 1
+        listed = " and ".join(what + (" twice" if times == 2 else "") for what, times in taken.items())
+        takes = f"takes {listed}"
+        label = vertices[number].label
+        said.append(f"the result is {label}, which {takes}" if number == 0 else f"{label} {takes}")
+    return f"A graph: {'; '.join(said)}."
 
 
 def _dot(vertices: list[_Vertex], arrows: list[_Arrow]) -> str:

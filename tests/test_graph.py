@@ -33,6 +33,18 @@ def test_vertices_and_arrows_are_the_recorded_graph(loss):
     assert all(vertices[a.source].level > vertices[a.target].level for a in arrows)
 
 
+def test_what_is_seen_is_said_in_words(loss):
+    value, model = loss
+    drawing = ms.plot.graph(value, names=dict(model.named_parameters()), norms=True)
+    for word in ("Conv2d takes 0.weight (2×1×3×3, ‖g‖ = ", "the result is CrossEntropy, which takes Conv2d"):
+        assert word in drawing.alt
+    assert f'alt="{drawing.alt}"' in drawing._repr_html_()
+    for _ in range(12):
+        value = value + 1
+    drawing = ms.plot.graph(value)
+    assert drawing.alt == "A graph of 16 operations on 4 leaves; the result is Add."
+
+
 def test_a_shared_leaf_stands_once_with_two_arrows():
     w = ms.tensor([1.0, 2.0], requires_grad=True)
     vertices, arrows = module._collect((w * w).sum(), {"w": w}, False)
