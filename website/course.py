@@ -32,7 +32,7 @@ OPERATORS = {
 
 #: Language -> what a link to a lesson in this language is called, and what stands above the translation.
 LANGUAGES = {
-    "zh": ("中文", "本页是英文课程的译文；程序、图和判语与英文页相同。"),
+    "zh": ("中文", "本页是英文课程的译文；程序、图、判语和交互演示都与英文页相同，保留英文。"),
 }
 
 

@@ -2,6 +2,7 @@
 
 `marimo export ipynb` gives a notebook; `page` makes of it what Sphinx can show without marimo: the title
 first, cells of code that only draw folded away, sliders replaced by a sentence, hidden answers as they are.
+Nobody can write a guess into a page, so what waits for one in the lesson is run and folded away.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ PACKAGE = Path(__file__).parents[1] / "minitorch_seg"
 ELSEWHERE = {"lessons", "cli", "bench"}
 #: An element that marimo makes when it runs: a slider in HTML, or escaped in Markdown.
 LIVE = re.compile("(<|&lt;)marimo-")
+#: Where a lesson asks for a guess.  For a page it is `...`, made in the head, and everything is shown.
+GUESS = re.compile(r"^( *guess_\w+ = )None\b", re.MULTILINE)
+#: The same for a reader, as the lesson has it.
+UNMADE = re.compile(r"^( *guess_\w+ = )\.\.\.", re.MULTILINE)
 #: A page without sliders says where they are.
 SLIDERS = (
     '<p class="live">In the live lesson, <code>minitorch-seg learn {number}</code>, controls are here.</p>'
@@ -65,8 +70,9 @@ def run(lesson: Lesson, kept: Path, execute: bool = True) -> Notebook:
 
 def _export(lesson: Lesson, options: tuple[str, ...]) -> Notebook:
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "lesson.ipynb"
-        words = [sys.executable, "-m", "marimo", "export", "ipynb", str(lesson.path), "-o", str(out)]
+        out, guessed = Path(folder) / "lesson.ipynb", Path(folder) / lesson.path.name
+        guessed.write_text(GUESS.sub(r"\1...", lesson.path.read_text(encoding="utf-8")), encoding="utf-8")
+        words = [sys.executable, "-m", "marimo", "export", "ipynb", str(guessed), "-o", str(out)]
         done = subprocess.run(
             [*words, "--sort", "top-down", *options],
             cwd=folder,  # a lesson writes nothing, and if it did, not into the project
@@ -117,7 +123,9 @@ def page(
     for cell in cells:
         if cell["cell_type"] == "markdown":
             cell["source"] = linked(text(cell), link)
-    elements = "\n".join(f"<{name}></{name}>" for name in course.explorers(number))
+    # Explorers speak English; on a translated page a screen reader has to be told.
+    language = ' lang="en"' if words else ""
+    elements = "\n".join(f"<{name}{language}></{name}>" for name in course.explorers(number))
     if elements:
         cells.insert(_end_of_picture(notebook["cells"], cells), _prose("explorers", elements))
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -136,15 +144,19 @@ def _cell(cell: Cell, number: str) -> Cell:
         output["metadata"] = {}  # its width and height, for screens of twice the pixels, distort a figure
     hidden = settings.get("config", {}).get("hide_code", False) or settings.get("name") == "setup"
     markdown = "".join(o for output in shown for o in output["data"].get("text/markdown", ""))
-    if hidden and markdown:
+    source = UNMADE.sub(r"\1None", text(cell))
+    waits = source == text(cell) and "guess_" in source
+    if hidden and markdown and not waits:
         return _prose(cell["id"], markdown, computed=True)
-    metadata: dict[str, Any] = {"tags": ["hide-input"] if hidden else []}
+    metadata: dict[str, Any] = {"tags": ["hide-cell"] if waits else ["hide-input"] if hidden else []}
     what = "the imports" if settings.get("name") == "setup" else "the code"
-    if "learn.prediction(" in text(cell):
-        what = "the code, which knows the answer"
-    metadata["mystnb"] = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
+    if waits:
+        picture = any("<img" in "".join(output["data"].get("text/html", "")) for output in shown)
+        what = "the answer" if "learn.prediction(" in source else "the picture" if picture else "the numbers"
+    begin = "You have a guess? " if waits else ""
+    metadata["mystnb"] = {"code_prompt_show": f"{begin}Show {what}", "code_prompt_hide": f"Hide {what}"}
     made = {"cell_type": "code", "id": cell["id"], "metadata": metadata, "execution_count": None}
-    return made | {"source": text(cell), "outputs": shown}
+    return made | {"source": source, "outputs": shown}
 
 
 def _prose(name: str, source: str, computed: bool = False) -> Cell:

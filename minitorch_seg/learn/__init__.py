@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import EllipsisType
 from typing import Any
 
 from minitorch_seg.errors import GradcheckError
@@ -74,21 +75,27 @@ def answer(name: str) -> str:
     )
 
 
-def prediction(guess: float | str | None, truth: float | str, why: str, tolerance: float = 0.0) -> Verdict:
+def prediction(
+    guess: float | str | EllipsisType | None, truth: float | str, why: str, tolerance: float = 0.0
+) -> Verdict:
     """A guess held against what came out.  A guess of None is still to be made; being wrong teaches most.
+
+    A guess of ... is made in the head: the site's pages, where nobody can write, then tell the answer.
 
     >>> print(prediction(3, 4, "the border counts too"))
     prediction: You guessed 3, it is 4: the border counts too
     NOT RIGHT YET: You guessed 3, it is 4: the border counts too
     """
+    shown = f"{truth:.4g}" if isinstance(truth, float) else str(truth)
     if guess is None:
         verdict = Verdict("todo", "write down a guess first; the answer appears here")
+    elif isinstance(guess, EllipsisType):
+        verdict = Verdict("told", f"{shown}: {why}")
     else:
         if isinstance(guess, str) or isinstance(truth, str):
             hit = str(guess).strip().lower() == str(truth).lower()
         else:
             hit = abs(guess - truth) <= tolerance
-        shown = f"{truth:.4g}" if isinstance(truth, float) else str(truth)
         said = (
             f"You guessed {guess}, and so it is: {why}"
             if hit

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,17 @@ class Outcome:
 
 
 def judge(answer: Any, exercise: Exercise) -> Verdict:
-    """The verdict on `answer`, a function with the exercise's arguments."""
+    """The verdict on `answer`, a function with the exercise's arguments.
+
+    Who hunts a planted bug sees first that there is one; what it is, where it is asked for.
+    """
+    verdict = _verdict(answer, exercise)
+    if exercise.planted and verdict.status == "wrong":
+        return replace(verdict, clue="There is a bug. Find an input that shows it, before you open the hint.")
+    return verdict
+
+
+def _verdict(answer: Any, exercise: Exercise) -> Verdict:
     if not callable(answer):
         return Verdict("wrong", f"{exercise.function} is {type(answer).__name__}, no function", "no function")
     cases = list(exercise.cases())

@@ -11,6 +11,7 @@ LOOK = {
     "todo": ("NOT YET DONE", "#57606a"),
     "wrong": ("NOT RIGHT YET", "#b3261e"),
     "right": ("RIGHT", "#146c2e"),
+    "told": ("THE ANSWER", "#57606a"),
 }
 
 
@@ -18,8 +19,9 @@ LOOK = {
 class Verdict:
     """The judgement of one answer.  It is true where the answer is right.
 
-    status: "todo", "wrong" or "right".  message: what a teacher would say.  diagnosis: the mistake in a word
-    or two ("flipped", "forgot the batch"), empty unless the answer is wrong.
+    status: "todo", "wrong" or "right"; "told" where a page gives the answer away.  message: what a teacher
+    would say.  diagnosis: the mistake in a word or two ("flipped", "forgot the batch"), empty unless the
+    answer is wrong.  clue: what a hunter of bugs sees first; a notebook then folds the message away.
 
     >>> print(Verdict("wrong", "the kernel is flipped", "flipped"))
     NOT RIGHT YET: the kernel is flipped
@@ -30,6 +32,7 @@ class Verdict:
     status: str
     message: str
     diagnosis: str = ""
+    clue: str = ""
 
     def __bool__(self) -> bool:
         return self.status == "right"
@@ -39,9 +42,11 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         word, colour = LOOK[self.status]
+        said = f'<span style="white-space:pre-wrap">{escape(self.message)}</span>'
+        if self.clue:
+            said = f"{escape(self.clue)}<details><summary>A hint: what goes wrong</summary>{said}</details>"
         return (
             f'<div class="verdict {self.status}" role="status" style="border-left:.4em solid {colour};'
             'padding:.5em 1em;margin:.5em 0;background:rgba(127,127,127,.08)">'
-            f'<strong style="color:{colour}">{word}</strong><br>'
-            f'<span style="white-space:pre-wrap">{escape(self.message)}</span></div>'
+            f'<strong style="color:{colour}">{word}</strong><br>{said}</div>'
         )

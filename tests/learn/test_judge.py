@@ -1,6 +1,8 @@
 """The checker: every hidden answer is right, every planted wrong answer is told apart by its own diagnosis,
 an empty one is still to be done, and cheats and accidents are explained."""
 
+import html
+
 import numpy as np
 import pytest
 
@@ -156,6 +158,21 @@ def test_the_notebook_shows_what_the_terminal_says():
     verdict = Verdict("wrong", "a < b", "order")
     assert "a &lt; b" in verdict._repr_html_() and 'role="status"' in verdict._repr_html_()
     assert str(verdict) == "NOT RIGHT YET: a < b"
+
+
+def test_the_answer_of_a_prediction_can_be_told_without_a_guess():
+    verdict = learn.prediction(..., 0.5, "half of them")
+    assert verdict == Verdict("told", "0.5: half of them") and not verdict
+    assert 'class="verdict told"' in verdict._repr_html_()
+
+
+@pytest.mark.parametrize("each", [e for e in ALL if e.planted], ids=lambda e: e.name)
+def test_a_hunter_of_bugs_sees_the_hint_only_where_it_is_asked_for(each):
+    verdict = judge(each.mistakes[0].code, each)
+    before, _, folded = verdict._repr_html_().partition("<details>")
+    assert verdict.clue in before and "</details>" in folded
+    assert html.escape(verdict.message) in folded and html.escape(verdict.message) not in before
+    assert not judge(each.answer, each).clue
 
 
 def test_unknown_exercises_are_named():

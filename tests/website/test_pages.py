@@ -36,6 +36,9 @@ def notebook():
                 "e", "## Picture\n\nsee `minitorch-seg show relu`, `minitorch-seg show none`", kind="markdown"
             ),
             cell("f", "draw()", {"text/html": '<img src="data:" alt="a figure">'}, marimo=hidden),
+            cell("f2", "guess_a = ...  # your guess"),
+            cell("f3", "learn.prediction(guess_a, 4)", {"text/html": "THE ANSWER: 4"}, marimo=hidden),
+            cell("f4", "mo.stop(guess_a is None)", {"text/markdown": "| 4 |"}, marimo=hidden),
             cell("g", "## Gradient check", kind="markdown"),
         ]
     }
@@ -71,6 +74,23 @@ def test_sliders_become_a_sentence_and_verdicts_stay():
     assert 'alt="a figure"' in by_name["f"]["outputs"][0]["data"]["text/html"]
 
 
+def test_what_waits_for_a_guess_is_there_and_folded_away():
+    guess, answer, table = [c for c in made() if c["id"] in ("f2", "f3", "f4")]
+    assert guess["source"] == "guess_a = None  # your guess" and guess["metadata"]["tags"] == []
+    for cell in (answer, table):
+        assert cell["metadata"]["tags"] == ["hide-cell"] and cell["outputs"]
+        assert cell["metadata"]["mystnb"]["code_prompt_show"].startswith("You have a guess? Show ")
+
+
+def test_a_lesson_is_run_for_its_page_with_every_guess_made():
+    for lesson in catalogue.lessons():
+        text = lesson.path.read_text(encoding="utf-8")
+        guesses = set(re.findall(r"learn\.prediction\(\s*(\w+)", text))
+        filled = lessons.GUESS.sub(r"\1...", text)
+        assert guesses and all(f" {name} = ...  # your guess" in filled for name in guesses), lesson.number
+        assert lessons.UNMADE.sub(r"\1None", filled) == text
+
+
 def test_commands_lead_to_operators_that_exist():
     source = next(c["source"] for c in made() if c["id"] == "e")
     assert "[`minitorch-seg show relu`](../operators/relu.md)" in source
@@ -80,8 +100,10 @@ def test_commands_lead_to_operators_that_exist():
 def test_an_explorer_stands_at_the_end_of_the_picture(monkeypatch):
     monkeypatch.setattr(course, "explorers", lambda number: ["conv-explorer"])
     names = [c["id"] for c in made()]
-    assert names[-3:] == ["f", "explorers", "g"]
-    assert [c["id"] for c in made(words=WORDS)][-3:] == ["f", "explorers", "g"], "in a translation as well"
+    assert names[-3:] == ["f4", "explorers", "g"]
+    assert [c["id"] for c in made(words=WORDS)][-3:] == ["f4", "explorers", "g"], "in a translation as well"
+    assert made()[-2]["source"] == "<conv-explorer></conv-explorer>"
+    assert made(words=WORDS)[-2]["source"] == '<conv-explorer lang="en"></conv-explorer>'
     monkeypatch.setattr(course, "explorers", lambda number: [])
     assert "explorers" not in [c["id"] for c in made()]
 
@@ -93,8 +115,10 @@ def test_a_translation_replaces_prose_and_nothing_else():
     own, translated = made(), made(words=WORDS)
     assert translated[0]["source"].startswith("# 卷积\n\n*fifty minutes*")
     assert [c["source"] for c in translated if c["id"] in "eg"] == ["## 图", "## 梯度检查"]
-    rest = [(c["source"], c.get("outputs")) for c in own if c["id"] not in "aeg"]
-    assert rest == [(c["source"], c.get("outputs")) for c in translated if c["id"] not in "aeg"]
+    rest = [(c["source"], c.get("outputs")) for c in own if c["id"] not in ("a", "e", "g", "explorers")]
+    assert rest == [
+        (c["source"], c.get("outputs")) for c in translated if c["id"] not in ("a", "e", "g", "explorers")
+    ]
 
 
 @pytest.mark.parametrize("words", [WORDS.replace("cell 2", "cell 3"), WORDS.partition("<!-- cell 2")[0]])
