@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -67,24 +68,32 @@ def tiles(
     shares = [max(0.6, a.shape[1] / a.shape[0]) for a in arrays.values()]
     widths = shares if rows == 1 else [max(shares)] * -(-len(shares) // rows)
     size = min(10.0, height * sum(widths))
-    tall = size / sum(widths) + 0.4  # of one image and its title
+    # A page is about 6.5 inches wide: a wider figure is drawn smaller there, so its letters are larger here.
+    letters = 10 * max(1.0, size / 7.5)
+    room = [size * share / sum(widths) * 72 / (0.56 * letters) for share in widths]  # in letters
+    titles = [textwrap.fill(title, max(8, int(room[i % len(widths)]))) for i, title in enumerate(arrays)]
+    lines = max((title.count("\n") + 1 for title in titles), default=1)
+    tall = size / sum(widths) + 0.2 + 0.2 * lines * letters / 10  # of one image and its title
     figure = Figure(figsize=(size, rows * tall), layout="constrained")
     limit = max((float(np.abs(a).max(initial=0)) for a in arrays.values()), default=1.0) or 1.0
     grid = figure.subplots(rows, len(widths), squeeze=False, width_ratios=widths)
     for axes in grid.flat[len(arrays) :]:
         axes.set_axis_off()
-    for axes, (title, array) in zip(grid.flat, arrays.items(), strict=False):
+    for axes, title, array in zip(grid.flat, titles, arrays.values(), strict=False):
         if signed:
             axes.imshow(array, cmap="RdBu_r", vmin=-limit, vmax=limit)
         else:
             axes.imshow(array if array.ndim == 2 else np.clip(array, 0, 1), cmap="gray")
-        axes.set_title(title, fontsize=10)
+        axes.set_title(title, fontsize=letters)
         axes.set_xticks([])
         axes.set_yticks([])
         if numbers:
-            for (y, x), value in np.ndenumerate(array):
-                middle = (array.min() + array.max()) / 2
-                dark = abs(value) > 0.6 * limit if signed else value < middle
-                text = f"{value + 0.0:.3g}"  # + 0.0: no minus before a zero
-                axes.text(x, y, text, ha="center", va="center", color="white" if dark else "black")
+            written = {place: f"{value + 0.0:.3g}" for place, value in np.ndenumerate(array)}  # + 0.0: no -0
+            pixel = 72 * size / sum(widths) / array.shape[0]  # in points, as letters are
+            fitting = min(letters, 1.4 * pixel / max(map(len, written.values())), 0.8 * pixel)
+            middle = (array.min() + array.max()) / 2
+            for (y, x), text in written.items():
+                dark = abs(array[y, x]) > 0.6 * limit if signed else array[y, x] < middle
+                ink = "white" if dark else "black"
+                axes.text(x, y, text, size=fitting, ha="center", va="center", color=ink)
     return picture(figure, alt)
