@@ -30,7 +30,7 @@ def _():
     **You will be able to** compute a gradient backwards through any chain of operations, say why gradients
     *add up*, and check them with numbers.
 
-    **You need** lesson 00, and the derivative of a function of one variable. More is built here.
+    **You need** lesson 00, and the derivative of a function of one variable. The rest is built here.
 
     ## Why
 
@@ -44,7 +44,9 @@ def _():
     So let the threshold *tilt*: $t = a + b \cdot \text{row} + c \cdot \text{column}$, three numbers instead
     of one. To try 160 values for each would take $160^3 = 4$ million attempts; a network has half a million
     numbers to choose. Trying is hopeless. We need to know for each number **in which direction it should
-    change**. That is what the gradient says, and here it finds the tilt in a few steps.
+    change**. That is what the gradient says, and here it finds the tilt in a few steps. The loss, one number,
+    is small where $x - t$ is above 0 on coins and below 0 on ground; the 20 sets how sharply. Lesson 05
+    derives it.
     """)
     return
 
@@ -109,7 +111,9 @@ def _():
     | $\partial L / \partial w$ | $\partial L / \partial u \cdot x$ | 4 |
     | $\partial L / \partial x$ | $\partial L / \partial u \cdot w$ | 6 |
 
-    A *tensor* is an array that remembers how it was made, so that it can do this by itself:
+    A *tensor* is an array that remembers how it was made, so that it can do this by itself. The drawing
+    shows what it remembers; beside each arrow stands $\|g\|$, the size of the gradient that comes back
+    along it. Find the numbers of the table:
     """)
     return
 
@@ -119,7 +123,7 @@ def _():
     x_hand, w_hand = ms.tensor(2.0, requires_grad=True), ms.tensor(3.0, requires_grad=True)
     b_hand = ms.tensor(-1.0, requires_grad=True)
     L_hand = (x_hand * w_hand + b_hand - 4.0) ** 2
-    drawing = ms.plot.graph(L_hand, names={"x": x_hand, "w": w_hand, "b": b_hand})
+    drawing = ms.plot.graph(L_hand, names={"x": x_hand, "w": w_hand, "b": b_hand}, norms=True)
     L_hand.backward()
     assert (w_hand.grad.item(), b_hand.grad.item(), x_hand.grad.item()) == (4.0, 2.0, 6.0)
     drawing
@@ -284,9 +288,10 @@ def _():
 
     $$ f'(x) \approx \frac{f(x + h) - f(x - h)}{2h} $$
 
-    The smaller $h$, the better? The computer keeps about 16 digits.
+    The smaller $h$, the better? The computer keeps about 16 digits: each number is wrong by a share of up to
+    $\varepsilon \approx 10^{-16}$.
 
-    **Predict:** for $f = \exp$ at $x = 1$ and $h = 10^{-k}$, which $k$ of 1 to 15 gives the smallest error?
+    **Predict:** for $f = \exp$ near $x = 1$ and $h = 10^{-k}$, which $k$ of 1 to 15 gives the smallest error?
     """)
     return
 
@@ -313,16 +318,15 @@ def _(guess_k):
 def _(guess_k):
     mo.stop(guess_k is None)
     _k = np.arange(1, 16)
-    _errors = [abs((np.exp(1 + 10.0**-k) - np.exp(1 - 10.0**-k)) / (2 * 10.0**-k) - np.e) for k in _k]
+    _x, _h = np.linspace(0.9, 1.1, 101)[:, None], 10.0**-_k
+    _errors = np.abs((np.exp(_x + _h) - np.exp(_x - _h)) / (2 * _h) - np.exp(_x)).mean(axis=0)
     _figure = Figure(figsize=(6.5, 2.8), layout="constrained")
     _axes = _figure.subplots()
-    _axes.loglog(10.0**-_k, _errors, "o-")
-    _axes.set(xlabel="step h", ylabel="error")
-    _axes.annotate("bending: h²/6", (1e-2, 1e-3), ha="right")
+    _axes.loglog(_h, _errors, "o-")
+    _axes.set(xlabel="step h", ylabel="error, mean of 101 points")
+    _axes.annotate("bending: e·h²/6", (1e-2, 1e-3), ha="right")
     _axes.annotate("rounding: ε/h", (1e-12, 1e-3))
-    learn.picture(
-        _figure, "The error over the step: a valley, lowest near 10 to the −5, rising to both sides."
-    )
+    learn.picture(_figure, "The error over the step: a valley, lowest at 10 to the −5, rising to both sides.")
     return
 
 
@@ -439,7 +443,8 @@ def _():
     ## Cost
 
     Central differences need two forward passes for *each* number. One backward pass gives all derivatives at
-    once, and costs about two forward passes, however many numbers there are. For a small U-Net:
+    once, and costs about two forward passes, however many numbers there are. For a small U-Net and four
+    images:
     """)
     return
 
@@ -458,8 +463,8 @@ def _():
         _loss, _forward = _timed(lambda: F.cross_entropy(_model(ms.tensor(_images)), ms.tensor(_masks)))
         _, _backward = _timed(_loss.backward)
     mo.md(
-        f"| | |\n|---|---|\n| numbers to learn | {_count:,} |\n| one forward pass | {1000 * _forward:.1f} "
-        "ms |\n"
+        f"| a small U-Net | |\n|---|---|\n| numbers to learn | {_count:,} |\n"
+        f"| one forward pass | {1000 * _forward:.1f} ms |\n"
         f"| one backward pass | {1000 * _backward:.1f} ms |\n"
         f"| all by central differences | {2 * _count * _forward:,.0f} s |"
     )
@@ -472,8 +477,8 @@ def _():
     ## Go further
 
     - Read `minitorch_seg/autograd/tensor.py`, `function.py` and `backward.py`, in this order: the engine.
-    - `ms.grad(..., create_graph=True)` differentiates a gradient again. What is the second derivative of
-      `gate`?
+    - `ms.grad(..., create_graph=True)` differentiates a gradient again. What is
+      $\partial^2 y / \partial a\, \partial b$ of $y = a \cdot b + a$?
     - Rumelhart, Hinton and Williams, *Learning representations by back-propagating errors*, 1986, four pages.
       Baydin et al., *Automatic differentiation in machine learning: a survey*, 2018.
 

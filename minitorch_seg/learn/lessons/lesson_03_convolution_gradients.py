@@ -87,7 +87,8 @@ def _(kernels, secret):
         "1 2 1 by columns.",
         signed=True,
         numbers=True,
-        height=1.9,
+        height=2.2,
+        rows=2,
     )
     return
 
@@ -174,15 +175,18 @@ def _():
     they are
 
     $$
-    c(i, j) = \sum_{X, Y} g(X, Y)\, h(X - i, Y - j), \qquad
+    c(i, j) = \sum_{X, Y} g(X, Y)\, h(X - i, Y - j)
+    $$
+
+    $$
     \frac{\partial L}{\partial x} = w \odot c, \qquad
     \frac{\partial L}{\partial w} = x \odot c
     $$
 
-    and $\partial L / \partial h (a, b) = \sum_{i,j} g(i + a, j + b)\, (x \odot w)(i, j)$. What is right in
+    and $\partial L / \partial h (u, v) = \sum_{i,j} g(i + u, j + v)\, (x \odot w)(i, j)$. What is right in
     it: the image's gradient is $g$ looked at through the kernel. What is wrong stays wrong: $\partial L /
-    \partial w$ is nearly a copy of the image, one number for each *place*, so what is learned from a coin at
-    the left is of no use for a coin at the right. For the repaired formula, `conv2d`, in its letters,
+    \partial w$ has one number for each *place* of the image, so what is learned from a coin at the left is of
+    no use for a coin at the right. For the repaired formula, `conv2d`, in its letters,
 
     $$
     y[Y, X] = b + \sum_{i, j} w[i, j]\; x[sY + i - p,\; sX + j - p]
@@ -220,8 +224,14 @@ def _():
     For $s = 1$ the indices of $w$ run against those of $g$: a true convolution. For $s > 1$ think of $g$ with
     $s - 1$ zeros between its numbers; the sum is then the same. This is the *transposed convolution*.
 
-    **Batches and channels.** All images $n$ share $w[o, c]$, so $dw$ sums over $n$ too. A pixel of channel
-    $c$ goes into every output $o$, so $dx$ sums over $o$.
+    **Batches and channels.** All images of a batch share $w[o, c]$, so $dw$ sums over the images too. A pixel
+    of channel $c$ goes into every output $o$, so $dx$ sums over $o$.
+
+    **The documented form.** Put $z = x \odot w$, so that $y(X, Y) = \sum_{i,j} z(i, j)\, h(X - i, Y -
+    j)$. In $y(X, Y)$ the number $z(i, j)$ stands times $h(X - i, Y - j)$, its slope, so $\partial L /
+    \partial z = c$. In $z$ each pixel stands times its weight: the slope is $w$ for $x$, and $x$ for $w$.
+    That gives $w \odot c$ and $x \odot c$. Last, $h(u, v)$ meets $z(i, j)$ where $X = i + u$ and $Y = j +
+    v$, with the slope $z(i, j)$: the sum over all $(i, j)$ is $\partial L / \partial h$.
 
     ## Code
 
@@ -294,16 +304,17 @@ def _(kernel, stride):
         F.conv2d(pixels, ms.ones(1, 1, k, k), stride=s).sum().backward()
         return pixels.grad.numpy()[0, 0]
 
+    _chosen = _counts(kernel.value, stride.value)
     learn.tiles(
         {
             "k = 3, s = 1": _counts(3, 1),
             "k = 4, s = 2": _counts(4, 2),
-            f"k = {kernel.value}, s = {stride.value}": _counts(kernel.value, stride.value),
+            f"k = {kernel.value}, s = {stride.value}": _chosen,
         },
-        "How many windows see each pixel: smooth for stride 1, and for a kernel of 4 with stride 2; a "
-        "checkerboard for a kernel of 3 with stride 2.",
+        "How many windows see each pixel: 9 everywhere in the middle for k = 3, s = 1, and 4 for k = 4, "
+        f"s = 2. For k = {kernel.value}, s = {stride.value} the middle has {np.unique(_chosen[5:9, 6:13])}.",
         numbers=True,
-        height=2.4,
+        rows=2,
     )
     return
 
@@ -311,8 +322,10 @@ def _(kernel, stride):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    Kernels that are no multiple of the stride make a *checkerboard*: every other pixel gets less to learn
-    from, and the transposed convolution, the same sum, paints the pattern into images (lesson 08).
+    Kernels that are no multiple of the stride make a *checkerboard*: some pixels are in fewer windows
+    than their neighbours and count less, and the transposed convolution, the same sum, paints the pattern
+    into images (lesson 08). And do you recall the floor in lesson 02's formula of the size? For $k = 4$,
+    $s = 2$ it leaves out the last row and the last column: no window sees them.
 
     ## Gradient check
 
@@ -420,8 +433,8 @@ def _():
     mo.md(r"""
     **3.** All three gradients, for $x$ (N, C, H, W) and $w$ (O, C, kh, kw). Two loops, over $i$ and $j$, are
     enough: for fixed $(i, j)$ take the slice of the padded image that this weight saw, as in lesson 02, and
-    let `np.einsum` sum over the letters that must go. With your `conv2d` of lesson 02 this trains a network;
-    try it in the cell below.
+    let `np.einsum` sum over the letters that must go. Once it is right, the cell below trains a network with
+    it.
     """)
     return
 

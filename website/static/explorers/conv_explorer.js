@@ -61,7 +61,8 @@
         return `
           <h3>Convolution explorer</h3>
           <p>The kernel <i>w</i> lies on the photograph. What lies on each other is multiplied, and the products
-            are added up: one pixel of the result. Change a number of the kernel, or move the window.</p>
+            are added up: one pixel of the result. Change a number of the kernel, or move the window. Dilation puts
+            the kernel's numbers <i>d</i> pixels apart.</p>
           <div class="controls">
             ${choice("kernel", "kernel <i>w</i>", names)}
             ${slider("k", "kernel size <i>k</i>", 1, 5, 3)}
