@@ -41,7 +41,7 @@ GENERAL: dict[str, Any] = {
 SEGMENTS = 4
 #: What is chosen for the registered sets instead.
 RECIPES: dict[str, dict[str, Any]] = {
-    "nuclei": {"scale": 1.4, "ema": 0.995, "average": True},
+    "nuclei": {"scale": 1.2, "colour": 0.5, "ema": 0.995, "average": True},
     # The hippocampus lies in the middle, always the same way round: what is where says what it is.  Every
     # head is bent a little otherwise; without that the scores fall again after 600 steps.
     "hippocampus": {"shift": 6, "scale": 1.1, "rotate": 10.0, "elastic": 1.5, "ema": 0.995},
