@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Picture", "picture", "tiles"]
+__all__ = ["Picture", "picture", "registered_sets", "tiles"]
 
 
 @dataclass(frozen=True)
@@ -97,3 +97,29 @@ def tiles(
                 ink = "white" if dark else "black"
                 axes.text(x, y, text, size=fitting, ha="center", va="center", color=ink)
     return picture(figure, alt)
+
+
+def registered_sets() -> str:
+    """An image and its truth of each registered set on this machine, in Markdown; else how to get one.
+
+    Their pictures are drawn live, and stand in no file of the project: the site leaves them out too.
+    """
+    from minitorch_seg.data import load, registry
+    from minitorch_seg.data.palette import colourise
+
+    images: dict[str, np.ndarray] = {}
+    truths: dict[str, np.ndarray] = {}
+    for name in registry.REGISTERED:
+        if registry.find(name) is None:
+            continue
+        sample = max(load(name).test, key=lambda s: len(np.unique(s.mask)))  # the first with most classes
+        classes = registry.entry(name).classes
+        counts = np.bincount(sample.mask.ravel(), minlength=256)[: len(classes)]
+        image = sample.image[..., 0] if sample.image.shape[2] == 1 else sample.image
+        images[name] = image / 255
+        share = counts.max() / counts.sum()
+        truths[f"{name}: {share:.0%} {classes[counts.argmax()]}"] = colourise(sample.mask, len(classes)) / 255
+    if not images:
+        return "None of the four registered sets is on this machine; `minitorch-seg datasets` lists them."
+    alt = "Above an image of each set, below its truth in colours: " + "; ".join(truths) + "."
+    return tiles({**images, **truths}, alt, rows=2)._repr_html_()

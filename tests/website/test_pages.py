@@ -91,6 +91,15 @@ def test_a_lesson_is_run_for_its_page_with_every_guess_made():
         assert lessons.UNMADE.sub(r"\1None", filled) == text
 
 
+def test_no_page_hands_on_the_registered_sets():
+    source = "mo.md(learn.registered_sets())"
+    drawn = {"output_type": "display_data", "data": {"text/markdown": "<img src=x>"}, "metadata": {}}
+    cell = {"cell_type": "code", "id": "x", "metadata": {}, "source": source, "outputs": [drawn]}
+    page = lessons.page({"cells": [*notebook()["cells"], cell]}, "00", "", link)
+    (kept,) = (c for c in page["cells"] if c["id"] == "x")
+    assert kept["cell_type"] == "markdown" and "<img" not in kept["source"]
+
+
 def test_commands_lead_to_operators_that_exist():
     source = next(c["source"] for c in made() if c["id"] == "e")
     assert "[`minitorch-seg show relu`](../operators/relu.md)" in source
