@@ -137,6 +137,7 @@ def gradcheck(
             break
         except Kink as kink:
             report.kinks.append(str(kink))
+            report.compared = report.directional = 0  # all is compared anew
             for i in checked:  # step aside: far beyond the largest step, small against the numbers
                 data = tensors[i].data
                 tensors[i] = Tensor(data + 0.01 * (1.0 + np.abs(data)) * rng.uniform(-1, 1, data.shape), True)

@@ -53,6 +53,7 @@ def tiles(
     alt: str,
     *,
     signed: bool = False,
+    together: bool = False,
     numbers: bool = False,
     height: float = 2.6,
     rows: int = 1,
@@ -60,7 +61,8 @@ def tiles(
     """Images side by side, or in so many rows, from left to right; a title above each.
 
     images: title -> array (H, W), or (H, W, 3) for colour.  signed: red for positive, blue for negative
-    numbers, white for 0, one scale for all.  numbers: write each number into its pixel (for small arrays).
+    numbers, white for 0, one scale for all.  together: one scale of grey for all, from 0.  numbers: write
+    each number into its pixel (for small arrays).
     """
     from matplotlib.figure import Figure
 
@@ -83,7 +85,8 @@ def tiles(
         if signed:
             axes.imshow(array, cmap="RdBu_r", vmin=-limit, vmax=limit)
         else:
-            axes.imshow(array if array.ndim == 2 else np.clip(array, 0, 1), cmap="gray")
+            scale = {"vmin": 0, "vmax": limit} if together else {}
+            axes.imshow(array if array.ndim == 2 else np.clip(array, 0, 1), cmap="gray", **scale)
         axes.set_title(title, fontsize=letters)
         axes.set_xticks([])
         axes.set_yticks([])

@@ -201,8 +201,8 @@ EXERCISES = [
             Mistake(
                 "each image by itself",
                 lambda x, gamma, beta, eps: _over(x, gamma, beta, eps, (2, 3)),
-                "each image is normalised by itself (that is instance norm); *batch* norm takes the mean "
-                "over all images of the batch",
+                "each image is normalised by itself (that is instance norm); batch norm takes mean and "
+                "variance over all images of the batch together",
             ),
             Mistake(
                 "all channels together",

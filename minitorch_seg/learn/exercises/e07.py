@@ -246,7 +246,12 @@ EXERCISES = [
         frame,
         _frame_cases,
         (
-            Mistake("shape", lambda x, S: np.pad(x, S // 2, mode="edge")),
+            Mistake(
+                "even S",
+                lambda x, S: np.pad(x, S // 2, mode="edge"),
+                "for an even S the result has one row and one column too many: S//2 pixels stand before the "
+                "labelled one, and the other S - 1 - S//2 behind it",
+            ),
             Mistake(
                 "frame exchanged",
                 lambda x, S: np.pad(x, (S - 1 - S // 2, S // 2), mode="edge"),

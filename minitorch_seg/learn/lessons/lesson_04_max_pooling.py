@@ -40,9 +40,11 @@ def _():
 
     </details>
 
-    A 3×3 kernel sees 3×3 pixels; a coin is 50 pixels wide. To see all of a coin, a network makes the image
-    smaller. *How* matters. Below, each small picture is a quarter as wide. Taking every fourth pixel loses
-    what stands between; the mean blurs; the maximum keeps what is bright, wherever in the window it stood.
+    A 3×3 kernel sees 3×3 pixels; a coin is 50 pixels wide. To see all of a coin, a network makes the
+    image smaller. *How* matters. Here are the strong edges of three coins, and three pictures a quarter
+    as wide, all on one scale of grey. Taking every fourth pixel loses what stands between: the outlines
+    break into dots. The mean keeps them, but faintly, since most of a window is black. The maximum
+    keeps them bright, wherever in the window they stood.
     """)
     return
 
@@ -52,6 +54,7 @@ def _():
     photograph = coin_photograph()[0][15:159, 190:382] / 255.0
     left_right = ms.tensor(np.array([[[[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]]]))
     edges = np.abs(F.conv2d(photograph[None, None], left_right).numpy())[:, :, :72, :188]
+    edges = np.maximum(edges - 0.6, 0)  # the strong ones alone
     return edges, photograph
 
 
@@ -59,15 +62,17 @@ def _():
 def _(edges):
     learn.tiles(
         {
-            "edges": edges[0, 0],
+            "strong edges": edges[0, 0],
             "every 4th pixel": edges[0, 0, ::4, ::4],
             "mean of 4×4": F.avg_pool2d(edges, 4).numpy()[0, 0],
             "maximum of 4×4": F.max_pool2d(edges, 4).numpy()[0, 0],
         },
-        "The edges of coins, and three pictures a quarter as wide: in the one of every fourth pixel the "
-        "outlines are gone, the mean is blurred, the maximum keeps each outline.",
+        "The strong edges of three coins, bright on black, and three pictures a quarter as wide: in the one "
+        "of every fourth pixel the outlines are single dots, in the means they can hardly be seen, in the "
+        "maxima they are bright and closed.",
         height=1.6,
         rows=2,
+        together=True,
     )
     return
 
@@ -77,7 +82,8 @@ def _():
     mo.md(r"""
     ## By hand
 
-    Windows of 2×2, stride 2, in a 4×4 image: four windows that do not overlap. Each gives its largest number.
+    Windows of 2×2, stride 2, in a 4×4 image: four windows that do not overlap. Each gives its largest
+    number.
 
     $$
     x = \begin{pmatrix} 1 & 3 & 2 & 0 \\ 4 & 2 & 1 & 1 \\ 0 & 1 & 7 & 5 \\ 2 & 0 & 6 & 3 \end{pmatrix}
@@ -85,7 +91,9 @@ def _():
     y = \begin{pmatrix} 4 & 2 \\ 2 & 7 \end{pmatrix}
     $$
 
-    Now backward. Let $g$ be 10, 20, 30, 40. Only the winner of a window had an influence, so it gets all:
+    Now backward. Let the gradient of a loss $L$ by the four results, $g = \partial L / \partial y$, be
+    10, 20, 30, 40. Only the winner of a window had an influence, so in $dx = \partial L / \partial x$
+    it gets all:
 
     $$
     dx = \begin{pmatrix} 0 & 0 & 20 & 0 \\ 10 & 0 & 0 & 0 \\ 0 & 0 & 40 & 0 \\ 30 & 0 & 0 & 0 \end{pmatrix}
@@ -96,11 +104,13 @@ def _():
 
 @app.cell
 def _():
-    x_hand = ms.tensor([[[[1.0, 3, 2, 0], [4, 2, 1, 1], [0, 1, 7, 5], [2, 0, 6, 3]]]], requires_grad=True)
+    _x = [[1.0, 3, 2, 0], [4, 2, 1, 1], [0, 1, 7, 5], [2, 0, 6, 3]]
+    x_hand = ms.tensor([[_x]], requires_grad=True)
     y_hand = F.max_pool2d(x_hand, 2)
     y_hand.backward(ms.tensor([[[[10.0, 20], [30, 40]]]]))
     assert y_hand.tolist() == [[[[4, 2], [2, 7]]]]
-    assert x_hand.grad.tolist() == [[[[0, 0, 20, 0], [10, 0, 0, 0], [0, 0, 40, 0], [30, 0, 0, 0]]]]
+    _dx = [[0, 0, 20, 0], [10, 0, 0, 0], [0, 0, 40, 0], [30, 0, 0, 0]]
+    assert x_hand.grad.tolist() == [[_dx]]
     return
 
 
@@ -149,8 +159,8 @@ def _(literal, photograph):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    **The repair.** The smaller map needs a *stride*: keep every $s$-th place. With windows of $k \times k$
-    and the letters of lesson 02:
+    **The repair.** The smaller map needs a *stride*: keep every $s$-th place. With windows of
+    $k \times k$ and the letters of lesson 02, stride $s$ and padding $p$:
 
     $$
     \boxed{\; y[Y, X] = \max_{0 \le i, j < k} x[sY + i - p,\; sX + j - p] \;}
@@ -165,22 +175,23 @@ def _():
     \partial a = 1$ and $\partial y / \partial b = 0$. If $a < b$, the other way round. If $a = b$ there is
     **no derivative**: moving $a$ up raises $y$, moving it down does not.
 
-    At such a *tie* any division $(\lambda, 1 - \lambda)$ of the gradient, with $0 \le \lambda \le 1$, is a
-    *sub-gradient*: the straight line with this slope lies nowhere above the function. One of them has to be
-    chosen, and PyTorch and this framework choose: **the first in reading order gets everything**. Ties do
-    not share.
+    At such a *tie* any division $(\lambda, 1 - \lambda)$ of the gradient, with $0 \le \lambda \le 1$,
+    is a *sub-gradient*: the plane with these two slopes touches the function and lies nowhere above it.
+    One has to be chosen, and PyTorch and this framework choose: **the first in reading order gets
+    everything**. Ties do not share.
 
-    For a window the winner is $(i^*, j^*)$, and the chain rule gives
+    Let $(i^*, j^*)$ be the winner in the window of $(Y, X)$. It is the pixel $m = sY + i^* - p$,
+    $n = sX + j^* - p$ of the image. The chain rule adds up what a pixel gets from all windows:
 
     $$
-    dx[m, n] = \sum_{Y, X} g[Y, X] \; \big[\, m = sY + i^* - p, \;\; n = sX + j^* - p \,\big]
+    dx[m, n] = \sum_{Y, X} g[Y, X] \; \big[\, (m, n) \text{ wins } (Y, X) \,\big]
     $$
 
     where $[\dots]$ is 1 if it is true and 0 if not. Windows that overlap can have the same winner: its
     gradients add up, `+=` once more.
 
-    **Predict:** pixels are whole numbers from 0 to 255. In what share of the 2×2 windows of the photograph
-    do two pixels tie for the maximum?
+    **Predict:** pixels are whole numbers from 0 to 255. In what share of the 2×2 windows of the
+    photograph do two or more pixels tie for the maximum?
     """)
     return
 
@@ -210,7 +221,8 @@ def _():
     mo.md(r"""
     ## Code
 
-    The formula as loops, for one image, and the winners beside it: their places are all that backward needs.
+    The formula as loops, for one image, and the winners beside it: their places are all that backward
+    needs.
     """)
     return
 
@@ -224,7 +236,7 @@ def pool_plain(x, k, s):
             y[Y, X] = -np.inf
             for i in range(k):
                 for j in range(k):
-                    if x[s * Y + i, s * X + j] > y[Y, X]:  # not >=: the first of equals wins
+                    if x[s * Y + i, s * X + j] > y[Y, X]:  # not >=: the first wins
                         y[Y, X] = x[s * Y + i, s * X + j]
                         winners[Y, X] = s * Y + i, s * X + j
     return y, winners
@@ -263,9 +275,9 @@ def _():
     mo.md(r"""
     ## Picture
 
-    Where does the gradient go? With $g = 1$ everywhere, $dx$ counts how many windows a pixel wins. For
-    windows that do not overlap one pixel in four learns something, and the others nothing. With overlap a
-    few bright pixels win several times.
+    Where does the gradient go? With $g = 1$ everywhere, $dx$ counts how many windows a pixel wins. Of
+    2×2 windows that do not overlap, one pixel in four hears something, and the others nothing. With
+    overlap a few bright pixels win several times.
     """)
     return
 
@@ -300,9 +312,9 @@ def _(photograph, stride, window):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    **Does pooling make a network invariant to shifts?** It is often said: if the coin moves by a pixel, the
-    maximum stays the same. Try it. Pool the photograph, move it by **one** pixel, pool again, and count the
-    results that did not change.
+    **Does pooling make a network invariant to shifts**, so that its results stay as they are? It is
+    often said: if the coin moves by a pixel, the maximum stays the same. Try it. Pool the photograph,
+    move it by **one** pixel, pool again, and count the results that did not change.
 
     **Predict:** which share of them is unchanged?
     """)
@@ -347,13 +359,15 @@ def _(after, before, guess_unchanged):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    **The surprise:** pooling is neither invariant nor, but for whole strides, equivariant. What it buys is a
-    wider view for less work. Networks become robust to shifts because they see shifted examples.
+    **The surprise:** pooling is neither invariant nor, but for whole strides, equivariant (a moved
+    image does not even give the same result, moved). What it buys is a wider view for less work. That a
+    network bears shifts, it learns mostly from shifted examples.
 
     ## Gradient check
 
-    First an ordinary point, with windows that overlap. Then a point where all four pixels are equal. There
-    is no derivative there, so nothing can be right or wrong: the checker finds the *kink*, steps aside, and
+    First two ordinary points, with windows that overlap. (The second has too many derivatives to try
+    each; six random directions must do.) Then a point where all four pixels are equal. There is no
+    derivative there, so nothing can be right or wrong: the checker finds the *kink*, steps aside, and
     says so.
     """)
     return
@@ -469,8 +483,9 @@ def _():
     mo.md(r"""
     ## Cost
 
-    $k^2 - 1$ comparisons for each result and no multiplication: pooling costs nearly nothing. What it saves
-    is the point. After a 2×2 pooling each further convolution has a quarter of the places to visit.
+    $k^2 - 1$ comparisons for each result and no multiplication: pooling is cheap beside a convolution.
+    What it saves is the point. After a 2×2 pooling each further convolution has a quarter of the places
+    to visit.
     """)
     return
 
@@ -478,10 +493,12 @@ def _():
 @app.cell(hide_code=True)
 def _():
     def _milliseconds(function):
-        function()  # the first time kernels are compiled
-        start = time.perf_counter()
-        function()
-        return 1000 * (time.perf_counter() - start)
+        times = []
+        for _ in range(6):  # the first time kernels are compiled, so the shortest counts
+            start = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - start)
+        return 1000 * min(times)
 
     _x, _w = ms.randn(8, 16, 64, 64), ms.randn(16, 16, 3, 3)
     _small = F.max_pool2d(_x, 2)

@@ -50,15 +50,16 @@ def _():
 
 @app.cell
 def _():
-    images, _ = learn.coin_arrays("test")
+    images = learn.coin_arrays("train")[0][:8]
     images = (images - images.mean()) / images.std()
 
-    def sizes(variance, layers=12, channels=16):
+    def sizes(variance, normalised=False, layers=12, channels=16):
         rng, x, found = np.random.default_rng(0), ms.tensor(images), []
         for _ in range(layers):
             n = x.shape[1] * 9
             w = rng.standard_normal((channels, x.shape[1], 3, 3)) * np.sqrt(variance / n)
-            x = F.relu(F.conv2d(x, ms.tensor(w.astype(np.float32)), padding=1))
+            x = F.conv2d(x, ms.tensor(w.astype(np.float32)), padding=1)
+            x = F.relu(F.batch_norm(x, None, None, training=True) if normalised else x)
             found.append(float(np.sqrt((x.numpy() ** 2).mean())))
         return found
 
@@ -84,15 +85,17 @@ def _(sizes):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    Gradients on their way back meet the same factors. A network of 50 such layers would hand back nothing at
-    all, or overflow. The number 2 is no accident.
+    Gradients on their way back meet the same factors: with 1/n and 4/n about $\sqrt 2$ a layer, and after 50
+    layers 30 million, too little or too much. The number 2 is no accident.
 
     ## By hand
 
     *A step of Adam.* A weight $\theta = 1$ has the gradient $g = 4$; $m = v = 0$, $t = 1$, $\beta_1 = 0.9$,
     $\beta_2 = 0.99$, the step size is $0.1$, and $\varepsilon$ so small that we leave it out:
 
-    $$ m = 0.9 \cdot 0 + 0.1 \cdot 4 = 0.4 \qquad v = 0.99 \cdot 0 + 0.01 \cdot 16 = 0.16 $$
+    $$ m = 0.9 \cdot 0 + 0.1 \cdot 4 = 0.4 $$
+
+    $$ v = 0.99 \cdot 0 + 0.01 \cdot 16 = 0.16 $$
 
     $$ \hat m = \frac{0.4}{1 - 0.9} = 4 \qquad \hat v = \frac{0.16}{1 - 0.99} = 16 $$
 
@@ -140,9 +143,9 @@ def _():
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    **The surprise:** multiply a loss by 1000, and Adam takes the same steps. (Plain gradient descent would
-    jump a thousand times as far.) So a loss's factor does not matter, and a weight whose gradients are tiny
-    but steady moves as fast as any other.
+    **The surprise:** multiply a loss by 1000, and Adam takes the same steps, but for the tiny
+    $\varepsilon$. (Plain gradient descent would jump a thousand times as far.) So a loss's factor does
+    not matter, and a weight whose gradients are tiny but steady moves as fast as any other.
 
     ## Formula
 
@@ -150,57 +153,84 @@ def _():
     missing: how the weights begin, how long the steps are, and that a deep network needs its numbers held in
     bounds on the way. Three formulas fill the gap.
 
-    **First weights** (He et al., 2015), with $n$ products in each sum:
+    **First weights** (He et al., 2015). Drawn at random with the mean 0 and this variance, where $n$ is
+    the number of products in each sum:
 
     $$ \mathrm{Var}(w) = \frac{2}{n} $$
 
-    **Adam** (Kingma and Ba, 2015). $\theta$ is a weight, $g$ its gradient, $t = 1, 2, \dots$ the step:
+    **Adam** (Kingma and Ba, 2015). $\theta$ is a weight, $g$ its gradient, $t = 1, 2, \dots$ the step,
+    $\mathrm{lr}$ the step size ("learning rate"). $m$ and $v$ are running means of $g$ and of $g^2$;
+    $\beta_1$ and $\beta_2$ say how much of the past they keep. A small $\varepsilon$ forbids dividing
+    by 0:
 
     $$ m \leftarrow \beta_1 m + (1 - \beta_1)\, g \qquad v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 $$
 
     $$ \hat m = \frac{m}{1 - \beta_1^t} \qquad \hat v = \frac{v}{1 - \beta_2^t} \qquad
        \theta \leftarrow \theta - \mathrm{lr} \, \frac{\hat m}{\sqrt{\hat v} + \varepsilon} $$
 
-    **Batch normalisation** (Ioffe and Szegedy, 2015). For each channel, with $\mu$ and $\sigma^2$ the mean
-    and the variance over all $M$ numbers of the channel in the batch, and $s = \sqrt{\sigma^2 +
-    \varepsilon}$:
+    **Batch normalisation** (Ioffe and Szegedy, 2015). For each channel, with $\mu$ and $\sigma^2$ the
+    mean and the variance over all $M$ numbers $x$ of the channel in the batch,
+    $s = \sqrt{\sigma^2 + \varepsilon}$, and two numbers $\gamma$ and $\beta$ that are trained (this
+    $\beta$ is none of Adam's):
 
     $$ \hat x = \frac{x - \mu}{s} \qquad y = \gamma\, \hat x + \beta $$
 
     ## Derivation
 
-    **Why 2.** Let $y = \sum_{i=1}^{n} w_i x_i$ with independent $w_i$ of mean 0. Mixed terms vanish in the
-    mean:
+    **Why a relu.** $\mathrm{relu}(y) = \max(0, y)$ has the slope 1 for $y > 0$ and 0 for $y < 0$; at 0 there
+    is none, and one takes 0. The sigmoid of lesson 01 has the slope $p (1 - p)$, which is 1/4 at best. On a
+    way back through twelve of them the slopes alone leave at most $(1/4)^{12}$ of a gradient, less than a
+    ten-millionth.
+
+    **Why 2.** Let $y = \sum_{i=1}^{n} w_i x_i$ with independent $w_i$ of mean 0. Write $E$ for the mean
+    over all such weights, and over the places of the map. Multiply $y^2$ out:
+
+    $$ E[y^2] = \sum_{i, k} E[w_i w_k]\, E[x_i x_k] $$
+
+    For $i \ne k$ the weights are independent, so $E[w_i w_k] = E[w_i]\, E[w_k] = 0$. What is left are
+    the $n$ terms with $i = k$, and $E[w_i^2]$ is the variance:
 
     $$ E[y^2] = n \, \mathrm{Var}(w) \, E[x^2] $$
 
     $y$ is as often positive as negative, and the relu keeps the positive half: $E[\mathrm{relu}(y)^2] =
-    E[y^2] / 2$. The size stays the same from layer to layer when $n \, \mathrm{Var}(w) / 2 = 1$.
+    E[y^2] / 2$. That is the $E[x^2]$ of the next layer. It stays the same from layer to layer when $n \,
+    \mathrm{Var}(w) / 2 = 1$.
 
     **Why a bias correction.** Write out $m$ after $t$ steps, from $m = 0$:
 
     $$ m_t = (1 - \beta_1) \sum_{k=1}^{t} \beta_1^{t-k} g_k $$
 
-    If all $g_k$ have the mean $\bar g$, the geometric sum gives $E[m_t] = (1 - \beta_1^t)\, \bar g$. At
-    first this is too small, since $m$ began at 0; dividing by $1 - \beta_1^t$ repairs it. $v$ alike.
+    The factors before the $g_k$ add up to a geometric sum:
+
+    $$ (1 - \beta_1) \sum_{k=1}^{t} \beta_1^{t-k}
+       = (1 - \beta_1)\, \frac{1 - \beta_1^t}{1 - \beta_1} = 1 - \beta_1^t $$
+
+    So if all $g_k$ have the mean $\bar g$, then $E[m_t] = (1 - \beta_1^t)\, \bar g$. At first this is
+    too small, since $m$ began at 0; dividing by $1 - \beta_1^t$ repairs it. $v$ alike.
 
     **Backward through batch norm.** $dy = g$ arrives. $\beta$ is added everywhere and $\gamma$ multiplies
     $\hat x$, so $d\beta = \sum g$ and $d\gamma = \sum g\, \hat x$. Let $h = \gamma g$ be the gradient of
     $\hat x$. One number $x_i$ goes *three* ways into the results: directly, through $\mu$, and through
     $\sigma^2$.
 
-    $$ \text{directly: } \frac{h_i}{s} $$
+    - *Directly*, from $\hat x_i = (x_i - \mu) / s$: the part $h_i / s$.
+    - *Through* $\mu$, which stands in every $\hat x_j$:
 
-    $$ \text{through } \mu: \quad \frac{\partial L}{\partial \mu} = -\frac{1}{s} \sum_j h_j, \qquad
+    $$ \frac{\partial L}{\partial \mu} = -\frac{1}{s} \sum_j h_j, \qquad
        \frac{\partial \mu}{\partial x_i} = \frac{1}{M} $$
 
-    $$
-    \text{through } \sigma^2: \quad
-    \frac{\partial L}{\partial \sigma^2} = -\frac{1}{2 s^2} \sum_j h_j \hat x_j, \qquad
-    \frac{\partial \sigma^2}{\partial x_i} = \frac{2 (x_i - \mu)}{M} = \frac{2 s \hat x_i}{M}
-    $$
+    - *Through* $\sigma^2$, by which $\hat x_j = (x_j - \mu)\, (\sigma^2 + \varepsilon)^{-1/2}$ has the
+      derivative $-\frac{1}{2} (x_j - \mu) / s^3 = -\hat x_j / (2 s^2)$:
 
-    Add the three. With means in place of sums over $M$:
+    $$ \frac{\partial L}{\partial \sigma^2} = -\frac{1}{2 s^2} \sum_j h_j \hat x_j $$
+
+    $$ \frac{\partial \sigma^2}{\partial x_i} = \frac{2 (x_i - \mu)}{M} = \frac{2 s \hat x_i}{M} $$
+
+    ($\sigma^2$ moves with $\mu$ too, but by $-\frac{2}{M} \sum_j (x_j - \mu) = 0$.) Add the three parts:
+
+    $$ dx_i = \frac{h_i}{s} - \frac{1}{s M} \sum_j h_j - \frac{\hat x_i}{s M} \sum_j h_j \hat x_j $$
+
+    With $h = \gamma g$, and means in place of sums over $M$:
 
     $$ dx_i = \frac{\gamma}{s} \Big( g_i - \mathrm{mean}(g) - \hat x_i \, \mathrm{mean}(g\, \hat x) \Big) $$
 
@@ -209,8 +239,38 @@ def _():
 
     ## Code
 
-    Plain gradient descent and Adam on a valley, $L(a, b) = a^2 + 50\, b^2$, steep in one direction and flat
-    in the other. As loops over the steps:
+    Batch normalisation as a loop over the channels of $x$ (M, C), and the claim just made, in numbers:
+    """)
+    return
+
+
+@app.function
+def normalise(x, gamma, beta, eps):
+    y = np.zeros(x.shape)
+    for c in range(x.shape[1]):
+        mu = x[:, c].mean()
+        s = np.sqrt(((x[:, c] - mu) ** 2).mean() + eps)
+        y[:, c] = gamma[c] * (x[:, c] - mu) / s + beta[c]
+    return y
+
+
+@app.cell
+def _():
+    _normal = np.random.default_rng(0).standard_normal
+    _x, _gamma, _beta = _normal((6, 3)), _normal(3), _normal(3)
+    _framework = F.batch_norm(_x, None, None, ms.tensor(_gamma), ms.tensor(_beta), training=True, eps=1e-5)
+    assert np.allclose(normalise(_x, _gamma, _beta, 1e-5), _framework.numpy())
+    _moved = normalise(100 * _x + 7, _gamma, _beta, 0)
+    assert np.allclose(_moved, normalise(_x, _gamma, _beta, 0))  # shifted and scaled: no difference
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    Plain gradient descent and Adam on a valley, $L(a, b) = a^2 + 50\, b^2$, steep in one direction and
+    flat in the other. `descend` walks by any rule; `momenta` is Adam's, and remembers $m$ and $v$
+    between its steps.
     """)
     return
 
@@ -256,8 +316,10 @@ def _():
     mo.md(r"""
     ## Picture
 
-    The slider is the step size of plain descent. Too small, and it creeps along the flat direction; above
-    0.02 it leaps out of the steep one. No choice is good for both. Adam measures each direction by itself.
+    The slider is the step size of plain descent. Too small, and it creeps along the flat direction.
+    Above 0.02 it leaps out of the steep one: there a step makes
+    $b - \mathrm{lr} \cdot 100\, b = (1 - 100\, \mathrm{lr})\, b$ of $b$, and for $\mathrm{lr} > 0.02$
+    that factor is below $-1$. No choice is good for both. Adam measures each direction by itself.
     """)
     return
 
@@ -290,7 +352,25 @@ def _(lr):
     _axes.set(xlabel="a", ylabel="b", xlim=(-4.5, 1.5), ylim=(-0.9, 0.9))
     _axes.legend(loc="lower right")
     learn.picture(
-        _figure, "Two paths into a long valley: plain descent zigzags across it, Adam goes along it."
+        _figure,
+        "Two paths into a long valley: plain descent zigzags across it and stops on the way, Adam swings "
+        "through it in wide curves and ends near the lowest point.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(sizes):
+    _rows = [
+        f"| {variance}/n | {sizes(variance)[-1]:.3g} | {sizes(variance, normalised=True)[-1]:.3g} |"
+        for variance in (4, 2, 1)
+    ]
+    mo.md(
+        "And the twelve layers of the beginning, with a batch norm before each relu. The size of the last "
+        "layer's numbers:\n\n"
+        "| variance of the weights | as above | with batch norm |\n|---|---|---|\n"
+        + "\n".join(_rows)
+        + "\n\nBehind a normalisation the size of the weights does not matter: that is what it is for."
     )
     return
 
@@ -442,10 +522,12 @@ def _():
 @app.cell(hide_code=True)
 def _():
     def _milliseconds(function):
-        function()  # the first time kernels are compiled
-        start = time.perf_counter()
-        function()
-        return 1000 * (time.perf_counter() - start)
+        times = []
+        for _ in range(6):  # the first time kernels are compiled, so the shortest counts
+            start = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - start)
+        return 1000 * min(times)
 
     _x, _one, _zero = ms.randn(8, 16, 64, 64), ms.ones(16), ms.zeros(16)
     _both = _milliseconds(lambda: F.relu(F.batch_norm(_x, None, None, _one, _zero, training=True)))
@@ -469,7 +551,7 @@ def _():
     - He et al., *Delving deep into rectifiers*, 2015; Kingma and Ba, *Adam*, 2015; Ioffe and Szegedy, *Batch
       normalization*, 2015.
 
-    The lessons on whole networks build on these seven.
+    Next: **07**, a classifier at every pixel.
     """)
     return
 

@@ -56,10 +56,10 @@ def _():
     model.fit(x_train, y_train, batch_size=32, epochs=10, validation_data=(x_test, y_test))
     ```
 
-    It is a network, and it learns. But does it segment? It returns **one number for an image**: "coin" or
-    "no coin", without a place. We run it as it stands, only smaller: grey patches of 20×20 pixels in place
-    of 224×224 in colour, 8 channels for 32, 32 dense numbers for 1024. A patch's label says whether the pixel
-    in its *middle* is coin.
+    It is a network, and it learns. But does it segment? It returns **one number for an image**: "coin"
+    or "no coin", without a place. We run it as it stands, only smaller: grey patches of 20×20 pixels in
+    place of 224×224 in colour, 8 and 16 channels for 32 and 64, 32 dense numbers for 1024. A patch's
+    label says whether the pixel in its *middle*, red below, is coin.
     """)
     return
 
@@ -79,9 +79,15 @@ def _():
 
 @app.cell(hide_code=True)
 def _(x_train, y_train):
+    def _with_middle(patch):
+        colour = np.repeat(patch[..., None] + 0.5, 3, axis=2)
+        colour[len(patch) // 2, len(patch) // 2] = (1, 0.2, 0)
+        return colour
+
     learn.tiles(
-        {f"{n}: {'coin' if y_train[n, 0] else 'ground'}": x_train[n, 0] for n in range(8)},
-        "Eight grey patches of 20×20 pixels cut from the photograph, named coin or ground by its middle.",
+        {f"{n}: {'coin' if y_train[n, 0] else 'ground'}": _with_middle(x_train[n, 0]) for n in range(8)},
+        "Eight grey patches of 20×20 pixels cut from the photograph, each named coin or ground by its middle "
+        "pixel, which is red.",
         height=1.1,
     )
     return
@@ -173,10 +179,12 @@ def _(repaired_losses, unlucky_losses, written_losses):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    **The surprise:** as written it learns all the same, from the few patches that still speak: a clipped loss
-    is content once $z > 1$ or $z < 0$ on the right side. That is why such a mistake lives long. But where
-    all $z$ begin on one side, every slope is 0, and *no weight ever moves*. The loss of scores,
-    `binary_cross_entropy_with_logits`, has the slope $\mathrm{sigmoid}(z) - t$, which is never 0.
+    **The surprise:** as written it learns all the same, from the few patches that still speak: a
+    clipped loss is content once $z > 1$ or $z < 0$ on the right side. That is why such a mistake lives
+    long. But it was luck. In the first ten steps *no* patch spoke (so the first two rows begin alike);
+    then a few fell into $(0, 1)$, and the rest followed. Where all $z$ begin far on one side, every
+    slope stays 0, and *no weight ever moves*. The loss of scores, `binary_cross_entropy_with_logits`,
+    has the slope $\mathrm{sigmoid}(z) - t$, which is never 0.
 
     ## By hand
 
@@ -187,10 +195,10 @@ def _():
     - patch 1 4 1 5: maxima 4 and 5, score $-1$
     - patch 4 1 5 9: maxima 4 and 9, score $-5$
 
-    Six maxima, but 1 5 was pooled in the second patch and could serve elsewhere. So take the maximum of
-    *every* two neighbours once: $m = (3, 4, 4, 5, 9)$. The patch at 0 used $m_0$ and $m_2$, that at 1
-    used $m_1$ and $m_3$, that at 2 used $m_2$ and $m_4$. The scores are $m_Y - m_{Y+2}$: a convolution whose
-    two weights stand **2 apart**.
+    Six maxima, but that of 4 1 was taken twice, in the first patch and in the third. So take the
+    maximum of *every* two neighbours once: $m = (3, 4, 4, 5, 9)$. The patch at 0 used $m_0$ and $m_2$,
+    that at 1 used $m_1$ and $m_3$, that at 2 used $m_2$ and $m_4$. The scores are $m_Y - m_{Y+2}$: a
+    convolution whose two weights stand **2 apart**.
     """)
     return
 
@@ -210,22 +218,25 @@ def _():
     mo.md(r"""
     ## Formula
 
-    What is right in the documented example: convolution, pooling, dense is a sound classifier. What is wrong:
+    What is right in the documented example: convolution, pooling, dense is a sound classifier. What is
+    wrong:
 
     1. One number for an image is a classification. A segmentation needs one for each pixel.
     2. No sigmoid, as we saw. And Keras's `accuracy` cuts at 0.5, where a score has to be cut at 0.
     3. `validation_data` is the *test* set: whoever then chooses the best epoch has learned from the test.
     4. At 224×224×3 the first dense layer has $54 \cdot 54 \cdot 64 \cdot 1024 = 191$ million weights.
 
-    The repair of the first: lay a patch of $S \times S$ around every pixel, and ask the classifier about
-    each. In letters: the patch at $(Y, X)$ is $p[i, j] = x[Y + i, X + j]$. Behind the last pooling it is a
-    map $a[c, i, j]$ of $C$ channels with $k \times k$ places. `Flatten` puts it in a row, and the dense layer
+    The repair of the first: lay a patch of $S \times S$ around every pixel, and ask the classifier
+    about each. In letters: the patch at $(Y, X)$ is $p[i, j] = x[Y + i, X + j]$. Behind the last
+    pooling it is a map $a[c, i, j]$ of $C$ channels with $k \times k$ places. `Flatten` puts it in a
+    row, and the dense layer with the weights $W$ and the biases $b$, whose results have the numbers
+    $o$,
 
     $$ z[o] = b[o] + \sum_{c, i, j} W[o,\; (c k + i) k + j] \;\, a[c, i, j] $$
 
-    is, with $w[o, c, i, j] = W[o, (c k + i) k + j]$, a convolution of the patch's size at its only place.
-    (So PyTorch flattens, channel by channel, CHW. Keras goes pixel by pixel, HWC: the column is then
-    $(i k + j)\, C + c$.)
+    is, with $w[o, c, i, j] = W[o, (c k + i) k + j]$, a convolution with a kernel as large as the map,
+    at its only place. (So PyTorch flattens, channel by channel, CHW. Keras goes pixel by pixel, HWC:
+    the column is then $(i k + j)\, C + c$.)
 
     For **all** patches at once, with $d = 1$ to begin with:
 
@@ -244,7 +255,8 @@ def _():
 
     *At the beginning* $a$ is the patch, $A$ the image, and $d = 1$: true by definition.
 
-    *Convolution.* Suppose it is true before. Then
+    *Convolution.* Suppose it is true before. Then (the sum over channels is left out, it changes
+    nothing)
 
     $$ a'[i, j] = b + \sum_{u, v} w[u, v]\; a[i + u,\; j + v] $$
 
@@ -256,12 +268,15 @@ def _():
 
     *Pool, stride $s$.*
 
-    $$ a'[i, j] = \max_{u, v}\; a[s i + u,\; s j + v] = \max_{u, v}\; A[Y + d s i + d u,\; X + d s j + d v] $$
+    $$ a'[i, j] = \max_{u, v}\; a[s i + u,\; s j + v] $$
+
+    $$ = \max_{u, v}\; A[Y + d s i + d u,\; X + d s j + d v] $$
 
     With $A' =$ pool of stride 1 and dilation $d$ that is $A'[Y + (d s)\, i,\; X + (d s)\, j]$: true after it,
     with $d s$ for $d$.
 
-    *Dense.* Put the claim into $z[o]$: a convolution of $A$ with $w$ and dilation $d$, at $(Y, X)$. $\square$
+    *Dense.* Put the claim into $z[o]$: a convolution of $A$ with $w$ and dilation $d$, at $(Y, X)$.
+    $\square$
 
     Nothing was approximated. What the patches computed again and again is computed once.
 
@@ -560,9 +575,10 @@ def _():
     mo.md(r"""
     ## Cost
 
-    Patch by patch, each of the image's $H W$ pixels costs a whole network. In one piece each number of each
-    map is computed once. The first convolution alone is saved $(S - 2)^2$ times over; the dense layer is
-    saved nothing, since it has another patch each time.
+    Patch by patch, each of the image's $H W$ pixels costs a whole network. In one piece each number of
+    each map is computed once. A number behind the first convolution lies in up to $(S - 2)^2$ patches,
+    so this layer becomes that much cheaper; the dense layer does not, since it has another patch each
+    time.
     """)
     return
 
@@ -583,7 +599,7 @@ def _():
     ## Go further
 
     - `models/patch_cnn.py` begins with the table of this lesson. `ms.models.PatchCNN(3, 1, size=224)` is the
-      documented network; have 4 GB ready.
+      documented network; training it takes 6 GB.
     - `ms.data.PatchLoader` shows every class equally often, though ground is more frequent than coin. How
       should the scores be corrected afterwards? (`PatchCNN.set_prior`, by Bayes' rule.)
     - Instead of dilating, one can run the network four times, on images shifted by one: *shift and stitch*.
