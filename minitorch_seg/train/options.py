@@ -42,9 +42,9 @@ SEGMENTS = 4
 #: What is chosen for the registered sets instead.
 RECIPES: dict[str, dict[str, Any]] = {
     "nuclei": {"scale": 1.2, "colour": 0.5, "ema": 0.995, "average": True},
-    # The hippocampus lies in the middle, always the same way round: what is where says what it is.  Every
-    # head is bent a little otherwise; without that the scores fall again after 600 steps.
-    "hippocampus": {"shift": 6, "scale": 1.1, "rotate": 10.0, "elastic": 1.5, "ema": 0.995},
+    # The hippocampus lies in the middle, always the same way round: what is where says what it is.  Bending
+    # and turning it as well (elastic 1.5, rotate 10) gave the same on validation, over three seeds.
+    "hippocampus": {"shift": 6, "scale": 1.1, "ema": 0.995},
     # Cracks and potholes are 3 % of the pixels.  The camera always looks the same way, and the place in the
     # image helps: narrow crops, and enlarging by more than a tenth, cost more than they give.
     "road": {
