@@ -24,6 +24,7 @@ from minitorch_seg.learn.exercise import Case, Exercise, Mistake, derivative_of
 from minitorch_seg.learn.exercises import exercise, exercises
 from minitorch_seg.learn.judge import judge
 from minitorch_seg.learn.show import Picture, picture, registered_sets, tiles
+from minitorch_seg.learn.timing import milliseconds
 from minitorch_seg.learn.train import coin_arrays, coin_iou, train_on_coins
 from minitorch_seg.learn.using import using
 from minitorch_seg.learn.verdict import Verdict
@@ -44,6 +45,7 @@ __all__ = [
     "explain",
     "gradcheck",
     "judge",
+    "milliseconds",
     "picture",
     "prediction",
     "registered_sets",

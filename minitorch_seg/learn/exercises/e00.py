@@ -92,7 +92,7 @@ EXERCISES = [
         threshold,
         _threshold_cases,
         (
-            Mistake("inverted", lambda image, t: image <= t, "this marks what is *not* brighter than t"),
+            Mistake("inverted", lambda image, t: image <= t, "this marks what is not brighter than t"),
             Mistake("at least", lambda image, t: image >= t, "a pixel equal to t is not brighter than t"),
             Mistake(
                 "keeps the grey",

@@ -161,7 +161,7 @@ EXERCISES = [
             Mistake(
                 "order of flattening",
                 lambda W, C, k, order: W.reshape(-1, C, k, k),
-                "right channel by channel; but pixel by pixel the channel is the *last* index: reshape to "
+                "right channel by channel; but pixel by pixel the channel is the last index: reshape to "
                 "(D, k, k, C), then move that axis",
             ),
             Mistake(

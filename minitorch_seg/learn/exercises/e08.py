@@ -279,7 +279,7 @@ EXERCISES = [
             Mistake(
                 "cropped at one side",
                 _one_side,
-                "the size is right, but p rows and columns go on *each* side: begin at p",
+                "the size is right, but p rows and columns go on each side: begin at p",
             ),
             Mistake(
                 "pads",
@@ -306,7 +306,7 @@ EXERCISES = [
             Mistake(
                 "stride too early",
                 lambda kernels, strides: _field(kernels, strides, early=True),
-                "a layer's own stride is counted for its own window; it moves apart only what comes *after*",
+                "a layer's own stride is counted for its own window; it moves apart only what comes after",
             ),
             Mistake(
                 "k for k − 1",

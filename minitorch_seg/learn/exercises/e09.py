@@ -259,7 +259,7 @@ EXERCISES = [
             Mistake(
                 "h of the same step",
                 lambda g, x, h, h0, W_xh, W_hh: _bptt(g, x, h, h0, W_xh, W_hh, before=h),
-                "W_hh was multiplied by the state *before*, h_{t−1}; the first of them is h₀",
+                "W_hh was multiplied by the state before, h_{t−1}; the first of them is h₀",
             ),
             Mistake(
                 "= for +=",
@@ -310,7 +310,7 @@ EXERCISES = [
             Mistake(
                 "begins anew",
                 _resets,
-                "every piece begins with h₀ again: truncation cuts the way *back*; forward the state is "
+                "every piece begins with h₀ again: truncation cuts the way back; forward the state is "
                 "handed on from piece to piece",
             ),
             Mistake(

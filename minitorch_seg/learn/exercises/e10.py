@@ -377,7 +377,7 @@ EXERCISES = [
             Mistake(
                 "neighbour on the wrong side",
                 lambda g, x, h, W_xh, W_hh: _bptt(g, x, h, W_xh, W_hh, neighbour=_before(h)),
-                "W_hh was multiplied by the state on the *right*, h_{n+1}, and by zeros at the last pixel",
+                "W_hh was multiplied by the state on the right, h_{n+1}, and by zeros at the last pixel",
             ),
             Mistake(
                 "= for +=",

@@ -241,22 +241,22 @@ EXERCISES = [
             Mistake(
                 "sum for mean",
                 _summed,
-                "each centre became the sum of its points; the derivative is 0 at their mean",
+                "each centre became the sum of its rows; the derivative is 0 at their mean",
             ),
             Mistake(
                 "mean over all",
                 _of_all,
-                "divided by the number of all points: each centre is the mean of its own",
+                "divided by the number of all rows: each centre is the mean of its own",
             ),
             Mistake(
                 "empty goes to the origin",
                 _to_the_origin,
-                "a centre without points was sent to the origin, as if something lay there: it stays",
+                "a centre without rows was sent to the origin, as if something lay there: it stays",
             ),
             Mistake(
                 "largest product",
                 _by_product,
-                "each point went to the centre with the largest product x·c; ‖x − c‖² has ‖c‖² in it as "
+                "each row went to the centre with the largest product x·c; ‖x − c‖² has ‖c‖² in it as "
                 "well, so that a long c does not win for being long",
             ),
             Mistake("nan", _divides_by_nothing),
@@ -323,7 +323,7 @@ EXERCISES = [
             Mistake(
                 "the worst",
                 lambda M: name_segments(M.max() - M),
-                "this assignment has the *fewest* pixels right: a maximum is wanted",
+                "this assignment has the fewest pixels right: a maximum is wanted",
             ),
             Mistake(
                 "unnamed",

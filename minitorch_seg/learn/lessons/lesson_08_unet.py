@@ -9,8 +9,6 @@ __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="08 Fully convolutional networks and U-Net")
 
 with app.setup:
-    import time
-
     import marimo as mo
     import numpy as np
 
@@ -30,8 +28,8 @@ def _():
     **You will be able to** make maps larger again, say what a transposed convolution is and is not, compute
     how far a network sees, and train a U-Net in which every operator is your own.
 
-    **You need** lessons 03 (gradients of convolution), 04 (pooling), 05, 06, and 07 (a classifier at every
-    pixel). Bring your answers to 02 to 06 along.
+    **You need** lessons 03 (gradients of convolution), 04 (pooling), 05 (losses, IoU), 06 (training) and 07
+    (a classifier at every pixel). Exercise 4 uses your answers to lessons 02 to 06.
 
     ## Why
 
@@ -108,7 +106,7 @@ def _():
     A *transposed convolution* with stride 2. Each number lays the kernel, times itself, onto the result, 2
     apart, and overlaps add. In one dimension, with $x = (1, 2, 3)$ and the kernel $w = (1, 1, 1)$:
 
-    | | | | | | | | |
+    | place in $y$ | 0 | 1 | 2 | 3 | 4 | 5 | 6 |
     |---|---|---|---|---|---|---|---|
     | from 1 | 1 | 1 | 1 | | | | |
     | from 2 | | | 2 | 2 | 2 | | |
@@ -137,7 +135,9 @@ def _():
 
     The documented text describes a network for segmentation in three steps: *convolution, pooling, dense
     layer*. What is right: this finds *what* is there. What is missing: the way back to the image's size. Of
-    *where* it says nothing. Three formulas fill the gap, written for one dimension; the second goes alike.
+    *where* it says nothing. A network without the dense layer, of convolutions, poolings and what makes maps
+    larger, is *fully convolutional*: it takes images of any size, and answers at every pixel. Three formulas
+    are new, written for one dimension; the second goes alike.
 
     **Transposed convolution**, with stride $s$ and padding $p$, of $x[u]$ with $H$ places:
 
@@ -155,14 +155,15 @@ def _():
     $$ r \leftarrow r + (k - 1)\, d \qquad d \leftarrow s\, d $$
 
     **U-Net** (Ronneberger et al., 2015) puts it together. $\downarrow$ is a max pooling, $\uparrow$ a
-    transposed convolution, both by 2; *skips* go straight across and are joined to the channels from below:
+    transposed convolution, both by 2; *skips* go straight across and are joined to the channels from below.
+    A last convolution, 1×1, makes the scores of each pixel:
 
     ```text
-    64×64   image ─ two convolutions ───────── skip ────────► join ─ two convolutions ─ 1×1 ─ scores
-                          ↓                                    ↑
-    32×32           two convolutions ───── skip ──────► join ─ two convolutions
-                          ↓                              ↑
-    16×16           two convolutions ───────────────────►┘
+    64×64   image ─ two convolutions ───── skip ─────► join ─ two convolutions ─ scores
+                          ↓                             ↑
+    32×32           two convolutions ─── skip ──► join ─ two convolutions
+                          ↓                        ↑
+    16×16           two convolutions ─────────────►┘
     ```
 
     ## Derivation
@@ -177,13 +178,16 @@ def _():
     $$ (A^\top x)[m] = \sum_u A[u, m]\; x[u] = \sum_u w[m + p - s u]\; x[u] $$
 
     With $i = m + p - s u$, that is $s u + i - p = m$: the formula above. It is the sum of lesson 03, there
-    called $dx$. So forward here is backward there, and the other way round:
+    called $dx$. So forward here is backward there, and the other way round. $A^\top$ is also called the
+    *adjoint* of $A$: with $\langle a, b \rangle$ for the sum of all products $a[m]\, b[m]$, and any $g$ of
+    the size of $y$,
 
     $$ \langle A x, g \rangle = \langle x, A^\top g \rangle $$
 
-    **Not the inverse.** An inverse would need $A^\top A = 1$. But for $s = 2$ the matrix $A$ has half as
-    many rows as columns (a quarter in two dimensions). Some $x \neq 0$ has $A x = 0$. It is gone, and
-    nothing brings it back. The name *deconvolution*, used in many papers, promises too much.
+    **Not the inverse.** For an inverse $A^\top A$ would have to be the unit matrix. But for $s = 2$ the
+    matrix $A$ has about half as many rows as columns (a quarter in two dimensions). Some $x \neq 0$ has
+    $A x = 0$. It is gone, and nothing brings it back. The name *deconvolution*, used in many papers, promises
+    too much.
 
     **Bilinear is a transposed convolution.** In the two formulas $x[m]$ is used by $y[2m - 1]$ with
     $\frac14$, by $y[2m]$ with $\frac34$, by $y[2m + 1]$ with $\frac34$ and by $y[2m + 2]$ with $\frac14$. So
@@ -398,10 +402,14 @@ def _(kernel, stride):
 def _():
     mo.md(r"""
     **The surprise:** constant in, constant kernel, and a *checkerboard* comes out. It is lesson 03's picture
-    of the windows that see a pixel, now painted into the answer. It vanishes where $s$ divides $k$. That is
-    why U-Net's kernel is 2×2 for a stride of 2.
+    of the windows that see a pixel, now painted into the answer. It vanishes where $s$ divides $k$, as
+    for U-Net: 2×2 and a stride of 2. (There nothing overlaps. But four weights that differ still paint a
+    pattern: look for it in the answers of the trained networks.)
 
-    How far does one pixel of the answer see? The framework can ask a network: which input pixels change it?
+    How far does one pixel of the answer see? By the formula, with one pooling (depth 1): two convolutions 3×3
+    make $r = 5$, the pooling $r = 6$ and $d = 2$, two more convolutions $r = 14$. On the way up each pixel
+    comes from one result below, so $r$ stays and $d$ is 1 again; the last two convolutions make $r = 18$. The
+    framework can also ask a network: which input pixels change this one?
     """)
     return
 
@@ -615,8 +623,8 @@ def _():
     ## Cost
 
     A level down has a quarter of the pixels and twice the channels; a convolution costs (pixels) ×
-    (channels in) × (channels out), so every level costs the same, and holds four times the weights. Depth
-    is cheap in time and dear in weights.
+    (channels in) × (channels out), so every level costs as many products, and holds four times the weights.
+    Depth is cheap in time and dear in weights.
     """)
     return
 
@@ -627,10 +635,7 @@ def _():
         unet, x = ms.models.UNet(1, 2, base_channels=8, depth=depth), ms.zeros(1, 1, 128, 128)
         weights = sum(p.data.size for p in unet.parameters())
         with ms.no_grad():
-            unet(x)  # the first time kernels are compiled
-            start = time.perf_counter()
-            unet(x)
-        return f"| {depth} | {weights:,} | {1000 * (time.perf_counter() - start):.1f} |"
+            return f"| {depth} | {weights:,} | {learn.milliseconds(lambda: unet(x)):.1f} |"
 
     mo.md(
         "| depth | weights | milliseconds forward, 128×128 |\n|---|---|---|\n"

@@ -9,8 +9,6 @@ __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="09 Recurrence and back-propagation through time")
 
 with app.setup:
-    import time
-
     import marimo as mo
     import numpy as np
     from matplotlib.figure import Figure
@@ -43,7 +41,8 @@ def _():
 
     Read each row of a photograph from left to right, one pixel a step, and mark every pixel from the first
     coin on: "there has been a coin in this row". No window can answer that: the coin may lie far back. A
-    network needs *memory*. Below, one with memory and one without learn it from the same rows.
+    network needs *memory*. Here one with memory and one without ($W_{hh} = 0$ in the formula below) learn it
+    from the same rows.
     """)
     return
 
@@ -284,7 +283,7 @@ def _():
 
 @app.cell(hide_code=True)
 def _(guess_left):
-    assert influence(1.0)[-1] < 0.001
+    assert influence(1.0)[-1] < 0.001 < 0.5 < influence(1.5)[-1] < 2 < 500 < influence(2.0)[-1] < 2000
     learn.prediction(
         guess_left,
         "nearly nothing",
@@ -323,8 +322,9 @@ def _(guess_left, rho):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    With tanh even $\rho = 1.2$ forgets. Beyond that it does not simply explode: the states run into the flat
-    ends of tanh, where slopes are small.
+    With tanh even $\rho = 1.2$ forgets. At 1.5 the two happen to be in balance, and after 60 steps the
+    influence is still 1. Beyond that it explodes, but slowly: at 2.0 it grows to a thousand, and would be
+    $2^{60} \approx 10^{18}$ without tanh. The states run into tanh's flat ends, where slopes are small.
 
     Does **clipping** help against vanishing? Here is $dW_{hh}$ of a loss at the last of 40 steps, step by
     step: the share $\lVert \delta_t h_{t-1}^\top \rVert$ of each, before clipping to a norm of 1 and after.
@@ -362,8 +362,8 @@ def _():
     _axes.legend()
     learn.picture(
         _figure,
-        "Two parallel straight lines that fall by many powers of ten over forty steps: clipping has moved "
-        "the line down, and changed nothing in its slope.",
+        "Two parallel, nearly straight lines that fall by many powers of ten over forty steps: clipping has "
+        "moved the line down, and changed nothing in its slope.",
     )
     return
 
@@ -401,7 +401,13 @@ def _():
     mo.md(r"""
     Where the network forgets, a few steps are enough; where it remembers, what was cut off is most of it.
     Truncation saves memory, and it teaches nothing that needs more than $k$ steps.
+    """)
+    return
 
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
     ## Gradient check
 
     `F.rnn` with tanh, with relu, and with another $f$:
@@ -560,8 +566,8 @@ def _():
     ## Cost
 
     A step costs $N H (C + H)$ products forward and twice that backward, little beside a convolution. But the
-    steps wait for each other: what a thread could do at once stands in a queue. And all $T$ states are kept
-    for the way back; truncation to $k$ steps keeps $k$.
+    steps wait for each other. And all $T$ states are kept for the way back; truncation to $k$ steps keeps
+    $k$. Here the number of products is the same in all three rows:
     """)
     return
 
@@ -571,16 +577,17 @@ def _():
     def _row(T, N):
         x, W_xh = ms.randn(T, N, 16), ms.randn(16, 16, requires_grad=True)
         W_hh = (ms.randn(16, 16) / 8).requires_grad_(True)
-        for _ in range(2):  # the first time kernels are compiled
-            start = time.perf_counter()
+
+        def there_and_back():
             h = F.rnn(x, None, W_xh, W_hh)
-            middle = time.perf_counter()
             h.backward(h.detach())
-            end = time.perf_counter()
-        return f"| {T} steps, {N} sequences | {1000 * (middle - start):.2f} | {1000 * (end - middle):.2f} |"
+
+        there = learn.milliseconds(lambda: F.rnn(x, None, W_xh, W_hh))
+        both = learn.milliseconds(there_and_back)
+        return f"| {T} steps, {N} sequences | {there:.2f} | {both:.2f} |"
 
     mo.md(
-        "| 16 numbers, 16 states; milliseconds | forward | backward |\n|---|---|---|\n"
+        "| 16 numbers, 16 states; milliseconds | forward | forward and backward |\n|---|---|---|\n"
         + "\n".join(_row(T, 16384 // T) for T in (16, 128, 1024))
     )
     return
@@ -589,7 +596,8 @@ def _():
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    The number of products is the same in all three rows.
+    One core does one thing after the other anyway, so 1024 steps that wait cost it little more than 16. Where
+    thousands of threads could work at once, on a GPU, the last row has work for 16 sequences at a time.
 
     ## Go further
 

@@ -9,8 +9,6 @@ __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="10 Sweeps over an image, ReNet and ReSeg")
 
 with app.setup:
-    import time
-
     import marimo as mo
     import numpy as np
     from matplotlib.figure import Figure
@@ -153,19 +151,19 @@ def _():
     sweep the rows from the left, then the columns of *what came out* from the top:
 
     $$
-    x = \begin{pmatrix} 0 & 0 & 0 & 0 \\[4pt] 0 & 1 & 0 & 0 \\[4pt] 0 & 0 & 0 & 0 \end{pmatrix}
-    \quad z = \begin{pmatrix} 0 & 0 & 0 & 0 \\[4pt] 0 & 1 & \frac12 & \frac14 \\[4pt]
+    x = \begin{pmatrix} 0 & 0 & 0 & 0 \\[8pt] 0 & 1 & 0 & 0 \\[8pt] 0 & 0 & 0 & 0 \end{pmatrix}
+    \qquad z = \begin{pmatrix} 0 & 0 & 0 & 0 \\[8pt] 0 & 1 & \frac12 & \frac14 \\[8pt]
         0 & 0 & 0 & 0 \end{pmatrix}
-    \quad y = \begin{pmatrix} 0 & 0 & 0 & 0 \\[4pt] 0 & 1 & \frac12 & \frac14 \\[4pt]
+    \qquad y = \begin{pmatrix} 0 & 0 & 0 & 0 \\[8pt] 0 & 1 & \frac12 & \frac14 \\[8pt]
         0 & \frac12 & \frac14 & \frac18 \end{pmatrix}
     $$
 
-    The lowest number on the right is $\frac18$: two steps along the row and one down the column, each with
+    At the lower right of $y$ stands $\frac18$: two steps along the row and one down the column, each with
     its $\frac12$. Backward, for $L = y[2, 3]$, the same is true of every pixel:
 
     $$
-    dx = \begin{pmatrix} \frac1{32} & \frac1{16} & \frac18 & \frac14 \\[4pt]
-         \frac1{16} & \frac18 & \frac14 & \frac12 \\[4pt] \frac18 & \frac14 & \frac12 & 1 \end{pmatrix}
+    dx = \begin{pmatrix} \frac1{32} & \frac1{16} & \frac18 & \frac14 \\[8pt]
+         \frac1{16} & \frac18 & \frac14 & \frac12 \\[8pt] \frac18 & \frac14 & \frac12 & 1 \end{pmatrix}
     $$
 
     The pixel above counts $\frac12$. Row by row it would be four steps away, and count $\frac1{16}$.
@@ -197,7 +195,7 @@ def _():
     ## Formula
 
     The documented steps are *convolution → RNN → labels*. What is right: a convolution for what is near, a
-    memory for what is far. What is missing is the order of reading, and the last picture showed that it
+    memory for what is far. What is missing is the order of reading, and the first picture showed that it
     decides. An image has no first pixel. The repair: read it in *four* orders.
 
     $x[m, n]$ is row $m$ of $H$, column $n$ of $W$, with $C$ numbers each; a state has $U$ numbers. Along each
@@ -759,10 +757,7 @@ def _():
 
     def _line(name, layer, products, steps):
         with ms.no_grad():
-            layer(_x)  # the first time kernels are compiled
-            start = time.perf_counter()
-            layer(_x)
-        return f"| {name} | {products} | {steps} | {1000 * (time.perf_counter() - start):.1f} |"
+            return f"| {name} | {products} | {steps} | {learn.milliseconds(lambda: layer(_x)):.1f} |"
 
     mo.md(
         "| 4 images, 64×64, 16 channels to 16 | products a pixel | steps that wait | milliseconds |\n"

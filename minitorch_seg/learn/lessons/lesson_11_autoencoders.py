@@ -9,8 +9,6 @@ __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="11 Autoencoders and segmentation without labels")
 
 with app.setup:
-    import time
-
     import marimo as mo
     import numpy as np
 
@@ -169,11 +167,11 @@ def _():
     2. **$y$ is the reconstruction**, as "output image" says. Then $Q$ has nothing to do: with $Q(y) = y = x$
        the sum is 0. Vacuous.
     3. **$y$ is the segmentation**, and $Q$ paints the image from it. Now little error asks for segments that
-       say much about the image. It is one half of the W-Net, and, as we shall see, k-means.
+       say much about the image. It is one half of the W-Net (2017), and, as we shall see, k-means.
 
     What is missing in all three: a bound on $y$. Nothing forbids the copier. Either the code is **narrow**
-    ($k$ numbers for $d$ pixels, $k < d$), or the input is spoiled (**denoising**: $E$ sees $x + \sigma
-    \varepsilon$ with random $\varepsilon$), or the code is a **choice**, one of $K$.
+    ($k$ numbers for $d$ pixels, $k < d$), or the input is spoiled (**denoising**: $E$ sees $x$ with random
+    noise, and a copier hands the noise on), or the code is a **choice**, one of $K$.
 
     The tied autoencoder with any $f$, and its gradient; a sum runs over all rows $x$:
 
@@ -349,8 +347,8 @@ def _():
       squares.
     - **B** keeps the 19 others, all that A threw away. It loses 88 %.
 
-    Grass is no colour but a manner of change. So a pixel is described by how *large* each number of the code
-    is around it: its absolute value, blurred. Then k-means.
+    What makes grass is not its grey, but how the grey changes. So a pixel is described by how *large* each
+    number of the code is around it: its absolute value, blurred. Then k-means.
 
     **Predict:** which code gives the better segments, `"A"` or `"B"`?
     """)
@@ -488,7 +486,7 @@ def _(networks, test):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    Of five seeds the error was 30 to 42 %, and the mean IoU of the sizes 0.31 to 0.56, in no common order:
+    Over five seeds the error was 30 to 42 %, and the mean IoU of the sizes 0.31 to 0.56, in no common order:
     what the code is to be good for, the objective leaves to chance.
 
     **Names and scores.** Exchange the numbers of two segments, and no loss changes. So none can know which
@@ -517,7 +515,8 @@ def _():
     With a segment for each pixel it would be 1: such a score comes with its $K$.
 
     **A low cut.** Three ways to cut the photograph of coins in two: the truth; k-means on grey, which finds
-    the coins with an IoU of 0.90; and down the middle.
+    the coins with an IoU of 0.90; and down the middle. For $w$ we take $e^{-(\Delta / \sigma)^2}$, with
+    $\Delta$ the difference of the two greys, times a factor that falls with the distance.
 
     **Predict:** which of the last two has the lower normalised cut $J$, `"k-means"` or `"middle"`?
     """)
@@ -760,20 +759,14 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    def _milliseconds(function):
-        function()  # the first time kernels are compiled
-        start = time.perf_counter()
-        function()
-        return 1000 * (time.perf_counter() - start)
-
     _normal = np.random.default_rng(4).standard_normal
     _x, _W, _c = _normal((96 * 96, 25)), _normal((6, 25)), _normal((3, 25))
     _p, _image = np.full((1, 3, 96, 96), 1 / 3), _normal((1, 1, 96, 96))
     mo.md(
         "| a mosaic of 96×96 pixels | milliseconds |\n|---|---|\n"
-        f"| linear code of 6 numbers, there and back | {_milliseconds(lambda: _x @ _W.T @ _W):.2f} |\n"
-        f"| nearest of 3 centres | {_milliseconds(lambda: nearest(_x, _c)):.2f} |\n"
-        f"| soft normalised cut, radius 5 | {_milliseconds(lambda: F.soft_ncut_loss(_p, _image)):.2f} |"
+        f"| linear code of 6 numbers, there and back | {learn.milliseconds(lambda: _x @ _W.T @ _W):.2f} |\n"
+        f"| nearest of 3 centres | {learn.milliseconds(lambda: nearest(_x, _c)):.2f} |\n"
+        f"| soft normalised cut, radius 5 | {learn.milliseconds(lambda: F.soft_ncut_loss(_p, _image)):.2f} |"
     )
     return
 
@@ -785,13 +778,20 @@ def _():
 
     - Code B was found with the truth in view. What would an honest choice between A and B, without labels,
       have to look like?
-    - Noise forbids the copier. What does it do to the weak directions, all that code B has? (Let $\hat x = A
-      (x + \sigma \varepsilon)$, and take the mean of the error.)
+    - Noise forbids the copier. What does it do to the weak directions, all that code B has? (Let $\hat x =
+      D\,(x + \sigma \varepsilon)$, $\varepsilon$ of mean 0 and variance 1, and take the mean of the error.)
     - `minitorch-seg train --model wnet` joins cut and painting; `models/wnet.py` says where the cut errs.
     - `unsupervised.pretrain` lets an autoencoder begin a U-Net. How would you test whether that helped?
     - Baldi and Hornik, *Neural networks and principal component analysis*, 1989; Vincent et al., *Denoising
       autoencoders*, 2008; Shi and Malik, *Normalized cuts and image segmentation*, 2000; Xia and Kulis,
       *W-Net*, 2017; Kuhn, *The Hungarian method*, 1955.
+
+    <details><summary>What noise does (the second question)</summary>
+
+    The mean is $\sum \lVert x - D x \rVert^2 + n \sigma^2 \sum_{i, j} D_{ij}^2$ for $n$ rows. It is lowest
+    where $D v_i = \lambda_i v_i / (\lambda_i + n \sigma^2)$: weak directions are shrunk to nearly nothing.
+
+    </details>
     """)
     return
 
