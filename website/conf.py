@@ -1,6 +1,7 @@
 """Sphinx's settings.  marimo has run the lessons already; no page needs a network."""
 
 import html
+import re
 from pathlib import Path
 
 project = "minitorch_seg"
@@ -76,7 +77,16 @@ def _language(app, pagename, templatename, context, doctree):
         context["language"] = folder
 
 
+def _neighbours(app, pagename, templatename, context, doctree):
+    """The last lesson does not lead on to a translation, nor a translation to what comes after it."""
+    for way in ("prev", "next"):
+        there = (context.get(way) or {}).get("link", "")
+        if len(pagename.partition("/")[0]) == 2 or re.match(r"\.\./[a-z]{2}/", there):
+            context[way] = None
+
+
 def setup(app):
     app.add_html_math_renderer("katex", (_inline, None), (_display, None))
     app.connect("html-page-context", _language)
+    app.connect("html-page-context", _neighbours)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
