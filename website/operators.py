@@ -88,33 +88,35 @@ def _byline(name: str, path: str, lessons: dict[str, tuple[str, str]]) -> str:
 
 
 def _heading(title: str) -> str:
-    """`kernel    (minitorch_seg/kernels/cpu/rnn.py)` -> `Kernel: kernels/cpu/rnn.py`."""
+    """`kernel    (minitorch_seg/kernels/cpu/rnn.py)` -> `Kernel: cpu/rnn.py`."""
     word, _, path = title.partition("    (")
-    return (
-        f"{word.capitalize()}: {path.rstrip(')').removeprefix('minitorch_seg/')}"
-        if path
-        else word.capitalize()
-    )
+    short = path.rstrip(")").removeprefix("minitorch_seg/kernels/")
+    return f"{word.capitalize()}: {short}" if path else word.capitalize()
 
 
 def prose(text: str) -> str:
-    """A docstring as Markdown: sentences flow, and what is indented keeps its columns.
+    """A docstring as Markdown: sentences flow, points are points, and what is indented keeps its columns.
 
-    >>> print(prose("y is *all*.\\n\\n    y = x_1 + x_2"))
+    >>> print(prose("y is *all*.\\n\\n    y = x_1 + x_2\\n\\n  * so dx_1 = dy,\\n    which is `g`"))
     y is \\*all\\*.
     <BLANKLINE>
     ```text
     y = x_1 + x_2
     ```
+    <BLANKLINE>
+    - so dx\\_1 = dy,
+      which is `g`
     """
     made = []
     for part in re.split(r"\n\s*\n", text.strip("\n")):
-        if any(line.startswith(" ") for line in part.splitlines()):
+        point = re.match(r" +\* ", part)
+        if not point and any(line.startswith(" ") for line in part.splitlines()):
             made.append(f"```text\n{inspect.cleandoc(chr(10) + part)}\n```")
         else:
-            pieces = part.strip().split("`")  # every second one is code
+            pieces = part[point.end() if point else 0 :].strip().split("`")  # every second one is code
             pieces[::2] = [SIGNS.sub(r"\\\g<0>", piece) for piece in pieces[::2]]
-            made.append("`".join(pieces))
+            words = "`".join(pieces)
+            made.append("- " + re.sub(r"\n *", "\n  ", words) if point else words)
     return "\n\n".join(made)
 
 

@@ -3,7 +3,7 @@
     y = x[index]      dL/dx = zeros, and each number of g = dL/dy added where its element was taken from
 
 An element taken several times receives several gradients: they add up.  (Writing instead of adding is the
-classic mistake here.)
+classic mistake here.)  Assignment is not recorded: where a gradient would be wrong afterwards, it is refused.
 """
 
 from __future__ import annotations

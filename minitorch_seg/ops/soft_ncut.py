@@ -151,7 +151,7 @@ def soft_ncut_loss(
     distance_scale: float = 4.0,
     reduction: str = "image",
 ) -> Tensor:
-    """J(p) = K − Σ_k p_kᵀ W p_k / p_kᵀ d.
+    """How badly a segmentation separates pixels that belong together: J(p) = K − Σ_k p_kᵀ W p_k / p_kᵀ d.
 
     Args:
         probabilities: p (N, K, H, W), of a softmax over K.

@@ -175,9 +175,7 @@ def test_an_operators_page_has_all_that_show_prints():
             assert line.strip() in page.replace("\\", ""), line
     headings = re.findall(r"^## (.+)$", page, re.MULTILINE)
     assert headings[:3] == ["Formula", "The function", "Forward and backward"]
-    assert {"Kernel: kernels/reference/max_pool2d.py", "Kernel: kernels/cpu/max_pool2d.py", "Tests"} <= {
-        *headings
-    }
+    assert {"Kernel: reference/max_pool2d.py", "Kernel: cpu/max_pool2d.py", "Tests"} <= {*headings}
     assert "[lesson 04, Max pooling](../lessons/lesson_04_max_pooling.ipynb)" in page
 
 
