@@ -100,7 +100,7 @@ def _():
 
     Forward: $u = 6$, $v = 5$, $d = 1$, $L = 1$.
 
-    Backward, beginning at the end, each line from the one above:
+    Backward, beginning at the end, each line from one above:
 
     | | rule | number |
     |---|---|---|

@@ -183,10 +183,13 @@ def _():
     \frac{\partial L}{\partial w} = x \odot c
     $$
 
-    and $\partial L / \partial h (u, v) = \sum_{i,j} g(i + u, j + v)\, (x \odot w)(i, j)$. What is right in
-    it: the image's gradient is $g$ looked at through the kernel. What is wrong stays wrong: $\partial L /
-    \partial w$ has one number for each *place* of the image, so what is learned from a coin at the left is of
-    no use for a coin at the right. For the repaired formula, `conv2d`, in its letters,
+    $$
+    \frac{\partial L}{\partial h} (u, v) = \sum_{i,j} g(i + u, j + v)\, (x \odot w)(i, j)
+    $$
+
+    What is right in it: the image's gradient is $g$ looked at through the kernel. What is wrong stays wrong:
+    $\partial L / \partial w$ has one number for each *place* of the image, so what is learned from a coin at
+    the left is of no use for a coin at the right. For the repaired formula, `conv2d`, in its letters,
 
     $$
     y[Y, X] = b + \sum_{i, j} w[i, j]\; x[sY + i - p,\; sX + j - p]
@@ -215,7 +218,9 @@ def _():
 
     **The image.** In $y[Y, X]$ the pixel $x[m, n]$ stands under the weight $w[i, j]$ with
 
-    $$ sY + i - p = m \iff i = m + p - sY, \qquad j = n + p - sX $$
+    $$ sY + i - p = m \iff i = m + p - sY $$
+
+    $$ sX + j - p = n \iff j = n + p - sX $$
 
     if there is such a weight, $0 \le i < k_h$ and $0 \le j < k_w$; else not at all. That weight is the slope:
 
