@@ -167,7 +167,7 @@ def test_the_page_says_what_is_there_and_what_is_missing(tmp_path):
     text = page.page(found)
     assert "| unet | – | – | .570 / .600 | – |" in text and "| unet | 0.48 | 1.00 | 70 | 9.0 | 300 |" in text
     page.draw(found, tmp_path)
-    assert "claim 5" in text and "claim 2" not in text  # no row of it: neither an empty table nor a plot
+    assert "Claim 5" in text and "Claim 2" not in text  # no row of it: neither an empty table nor a plot
     assert [p.name for p in tmp_path.iterdir()] == ["segmentation-cost.png"]
     label = next(row for row in rows.rows() if row.claim == 2)
     facts = {name: getattr(label, name) for name in facts}

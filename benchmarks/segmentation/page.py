@@ -20,14 +20,59 @@ from minitorch_seg.io import read_json
 DOCS = Path(__file__).parents[2] / "docs"
 INTRODUCTION = """# Which method, on which images
 
-Written by `python -m benchmarks.segmentation.page` from the rows in `benchmarks/segmentation/results/rows/`;
-each row is one command, `python -m benchmarks.segmentation.run ROW`. Test images take no part in anything but
-the scores: weights are chosen on validation images. mIoU is over all classes of all test pixels together;
-*Dice* is the mean over the classes but the first. ± is the standard deviation over seeds. Of methods without
-labels (kmeans, self_taught, wnet) training masks name the segments, and do nothing else; kmeans20 may
-give several segments one name, so its score is another one. The road set's framing is constant: its
-location_prior never looks at an image, and is what is to be beaten.
-"""
+Four public sets of images, and what each method of this project makes of them: how well, at what cost, and
+with what knowledge. (Of pictures there are none here: those of the sets stay where the sets are.)
+
+| set | images | to be found |
+| --- | --- | --- |
+| nuclei | cells under a microscope | each nucleus, and its boundary |
+| hippocampus | slices of brain scans | two parts of the hippocampus |
+| road | the view of a car | the road, its cracks and its potholes |
+| aerial | satellite images of a city | buildings, land, roads, vegetation, water |
+
+| method | what it knows | what it does |
+| --- | --- | --- |
+| majority | the training masks | the commonest class, everywhere |
+| location_prior | the training masks | at each place the commonest class there; it never looks at the image |
+| otsu | nothing | one threshold of grey for each image |
+| filter_bank | masks | hand-made filters, and a small classifier of single pixels |
+| kmeans, kmeans_blurred | names | clusters of colour, as many as classes; of blurred colour |
+| kmeans20 | names | twenty clusters of blurred colour; several may get one name |
+| self_taught | names | networks that learn from such clusters |
+| wnet | names | an autoencoder whose code is a segmentation |
+| unet, and other networks | masks | learn from the masks |
+
+*Names*: training masks say which segment is to be called what, and nothing else. On the road set the camera
+always looks the same way, so location_prior is what has to be beaten there.
+
+Test images take no part in anything but the scores: weights are chosen on validation images. Each row is
+one command, `python -m benchmarks.segmentation.run ROW`; `python -m benchmarks.segmentation.page` makes
+this page of what they found."""
+
+SCORES = """*IoU* of a class: the pixels that are rightly called so, divided by those that are called so or
+should be. 1 is perfect. *mIoU* is the mean over the classes, each counted over all test pixels together.
+*Dice* is a relative of it, and here the mean over the classes but the first. ± is the standard deviation
+over trainings with other random numbers."""
+
+COST = """Of an image of 128×128 pixels: parameters in millions; products (multiplications of one
+prediction) in thousand millions; processor time of a training step with eight images (of patch_cnn: 128
+patches), and of a prediction; memory at the peak of training. (Claim 5 of the source text.)"""
+
+LABELS = """A U-Net that sees the masks of a part of the training images only: from random weights
+(scratch), and with an encoder that has first learned to fill holes in all of them, without masks
+(inpainting). (Claim 2 of the source text.)"""
+
+AUGMENTATION = """A U-Net on a tenth of the training images and on all of them, as they are, and changed at
+random anew whenever they are seen. (Claim 4 of the source text.)"""
+
+BY_SIZE = """Does a recurrent network, which carries things across the image, find large objects better, and
+a convolutional one small ones? An object is a connected region of one class other than the first. The
+columns part them by their number of pixels; a score is the share of an object's pixels that were named
+rightly. (Claim 3 of the source text.)"""
+
+CUES = """Drawn images whose classes differ in one cue alone, colour, texture or shape. Where two cues tell
+the same while learning, the last column asks what happens when they contradict each other: a high score
+there says that the first of the two was taken, a low one that the other was. (Claim 7 of the source text.)"""
 
 SIGNS = """These signs are drawn by us onto the road set's images (`minitorch_seg/data/signs.py`), so that
 every mask is exact. What a model trained on drawings finds in photographs of signs is not known from this: no
@@ -111,9 +156,7 @@ def cost_table(found: list[dict[str, Any]]) -> str:
                 [name, f"{c['parameters'] / 1e6:.2f}", f"{c['macs'] / 1e9:.2f}", f"{c['ms_step']:.0f}",
                  f"{c['ms_image']:.1f}", f"{c['peak_mib']:.0f}"]
             )  # fmt: skip
-    return markdown(
-        ["128×128 pixels", "M parameters", "G products", "ms a step", "ms an image", "MiB"], lines
-    )
+    return markdown(["model", "M parameters", "G products", "ms a step", "ms an image", "MiB"], lines)
 
 
 def label_curves(found: list[dict[str, Any]]) -> dict[str, dict[str, dict[float, list[float]]]]:
@@ -175,26 +218,26 @@ def cue_table(found: list[dict[str, Any]]) -> str:
     return markdown(["mIoU", "test", "cues swapped, by the first"], lines)
 
 
-def section(title: str, numbers: str, *pictures: str) -> list[str]:
+def section(title: str, words: str, numbers: str, *pictures: str) -> list[str]:
     """A part of the page; nothing where its table has no row yet."""
-    return [f"## {title}", numbers, *pictures] if numbers.count("\n") > 1 else []
+    return [f"## {title}", words, numbers, *pictures] if numbers.count("\n") > 1 else []
 
 
 def page(found: list[dict[str, Any]]) -> str:
     """The whole page; what has no results yet is counted at its end."""
-    parts = [INTRODUCTION, "## Scores", main_table(found)]
+    parts = [INTRODUCTION.strip(), "## Scores", SCORES, main_table(found)]
     parts += [text for text in (class_table(found, data) for data in table.SETS) if text]
     parts.append(fluorescence_table(found))
     cost, labels = (
         "![mIoU of each model over its products an image, a panel a set](segmentation-cost.png)",
         "![Foreground Dice over the share of labels, with and without pre-training](segmentation-labels.png)",
     )
-    parts += section("What it costs (claim 5)", cost_table(found), cost)
-    parts += section("How many labels (claim 2)", label_table(found), labels)
-    parts += section("Augmentation (claim 4)", augmentation_table(found))
-    parts += section("Recurrent or convolutional, by the size of objects (claim 3)", size_table(found))
-    parts += section("Colour, texture, shape (claim 7)", cue_table(found))
-    parts += section("Traffic signs, synthetic", class_table(found, "signs"), SIGNS)
+    parts += section("What it costs", COST, cost_table(found), cost)
+    parts += section("How many labels it takes", LABELS, label_table(found), labels)
+    parts += section("With and without augmentation", AUGMENTATION, augmentation_table(found))
+    parts += section("Small objects and large ones", BY_SIZE, size_table(found))
+    parts += section("Colour, texture, shape", CUES, cue_table(found))
+    parts += section("Traffic signs, drawn", SIGNS, class_table(found, "signs"))
     missing = [row.name for row in table.rows() if row.name not in {r["row"]["name"] for r in found}]
     parts.append(f"{len(missing)} of {len(table.rows())} rows are not run yet.")
     return "\n\n".join(parts) + "\n"
