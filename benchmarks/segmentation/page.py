@@ -249,18 +249,18 @@ def draw(found: list[dict[str, Any]], folder: Path) -> None:
 
     costly = [r for r in found if "costs" in r and r["row"]["data"] in table.SETS]
     if costly:
-        figure = Figure(figsize=(12, 4), layout="constrained")
-        for axis, data in zip(figure.subplots(1, len(table.SETS), sharex=True), table.SETS, strict=True):
+        figure = Figure(figsize=(8, 6.4), layout="constrained")
+        for axis, data in zip(figure.subplots(2, 2, sharex=True).flat, table.SETS, strict=True):
             for method, sets in by_method(costly).items():
                 for result in sets.get(data, [])[:1]:
                     place = result["costs"]["macs"] / 1e9, result["miou"]
                     axis.plot(*place, "o")
-                    axis.annotate(method, place, xytext=(4, 4), textcoords="offset points", fontsize=8)
+                    axis.annotate(method, place, xytext=(4, 4), textcoords="offset points", fontsize=9)
             axis.margins(x=0.3)
-            axis.set(title=data, xscale="log", xlabel="G products an image", ylim=(0, 1))
+            axis.set(title=data, xscale="log", xlabel="G products an image", ylabel="mIoU", ylim=(0, 1))
+            axis.label_outer()
             axis.xaxis.set_major_formatter("{x:g}")
             axis.xaxis.set_minor_formatter("{x:g}")
-        figure.axes[0].set_ylabel("mIoU")
         plot.save(figure, folder / "segmentation-cost.png")
     curves = label_curves(found)
     if curves:
