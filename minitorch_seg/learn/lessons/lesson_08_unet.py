@@ -46,6 +46,7 @@ def _():
     *perfect*, and says of every block what most of its pixels are.
 
     **Predict:** which IoU does this perfect network reach for the coins (64×64 pixels, 16×16 blocks)?
+    Here is what blocks of 4×4 and of 8×8 allow:
     """)
     return
 
@@ -67,7 +68,22 @@ def _():
         both, either = coin & (masks == 1), coin | (masks == 1)
         return coin, float(both.sum() / either.sum())
 
-    return best_of_blocks, images
+    return best_of_blocks, images, masks
+
+
+@app.cell(hide_code=True)
+def _(best_of_blocks, images, masks):
+    _blocks = {n: best_of_blocks(n) for n in (4, 8)}
+    learn.tiles(
+        {
+            "photograph": images[0, 0],
+            "truth": masks[0],
+            **{f"{n}×{n}: IoU {iou:.2f}": coin[0] for n, (coin, iou) in _blocks.items()},
+        },
+        "A coin; its mask; and the best possible answers in blocks of 4 and 8 pixels, staircases.",
+        height=2.2,
+    )
+    return
 
 
 @app.cell(hide_code=True)
@@ -77,20 +93,6 @@ def _(best_of_blocks, guess_iou):
         best_of_blocks(16)[1],
         "no training can help: the answer is too coarse for the edges, and these are most of the error.",
         tolerance=0.05,
-    )
-    return
-
-
-@app.cell(hide_code=True)
-def _(best_of_blocks, guess_iou, images):
-    def _title(n):
-        hidden = n == 16 and guess_iou is None
-        return f"{n}×{n}: " + ("guess first" if hidden else f"IoU {best_of_blocks(n)[1]:.2f}")
-
-    learn.tiles(
-        {"photograph": images[0, 0], **{_title(n): best_of_blocks(n)[0][0] for n in (4, 8, 16)}},
-        "A coin, and the best possible answers in blocks of 4, 8 and 16 pixels: ever coarser staircases.",
-        height=2.2,
     )
     return
 

@@ -323,8 +323,9 @@ def _(guess_left, rho):
 def _():
     mo.md(r"""
     With tanh even $\rho = 1.2$ forgets. At 1.5 the two happen to be in balance, and after 60 steps the
-    influence is still 1. Beyond that it explodes, but slowly: at 2.0 it grows to a thousand, and would be
-    $2^{60} \approx 10^{18}$ without tanh. The states run into tanh's flat ends, where slopes are small.
+    influence is still 1 (other weights and inputs have their balance elsewhere). Beyond that it explodes, but
+    slowly: at 2.0 it grows to a thousand, and would be $2^{60} \approx 10^{18}$ without tanh. The states run
+    into tanh's flat ends, where slopes are small.
 
     Does **clipping** help against vanishing? Here is $dW_{hh}$ of a loss at the last of 40 steps, step by
     step: the share $\lVert \delta_t h_{t-1}^\top \rVert$ of each, before clipping to a norm of 1 and after.

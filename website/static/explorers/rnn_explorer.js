@@ -118,8 +118,9 @@
           <svg data-part="picture" role="img"></svg>
           <p class="result" data-part="result" role="status"></p>
           <p class="sum">∂<i>h<sub>T</sub></i>/∂<i>h<sub>t</sub></i> = <i>J<sub>T</sub></i> · … ·
-            <i>J</i><sub><i>t</i>+1</sub>, with <i>J<sub>t</sub></i> = diag(<i>f</i>′(<i>a<sub>t</sub></i>)) ·
-            <i>W<sub>hh</sub></i></p>
+            <i>J</i><sub><i>t</i>+1</sub>, with
+            <span class="joined"><i>J<sub>t</sub></i> = diag(<i>f</i>′(<i>a<sub>t</sub></i>)) ·
+            <i>W<sub>hh</sub></i></span></p>
           <details><summary>The numbers of each step</summary><div class="scroll"><table>
             <thead><tr><th scope="col"><i>t</i></th><th scope="col"><i>f</i>′(<i>a<sub>t</sub></i>)</th>
               <th scope="col">‖∂<i>h<sub>T</sub></i>/∂<i>h<sub>t</sub></i>‖</th>
