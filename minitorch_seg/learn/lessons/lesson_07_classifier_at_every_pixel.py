@@ -146,7 +146,7 @@ def _():
 
 @app.cell(hide_code=True)
 def _(guess_silent, silent, unlucky_silent):
-    assert np.mean(silent[-50:]) > 0.6 and min(unlucky_silent) == 1
+    assert np.mean(silent[-50:]) > 0.6 and min(silent[:10]) == min(unlucky_silent) == 1
     learn.prediction(
         guess_silent,
         round(float(np.mean(silent[-50:])), 2),
@@ -327,14 +327,11 @@ def _(fit):
     model, losses, _ = fit(F.binary_cross_entropy_with_logits)
     photograph = coin_photograph()[0][15:155, 5:195].astype(np.float32) / 255 - np.float32(0.5)
     piece = ms.tensor(photograph[None, None, :30, :40])
-    _start = time.perf_counter()
     slow = model.sliding_window(piece).numpy()
-    _middle = time.perf_counter()
     fast = model.fully_convolutional(piece).detach().numpy()
-    seconds = _middle - _start, time.perf_counter() - _middle
     assert slow.shape == (1, 1, 30, 40)
     assert np.allclose(slow, fast, atol=1e-4)
-    return model, photograph, seconds
+    return model, photograph, piece
 
 
 @app.cell(hide_code=True)
@@ -584,11 +581,19 @@ def _():
 
 
 @app.cell(hide_code=True)
-def _(seconds):
+def _(model, piece):
+    def _milliseconds(function):
+        times = []
+        for _ in range(4):  # the first time kernels are compiled, so the shortest counts
+            start = time.perf_counter()
+            function(piece)
+            times.append(time.perf_counter() - start)
+        return 1000 * min(times)
+
     mo.md(
         "| 30×40 pixels, patches of 20×20 | milliseconds |\n|---|---|\n"
-        f"| a patch for each pixel | {1000 * seconds[0]:.0f} |\n"
-        f"| the whole image at once | {1000 * seconds[1]:.0f} |"
+        f"| a patch for each pixel | {_milliseconds(model.sliding_window):.1f} |\n"
+        f"| the whole image at once | {_milliseconds(model.fully_convolutional):.1f} |"
     )
     return
 
@@ -602,8 +607,9 @@ def _():
       documented network; training it takes 6 GB.
     - `ms.data.PatchLoader` shows every class equally often, though ground is more frequent than coin. How
       should the scores be corrected afterwards? (`PatchCNN.set_prior`, by Bayes' rule.)
-    - Instead of dilating, one can run the network four times, on images shifted by one: *shift and stitch*.
-      Why does it give the same numbers, and what does it cost?
+    - Instead of dilating, one can run the network with its strides several times, on shifted images, and put
+      the answers together: *shift and stitch*. Why does it give the same numbers? How many runs does it take
+      with two pools?
     - Ciresan et al., *Deep neural networks segment neuronal membranes*, 2012; Sermanet et al., *OverFeat*,
       2014; Giusti et al., *Fast image scanning with deep max-pooling networks*, 2013.
 
