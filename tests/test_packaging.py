@@ -50,6 +50,17 @@ def test_every_file_of_the_package_is_in_the_wheel_and_no_other(wheel):
     assert "minitorch_seg/data/coins_outlines.txt" in expected
 
 
+def test_no_picture_is_committed_but_ours():
+    """Of the registered sets nothing is: pictures are those of coins, and plots of numbers."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("an unpacked source archive has no git")
+    kinds = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".tif", ".npy", ".npz", ".nii.gz", ".ipynb")
+    found = {name for name in listed.stdout.splitlines() if name.lower().endswith(kinds)}
+    plots = {name for name in found if name.startswith(("benchmarks/results/", "docs/segmentation-"))}
+    assert found - plots == {"docs/coins.png"}
+
+
 def test_the_wheel_is_small_and_says_who_may_use_it(wheel):
     assert wheel.stat().st_size < 4 * 2**20
     with zipfile.ZipFile(wheel) as archive:

@@ -251,10 +251,10 @@ def draw(found: list[dict[str, Any]], folder: Path) -> None:
     if costly:
         figure = Figure(figsize=(8, 6.4), layout="constrained")
         for axis, data in zip(figure.subplots(2, 2, sharex=True).flat, table.SETS, strict=True):
-            for method, sets in by_method(costly).items():
+            for i, (method, sets) in enumerate(by_method(costly).items()):
                 for result in sets.get(data, [])[:1]:
                     place = result["costs"]["macs"] / 1e9, result["miou"]
-                    axis.plot(*place, "o")
+                    axis.plot(*place, "o", color=f"C{i}")
                     axis.annotate(method, place, xytext=(4, 4), textcoords="offset points", fontsize=9)
             axis.margins(x=0.3)
             axis.set(title=data, xscale="log", xlabel="G products an image", ylabel="mIoU", ylim=(0, 1))

@@ -26,24 +26,27 @@ def command(folder: Path, as_json: bool, results: Path | None, seconds: float, m
     Each exercise runs in a process of its own.  This is no sandbox: grade the work of strangers in a
     container.  `minitorch-seg learn --export` says where the notes for teachers are.
     """
-    from minitorch_seg.learn.grading import grade_folder, gradescope, students
+    from minitorch_seg.learn.grading import Grade, grade_folder, gradescope, students
 
-    if results is not None and len(found := students(folder)) > 1:
+    found = students(folder)
+    if results is not None and len(found) > 1:
         raise UserError(
             f"Gradescope asks for one student at a time, and {folder} holds {len(found)}: "
             f"name the folder of one of them, such as {folder / next(iter(found))}"
         )
-    grades = grade_folder(folder, seconds, megabytes)
+    width = max(map(len, found))
+
+    def show(g: Grade) -> None:
+        first = "" if g.status == "right" else g.message.splitlines()[0]
+        note = first if g.diagnosis in BETTER_SAID else g.diagnosis or first
+        click.echo(f"{g.student:{width}}{'  ' if width else ''}{g.exercise:26}{g.status:7}{note}")
+
+    grades = grade_folder(folder, seconds, megabytes, None if as_json else show)
     if results is not None:
         results.write_text(json.dumps(gradescope(grades), indent=1) + "\n", encoding="utf-8")
     if as_json:
         click.echo(json.dumps([asdict(g) for g in grades], indent=1))
         return
-    width = max(len(g.student) for g in grades)
-    for g in grades:
-        first = "" if g.status == "right" else g.message.splitlines()[0]
-        note = first if g.diagnosis in BETTER_SAID else g.diagnosis or first
-        click.echo(f"{g.student:{width}}{'  ' if width else ''}{g.exercise:26}{g.status:7}{note}")
     for student in dict.fromkeys(g.student for g in grades):
         own = [g for g in grades if g.student == student]
         name = f"{student}: " if student else ""

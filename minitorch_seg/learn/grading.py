@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,13 @@ def _lesson_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("lesson_[0-9][0-9]_*.py")) if folder.is_dir() else []
 
 
-def grade_folder(folder: Path, seconds: float = 20.0, megabytes: int = 2048) -> list[Grade]:
-    """Every exercise of every lesson file found, student by student."""
+def grade_folder(
+    folder: Path,
+    seconds: float = 20.0,
+    megabytes: int = 2048,
+    tell: Callable[[Grade], None] | None = None,
+) -> list[Grade]:
+    """Every exercise of every lesson file found, student by student; `tell` hears of each at once."""
     grades = []
     for student, files in students(folder).items():
         for path in files:
@@ -66,6 +71,8 @@ def grade_folder(folder: Path, seconds: float = 20.0, megabytes: int = 2048) -> 
             for each in exercises(found[1] if found else ""):
                 verdict = grade_one(path, each.name, seconds, megabytes)
                 grades.append(Grade(student, each.name, verdict.status, verdict.message, verdict.diagnosis))
+                if tell is not None:
+                    tell(grades[-1])
     return grades
 
 
