@@ -71,8 +71,8 @@ def gradcheck(
     >>> import numpy as np
     >>> import minitorch_seg as ms
     >>> x = np.random.default_rng(0).normal(size=(2, 3))
-    >>> print(str(ms.gradcheck(lambda t: (t * t).sum(dim=0), x, name="square")).partition(",")[0])
-    square: 18 derivatives and 6 random directions agree
+    >>> print(str(ms.gradcheck(lambda t: (t * t).sum(dim=0), x, name="square"))[:32])
+    square: 24 derivatives agree, la
 
     A mistake is caught and located.  Here a factor 2 was lost:
 
@@ -212,7 +212,9 @@ def _check_gradient_of_gradient(
         seed=seed + 2,
         name=f"gradient of {report.name}",
     )
-    report.compared += second.compared
-    report.directional += second.directional
+    report.compared, report.directional = (
+        report.compared + second.compared,
+        report.directional + second.directional,
+    )
     report.max_error = max(report.max_error, second.max_error)
     report.kinks += second.kinks

@@ -9,8 +9,6 @@ __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="04 Max pooling")
 
 with app.setup:
-    import time
-
     import marimo as mo
     import numpy as np
 
@@ -492,21 +490,13 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    def _milliseconds(function):
-        times = []
-        for _ in range(6):  # the first time kernels are compiled, so the shortest counts
-            start = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - start)
-        return 1000 * min(times)
-
     _x, _w = ms.randn(8, 16, 64, 64), ms.randn(16, 16, 3, 3)
     _small = F.max_pool2d(_x, 2)
     mo.md(
         "| 8 images of 16 channels, 64×64 | milliseconds |\n|---|---|\n"
-        f"| max pooling 2×2 | {_milliseconds(lambda: F.max_pool2d(_x, 2)):.2f} |\n"
-        f"| convolution 3×3 before it | {_milliseconds(lambda: F.conv2d(_x, _w, padding=1)):.2f} |\n"
-        f"| convolution 3×3 after it | {_milliseconds(lambda: F.conv2d(_small, _w, padding=1)):.2f} |"
+        f"| max pooling 2×2 | {learn.milliseconds(lambda: F.max_pool2d(_x, 2)):.2f} |\n"
+        f"| convolution 3×3 before it | {learn.milliseconds(lambda: F.conv2d(_x, _w, padding=1)):.2f} |\n"
+        f"| convolution 3×3 after it | {learn.milliseconds(lambda: F.conv2d(_small, _w, padding=1)):.2f} |"
     )
     return
 

@@ -9,8 +9,6 @@ __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="05 Losses and metrics")
 
 with app.setup:
-    import time
-
     import marimo as mo
     import numpy as np
     from matplotlib.figure import Figure
@@ -499,21 +497,13 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    def _milliseconds(function):
-        times = []
-        for _ in range(6):  # the first time kernels are compiled, so the shortest counts
-            start = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - start)
-        return 1000 * min(times)
-
     _z, _t = ms.randn(8, 2, 64, 64), (ms.rand(8, 64, 64) > 0.5).long()
     mo.md(
         "| 8 images of 64×64, 2 classes | milliseconds |\n|---|---|\n"
-        f"| cross_entropy | {_milliseconds(lambda: F.cross_entropy(_z, _t)):.2f} |\n"
+        f"| cross_entropy | {learn.milliseconds(lambda: F.cross_entropy(_z, _t)):.2f} |\n"
         "| log_softmax, then pick | "
-        f"{_milliseconds(lambda: -F.log_softmax(_z, 1).gather(1, _t.unsqueeze(1)).mean()):.2f} |\n"
-        f"| dice_loss | {_milliseconds(lambda: F.dice_loss(_z, _t)):.2f} |"
+        f"{learn.milliseconds(lambda: -F.log_softmax(_z, 1).gather(1, _t.unsqueeze(1)).mean()):.2f} |\n"
+        f"| dice_loss | {learn.milliseconds(lambda: F.dice_loss(_z, _t)):.2f} |"
     )
     return
 

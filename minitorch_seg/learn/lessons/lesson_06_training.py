@@ -9,8 +9,6 @@ __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="06 Training")
 
 with app.setup:
-    import time
-
     import marimo as mo
     import numpy as np
     from matplotlib.figure import Figure
@@ -522,17 +520,9 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    def _milliseconds(function):
-        times = []
-        for _ in range(6):  # the first time kernels are compiled, so the shortest counts
-            start = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - start)
-        return 1000 * min(times)
-
     _x, _one, _zero = ms.randn(8, 16, 64, 64), ms.ones(16), ms.zeros(16)
-    _both = _milliseconds(lambda: F.relu(F.batch_norm(_x, None, None, _one, _zero, training=True)))
-    _fused = _milliseconds(lambda: F.batch_norm_relu(_x, None, None, _one, _zero, training=True))
+    _both = learn.milliseconds(lambda: F.relu(F.batch_norm(_x, None, None, _one, _zero, training=True)))
+    _fused = learn.milliseconds(lambda: F.batch_norm_relu(_x, None, None, _one, _zero, training=True))
     mo.md(
         "| 8 images of 16 channels, 64×64 | milliseconds |\n|---|---|\n"
         f"| batch_norm, then relu | {_both:.2f} |\n| batch_norm_relu | {_fused:.2f} |"

@@ -582,18 +582,10 @@ def _():
 
 @app.cell(hide_code=True)
 def _(model, piece):
-    def _milliseconds(function):
-        times = []
-        for _ in range(4):  # the first time kernels are compiled, so the shortest counts
-            start = time.perf_counter()
-            function(piece)
-            times.append(time.perf_counter() - start)
-        return 1000 * min(times)
-
     mo.md(
         "| 30×40 pixels, patches of 20×20 | milliseconds |\n|---|---|\n"
-        f"| a patch for each pixel | {_milliseconds(model.sliding_window):.1f} |\n"
-        f"| the whole image at once | {_milliseconds(model.fully_convolutional):.1f} |"
+        f"| a patch for each pixel | {learn.milliseconds(lambda: model.sliding_window(piece)):.1f} |\n"
+        f"| the whole image at once | {learn.milliseconds(lambda: model.fully_convolutional(piece)):.1f} |"
     )
     return
 
