@@ -597,7 +597,7 @@ def _():
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    One core does one thing after the other anyway, so 1024 steps that wait cost it little more than 16. Where
+    One core does one thing after the other anyway, so 1024 steps that wait cost it about as much as 16. Where
     thousands of threads could work at once, on a GPU, the last row has work for 16 sequences at a time.
 
     ## Go further

@@ -42,11 +42,13 @@ def _():
     </details>
 
     Lesson 09 marked in each *row* every pixel from the first coin on. Now turn the task: mark in each
-    *column* every pixel from the first coin on, downwards. The text from which this project grew has the
-    recipe *convolution → RNN → labels*, and does not say in which order the RNN reads the pixels. So let us
-    read as we read a page: row by row, the whole image (32×32) as one sequence. Its state at a pixel has seen
-    everything above. Should it not know? Beside it stands the *same* network, with as many weights and as
-    many steps of training, that reads columns, each column beginning anew.
+    *column* every pixel from the first coin on, downwards.
+
+    The text from which this project grew has the recipe *convolution → RNN → labels*, and does not say in
+    which order the RNN reads the pixels. So let us read as we read a page: row by row, the whole image
+    (32×32) as one sequence. The state at a pixel has seen everything above. Should it not know? Beside it
+    stands the *same* network, with as many weights and as many steps of training, that reads columns, each
+    column beginning anew.
     """)
     return
 
