@@ -18,7 +18,12 @@ BETTER_SAID = ("raises", "time", "ended early", "loads not")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
 @click.option("--gradescope", "results", type=click.Path(path_type=Path), help="Write a results.json here.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=20.0, help="For an exercise.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    help="Of processor time, for an exercise.",
+)
 @click.option("--megabytes", type=click.IntRange(min=512), default=2048, help="For an exercise.")
 def command(folder: Path, as_json: bool, results: Path | None, seconds: float, megabytes: int) -> None:
     """Judge the lessons in DIR (my_lessons), or in each folder of DIR (a class), with limits.

@@ -1,16 +1,21 @@
 """Grading: every exercise of a folder of lessons, each in a process of its own, within limits.
 
-`python -m minitorch_seg.learn.grading FILE EXERCISE REPORT` is such a process: it loads the student's file
-(functions only, the notebook does not run), judges one exercise and writes the verdict as JSON to REPORT.
-What the student's code prints goes nowhere.  The limits guard against endless loops and runaway memory; they
-are no sandbox: grade the work of strangers in a container.
+`python -m minitorch_seg.learn.grading FILE EXERCISE REPORT MEGABYTES SECONDS` is such a process: it loads the
+student's file (functions only, the notebook does not run), judges one exercise and writes the verdict as JSON
+to REPORT.  What the student's code prints goes nowhere.  The limits guard against endless loops and runaway
+memory; they are no sandbox: grade the work of strangers in a container.
+
+The seconds are of processor time, so that a busy machine makes no right answer wrong.  Who sleeps uses none:
+on the clock there are PATIENCE times as many.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +30,10 @@ from minitorch_seg.learn.judge import judge
 from minitorch_seg.learn.verdict import Verdict
 
 __all__ = ["Grade", "grade_folder", "gradescope", "students"]
+
+
+#: Seconds on the clock for each of processor time.
+PATIENCE = 6
 
 
 @dataclass(frozen=True)
@@ -81,23 +90,24 @@ def grade_one(path: Path, name: str, seconds: float, megabytes: int) -> Verdict:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "verdict.json"
         words = [sys.executable, "-m", "minitorch_seg.learn.grading", path.resolve(), name, report, megabytes]
+        late = Verdict(
+            "wrong", f"not finished after {seconds:g} s: a loop that does not end, or far too slow", "time"
+        )
         try:
             done = subprocess.run(
-                [str(word) for word in words],
+                [str(word) for word in [*words, math.ceil(seconds)]],
                 cwd=folder,  # what the code writes is gone with it
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                timeout=seconds,
+                timeout=PATIENCE * seconds,
                 text=True,
                 errors="replace",
             )
         except subprocess.TimeoutExpired:
-            return Verdict(
-                "wrong",
-                f"not finished after {seconds:g} s: a loop that does not end, or far too slow",
-                "time",
-            )
+            return late
+        if hasattr(signal, "SIGXCPU") and done.returncode == -signal.SIGXCPU:
+            return late
         try:
             return Verdict(**json.loads(report.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -144,17 +154,19 @@ def verdict_of(path: Path, name: str) -> Verdict:
     return judge(function, each)
 
 
-def _limit_memory(megabytes: int) -> None:
-    """Let a larger allocation fail with a MemoryError; nothing where there is no such limit (Windows)."""
+def _limit(megabytes: int, seconds: int) -> None:
+    """Let a larger allocation fail with a MemoryError, and a longer work end; nothing of it on Windows."""
     try:
         import resource
     except ImportError:
         return
     resource.setrlimit(resource.RLIMIT_AS, (megabytes * 2**20, megabytes * 2**20))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))
 
 
 if __name__ == "__main__":
-    _limit_memory(int(sys.argv[4]))
+    _limit(int(sys.argv[4]), int(sys.argv[5]))
     sys.path.append(str(Path(sys.argv[1]).parent))  # a lesson may use answers to earlier ones beside it
     Path(sys.argv[3]).write_text(
         json.dumps(asdict(verdict_of(Path(sys.argv[1]), sys.argv[2]))), encoding="utf-8"

@@ -136,6 +136,7 @@ def test_one_student_as_json(tmp_path, two_exercises):
 
 FAULTS = {
     "time": "def conv2d(x, w, b, s, p):\n    while True:\n        pass",
+    "asleep": "import time\ndef conv2d(x, w, b, s, p):\n    time.sleep(1000)",
     "ended early": "import os\ndef conv2d(x, w, b, s, p):\n    os._exit(0)",
     "raises": "import numpy as np\ndef conv2d(x, w, b, s, p):\n    return np.ones(2**34)",
     "loads not": "def conv2d(x, w, b, s, p)\n    return x",
@@ -144,9 +145,11 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("diagnosis", FAULTS)
-def test_loops_memory_exits_and_broken_files(diagnosis, tmp_path):
+def test_loops_memory_exits_and_broken_files(diagnosis, tmp_path, monkeypatch):
     write(tmp_path, FAULTS[diagnosis])
-    seconds = 2 if diagnosis == "time" else 60
+    monkeypatch.setattr(grading, "PATIENCE", 6 if diagnosis != "asleep" else 3)
+    seconds = 2 if diagnosis in ("time", "asleep") else 60
+    diagnosis = "time" if diagnosis == "asleep" else diagnosis
     verdict = grading.grade_one(tmp_path / "lesson_02_convolution.py", "02.conv2d", seconds, 2048)
     assert (verdict.status, verdict.diagnosis) == ("wrong", diagnosis), verdict.message
 

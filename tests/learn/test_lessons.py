@@ -103,6 +103,7 @@ def test_figures_have_a_text_and_no_outside_address(lesson):
 )
 def test_it_runs_as_a_script(lesson, tmp_path):
     pytest.importorskip("marimo", reason="the lessons are marimo notebooks, and marimo is not installed")
+    before = os.times()
     done = subprocess.run(
         [sys.executable, lesson.path],
         cwd=tmp_path,
@@ -116,6 +117,10 @@ def test_it_runs_as_a_script(lesson, tmp_path):
         words = "NOT RIGHT YET" if each.planted else "NOT YET DONE"
         assert f"{each.name}  {words}" in done.stdout
     assert list(tmp_path.iterdir()) == [], "a lesson leaves nothing behind"
+    after = os.times()
+    seconds = after.children_user + after.children_system - before.children_user - before.children_system
+    if "compiling kernels" not in done.stderr:
+        assert seconds <= 20, f"{seconds:.0f} s of processor time: too slow to be read along"
 
 
 def test_marimo_finds_nothing_to_complain_about():
