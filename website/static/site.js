@@ -40,6 +40,11 @@ function fitFormulas() {
     if (share() < 1) node.style.fontSize = `${Math.max(0.75, share() - 0.01)}em`;
   }
   markScrolling("div.math");
+  // In a line only a long one may break, or one that is folded away and has no width yet.
+  for (const node of document.querySelectorAll("span.math")) {
+    const { width } = node.getBoundingClientRect();
+    node.classList.toggle("long", width === 0 || width > 240);
+  }
 }
 
 // The formulas that \qquad separates, one beneath the other; nothing where there is one alone.
