@@ -27,6 +27,20 @@ def test_a_planted_mistake_gets_its_own_diagnosis(each, mistake):
     assert len(verdict.message) > 20
 
 
+@pytest.mark.parametrize("each", ALL, ids=lambda e: e.name)
+def test_cases_are_not_square_and_have_stride_padding_and_overlap(each):
+    cases = each.cases()
+    images = [a.shape[-2:] for c in cases for a in c.arguments if isinstance(a, np.ndarray) and a.ndim > 1]
+    square_by_nature = each.name == "11.name_segments"  # a table of segments by classes
+    assert not images or square_by_nature or any(rows != columns for rows, columns in images)
+    if "s" in each.parameters():
+        kernels = [c.options["k"] if "k" in c.options else c.arguments[-1].shape[-1] for c in cases]
+        strides = [c.options["s"] for c in cases]
+        assert max(strides) > 1 and any(k > s for k, s in zip(kernels, strides, strict=True))
+    if "p" in each.parameters() and "p" in cases[0].options:
+        assert any(c.options["p"] > 0 for c in cases)
+
+
 def test_how_many_wrong_answers_are_told_apart():
     told = [judge(m.code, e).diagnosis == m.diagnosis for e, m in PLANTED]
     print(f"lessons: {sum(told)} of {len(told)} wrong answers told apart, {len(ALL)} exercises")

@@ -69,6 +69,37 @@ def test_the_teaching_devices_are_there(lesson):
         assert re.search(r"<details><summary>From lesson \d\d", source), "a question that recalls a lesson"
 
 
+#: Lesson -> the documented formula or program, as it stands in the text from which the project grew.
+DOCUMENTED = {
+    "02": r"y(x, y) = \sum_{i=0}^{m-1} \sum_{j=0}^{n-1} x(i, j) \cdot w(i, j) \cdot h(x - i,\; y - j)",
+    "04": r"y(x, y) = \max_{(i, j) \in N(x, y)} x(i, j)",
+    "07": "Flatten(), Dense(1024, activation='relu'), Dense(1),",
+    "09": r"h_t = f(W_{hh}\, h_{t-1} + W_{xh}\, x_t + b_h)",
+    "11": r"\min_Q \sum_{x, y} \lVert x - Q(y) \rVert^2",
+}
+#: Lesson -> where it meets a misconception head on.
+MISCONCEPTIONS = [
+    ("02", "every framework calls convolution is the cross-correlation"),  # frameworks flip kernels
+    ("02", "Is padding harmless?"),
+    ("04", "Does pooling make a network invariant to shifts"),
+    ("04", "Ties do not share"),
+    ("05", "need not rank alike"),  # mean Dice and mean IoU
+    ("05", "Some classes do not occur in every image; what is their score?"),  # an absent class scores 0
+    ("08", "Does a transposed convolution undo a convolution?"),
+    ("09", "is the *last step* enough?"),
+    ("09", "Does **clipping** help against vanishing?"),
+    ("11", "A low reconstruction error does not mean a good segmentation"),
+]
+
+
+@EACH
+def test_formulas_stand_as_documented_and_misconceptions_are_met(lesson):
+    words = " ".join(" ".join(MARKDOWN.findall(text(lesson))).replace("\n", " ").split())
+    assert DOCUMENTED.get(lesson.number, "") in words
+    for number, sentence in MISCONCEPTIONS:
+        assert number != lesson.number or sentence in words
+
+
 @EACH
 def test_its_exercises_are_those_of_the_table(lesson):
     named = re.findall(r'learn\.check\("([\w.]+)", (\w+)\)', text(lesson))
