@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 from click.testing import CliRunner
@@ -59,6 +60,20 @@ def test_learn_copies_and_says_how_to_go_on_in_a_terminal(tmp_path):
     result = run("learn", "02", "--terminal", "--folder", tmp_path)
     assert result.exit_code == 0 and f"python {tmp_path}" in result.output
     assert "your work" in run("learn", "02", "--terminal", "--folder", tmp_path).output
+
+
+def test_learn_starts_marimo_beside_its_settings(tmp_path, monkeypatch):
+    pytest.importorskip("marimo", reason="the lessons are marimo notebooks, and marimo is not installed")
+    started = []
+
+    def start(words, cwd):
+        started.append((words[1:], cwd))
+        return subprocess.CompletedProcess(words, 0)
+
+    monkeypatch.setattr("minitorch_seg.cli.learn.subprocess.run", start)
+    assert run("learn", "02", "--folder", tmp_path).exit_code == 0
+    assert started == [(["-m", "marimo", "edit", "--watch", "lesson_02_convolution.py"], tmp_path)]
+    assert 'watcher_on_save = "autorun"' in (tmp_path / "pyproject.toml").read_text()
 
 
 def test_an_unknown_lesson_and_a_missing_marimo_are_said(tmp_path, monkeypatch):
