@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright, which drives the browser, is not installed"
-)
 CHROMIUM = Path("/usr/bin/chromium")
-NO_CHROMIUM = f"{CHROMIUM}, the browser of these tests, is not installed"
+#: A mark for tests that need the browser.
+needs_chromium = pytest.mark.skipif(
+    not CHROMIUM.exists() or find_spec("playwright") is None,
+    reason=f"{CHROMIUM}, the browser of these tests, or playwright, which drives it, is not installed",
+)
 QUIET = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -20,7 +22,9 @@ QUIET = (
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET.split())
         yield browser
         browser.close()

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from tests.website.browser import CHROMIUM, NO_CHROMIUM, chromium
+from tests.website.browser import chromium, needs_chromium
 from website import make_image
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM.exists(), reason=NO_CHROMIUM)]
+pytestmark = [pytest.mark.slow, needs_chromium]
 EXPLORERS = make_image.PATH.parent
 TAGS = ["conv-explorer", "pool-explorer", "receptive-field-explorer", "rnn-explorer", "unet-explorer"]
 #: The contrast of every piece of text with the first ground that is not transparent, as WCAG defines it.

@@ -5,14 +5,14 @@ Slow, since it opens some two hundred pages: `python -m website.build && pytest 
 
 import pytest
 
-from tests.website.browser import CHROMIUM, NO_CHROMIUM, chromium
+from tests.website.browser import chromium, needs_chromium
 from tests.website.site import HTML, WHY_NOT, is_built, pages
 from website import build, course
 
 AXE = build.HERE / "node_modules" / "axe-core" / "axe.min.js"
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=NO_CHROMIUM),
+    needs_chromium,
     pytest.mark.skipif(not is_built(), reason=WHY_NOT),
 ]
 #: What axe finds in the theme, and is not ours to mend: rule -> why it is let pass.
