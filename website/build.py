@@ -26,7 +26,7 @@ HTML, WORK = HERE / "html", HERE / "_work"
 #: A file beside the pages: the state of the sources that they were made of, where all of them were.
 STAMP = "made_of.txt"
 #: What is made or fetched, and no source.
-OUTPUTS = {"html", "_work", "jupyter_execute", "node_modules", "__pycache__"}
+OUTPUTS = {"html", "_work", "jupyter_execute", "node_modules", "__pycache__", make_image.PATH.name}
 DOCS = HERE.parent / "docs"
 #: What the pages take of KaTeX: script, style, letters, licence.
 KATEX = ["dist/katex.min.js", "dist/katex.min.css", "dist/fonts/*.woff2", "LICENSE"]

@@ -10,7 +10,7 @@ import pytest
 
 from minitorch_seg.cli import show
 from minitorch_seg.learn import catalogue
-from website import build, course, lessons, operators
+from website import build, course, lessons, make_image, operators
 
 ROOT = Path(build.__file__).parents[1]
 
@@ -217,6 +217,18 @@ def test_the_lock_file_has_no_addresses():
             locked[f"node_modules/{name}"]["version"] == version
             and locked[f"node_modules/{name}"]["integrity"]
         )
+
+
+def test_what_a_build_writes_is_no_source():
+    """Else a first build would look like one of other sources, and its pages would go untested."""
+    done = subprocess.run(
+        ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "website"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip("no git repository here: what is ignored cannot be listed")
+    written = [*done.stdout.splitlines(), f"website/{make_image.PATH.relative_to(build.HERE).as_posix()}"]
+    assert [name for name in written if not build.OUTPUTS & set(name.split("/"))] == []
 
 
 def test_nothing_of_others_is_committed():
