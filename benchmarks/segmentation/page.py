@@ -225,7 +225,7 @@ def section(title: str, words: str, numbers: str, *pictures: str) -> list[str]:
 
 def page(found: list[dict[str, Any]]) -> str:
     """The whole page; what has no results yet is counted at its end."""
-    parts = [INTRODUCTION.strip(), "## Scores", SCORES, main_table(found)]
+    parts = [INTRODUCTION, "## Scores", SCORES, main_table(found)]
     parts += [text for text in (class_table(found, data) for data in table.SETS) if text]
     parts.append(fluorescence_table(found))
     cost, labels = (

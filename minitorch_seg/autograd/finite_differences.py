@@ -42,8 +42,11 @@ class GradcheckReport:
         return True  # a check that fails raises
 
     def __str__(self) -> str:
-        kinks = f", {len(self.kinks)} kink(s) avoided" if self.kinks else ""
-        return f"{self.name}: {self.compared} derivatives agree, largest error {self.max_error:.1e}{kinks}"
+        kinks = f", {len(self.kinks)} kink{'s' * (len(self.kinks) > 1)} avoided" if self.kinks else ""
+        return (
+            f"{self.name}: {self.compared - self.directional} derivatives and {self.directional} random "
+            f"directions agree, largest error {self.max_error:.1e}{kinks}"
+        )
 
 
 class Kink(Exception):

@@ -71,8 +71,8 @@ def gradcheck(
     >>> import numpy as np
     >>> import minitorch_seg as ms
     >>> x = np.random.default_rng(0).normal(size=(2, 3))
-    >>> print(str(ms.gradcheck(lambda t: (t * t).sum(dim=0), x, name="square"))[:32])
-    square: 24 derivatives agree, la
+    >>> print(ms.gradcheck(lambda t: (t * t).sum(dim=0), x, name="square"))
+    square: 18 derivatives and 6 random directions agree, largest error ...
 
     A mistake is caught and located.  Here a factor 2 was lost:
 
