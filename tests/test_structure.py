@@ -36,8 +36,9 @@ ROOMS = {
     "cli": 11,
 }
 READING_PATH = ["autograd", "ops", "kernels/reference", "kernels/cpu", "nn", "models/unet.py"]
-#: Of one model each: read with that model, not before.
-BESIDE_THE_PATH = {"ops/soft_ncut.py", "nn/transfer.py"}
+#: Of one kind of model each: read with that model, not before.
+GATES = {"ops/gru.py", "kernels/reference/gru.py", "kernels/reference/lstm.py"}
+BESIDE_THE_PATH = {"ops/soft_ncut.py", "nn/transfer.py"} | GATES
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -127,7 +128,7 @@ def test_the_reading_path_stays_short():
     total = sum(statements(f) for f in files if f.relative_to(PACKAGE).as_posix() not in BESIDE_THE_PATH)
     # The design asks for about 4,000; the complete set of operators takes a tenth more, and layers with all
     # of PyTorch's constructors and refusals a little again (fifty classes in nn, 680 statements).
-    assert total <= 4620, f"{total} lines of code to read in a weekend"
+    assert total <= 4600, f"{total} lines of code to read in a weekend"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())

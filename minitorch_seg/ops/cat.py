@@ -2,7 +2,9 @@
 
     y = cat(x₁, x₂, …)     dL/dxᵢ = the part of g = dL/dy where xᵢ stands
 
-stack is cat along a new dimension; split and chunk are slices, whose gradients add up in zeros (indexing.py).
+    y₁, y₂, … = split(x)   dL/dx  = cat(g₁, g₂, …), where a part that nobody used has g = 0
+
+stack is cat along a new dimension, chunk a split into so many equal parts.
 A U-Net joins the map that comes up with the one kept from the way down, along the channels (dim=1).
 """
 
@@ -30,6 +32,17 @@ class Cat(Function):
         source = grad if is_grad_enabled() else grad.data  # arrays make views
         places = zip(ctx.needs_input_grad[1:], _places(ctx.dim, ctx.sizes), strict=True)
         return None, *(source[place] if needed else None for needed, place in places)
+
+
+class Split(Function):
+    @staticmethod
+    def forward(ctx, x, dim, sizes):
+        ctx.dim = dim
+        return tuple([x.data[place] for place in _places(dim, sizes)])
+
+    @staticmethod
+    def backward(ctx, *grads):
+        return Cat.apply(ctx.dim, *grads), None, None
 
 
 def _places(dim: int, sizes: list[int]) -> list[tuple[slice, ...]]:
@@ -114,7 +127,7 @@ def split(input: Tensor, split_size: int | tuple[int, ...] | list[int], dim: int
             raise ShapeError(
                 f"split: sizes {sizes} add up to {sum(sizes)}, expected {n}, the size of dim {dim}"
             )
-    return tuple(input[place] for place in _places(dim, sizes))
+    return Split.apply(input, dim, sizes)
 
 
 @typed

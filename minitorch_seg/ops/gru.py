@@ -22,9 +22,10 @@ LSTM, with the gates i (input), f (forget) and o (output), the candidate g and a
     c_t = f_t ⊙ c_{t−1} + i_t ⊙ g_t
     h_t = o_t ⊙ tanh(c_t)
 
-Backward: by the operators they are composed of.  Along c the gradient is only multiplied by f_t, and along
-the direct way from h_t to h_{t−1} of the GRU by z_t: where a gate is near 1 it neither vanishes nor explodes.
-That is what gates are for.
+Backward: kernels/reference/gru.py and lstm.py, from the last step to the first, with the composed formula as
+the twin, which also serves projections (W_hr) and a GPU.  Along c the gradient is only multiplied by f_t,
+and along the direct way from h_t to h_{t−1} of the GRU by z_t: where a gate is near 1 it neither vanishes nor
+explodes.  That is what gates are for.
 
 Shapes: x (T, N, C), h_0 (N, H).  The weights of the gates lie on top of each other in PyTorch's order: W_ih
 is (3H, C) for r, z, n and (4H, C) for i, f, g, o; W_hh is (3H, H) or (4H, H); biases are (3H,) or (4H,).
@@ -39,12 +40,14 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_seg.autograd import Tensor
+from minitorch_seg.autograd import Function, Tensor
 from minitorch_seg.errors import ShapeError
+from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.activation import sigmoid, tanh
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
 from minitorch_seg.ops.cat import chunk, stack
 from minitorch_seg.ops.matmul import linear
+from minitorch_seg.ops.rnn import each_step
 from minitorch_seg.ops.typed import typed
 
 
@@ -81,6 +84,66 @@ def _check(
     return initial
 
 
+def gru_composed(u: Tensor, h: Tensor, W_hh: Tensor, b_hh: Tensor | None) -> Tensor:
+    """The twin: one step after the other, in operators; u = W_ih x + b_ih of all steps."""
+    states = []
+    for u_t in each_step(u):
+        u_r, u_z, u_n = chunk(u_t, 3, 1)
+        v_r, v_z, v_n = chunk(linear(h, W_hh, b_hh), 3, 1)
+        r, z = sigmoid(u_r + v_r), sigmoid(u_z + v_z)
+        n = tanh(u_n + r * v_n)
+        h = n + z * (h - n)
+        states.append(h)
+    return stack(states)
+
+
+class GatedRecurrence(Function):
+    """The states h_t of a GRU from u_t, for all t."""
+
+    twin = staticmethod(gru_composed)
+
+    @staticmethod
+    def forward(ctx, u, h0, W_hh, b_hh):
+        b = None if b_hh is None else b_hh.data
+        h, kept = dispatch.get("gru", u.data).gru(u.data, h0.data, W_hh.data, b)
+        ctx.save_for_backward(h, kept, h0, W_hh)
+        return h
+
+    @staticmethod
+    def backward(ctx, grad):
+        return dispatch.get("gru", grad).gru_gradient(grad, *(t.data for t in ctx.saved_tensors))
+
+
+def lstm_composed(
+    u: Tensor, h: Tensor, c: Tensor, W_hh: Tensor, b_hh: Tensor | None = None, W_hr: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The twin: one step after the other, in operators; u = W_ih x + b_ih of all steps."""
+    states = []
+    for u_t in each_step(u):
+        i, f, g, o = chunk(u_t + linear(h, W_hh, b_hh), 4, 1)
+        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        h = sigmoid(o) * tanh(c)
+        h = h if W_hr is None else linear(h, W_hr)
+        states.append(h)
+    return stack(states), c
+
+
+class Memory(Function):
+    """The states h_t of an LSTM from u_t, for all t, and its last cell."""
+
+    twin = staticmethod(lstm_composed)
+
+    @staticmethod
+    def forward(ctx, u, h0, c0, W_hh):
+        h, c, kept = dispatch.get("lstm", u.data).lstm(u.data, h0.data, c0.data, W_hh.data)
+        ctx.save_for_backward(h, c, kept, h0, c0, W_hh)
+        return h, c[-1]
+
+    @staticmethod
+    def backward(ctx, grad, grad_c):
+        return dispatch.get("lstm", grad).lstm_gradient(grad, grad_c, *(t.data for t in ctx.saved_tensors))
+
+
 @typed
 def gru(
     x: Any,
@@ -113,15 +176,10 @@ def gru(
         return gru(x.unsqueeze(1), first, W_ih, W_hh, b_ih, b_hh).squeeze(1)
     (h,) = _check("gru", 3, x, {"h0": h0}, W_ih=W_ih, W_hh=W_hh, b_ih=b_ih, b_hh=b_hh)
     u = linear(x, W_ih, b_ih)  # what does not wait for the past, for all steps at once
-    states = []
-    for t in range(x.shape[0]):
-        u_r, u_z, u_n = chunk(u[t], 3, 1)
-        v_r, v_z, v_n = chunk(linear(h, W_hh, b_hh), 3, 1)
-        r, z = sigmoid(u_r + v_r), sigmoid(u_z + v_z)
-        n = tanh(u_n + r * v_n)
-        h = n + z * (h - n)
-        states.append(h)
-    return stack(states) if states else Tensor(np.zeros((0, *h.shape), x.dtype, like=x.data))
+    if x.shape[0] == 0:
+        return Tensor(np.zeros((0, *h.shape), x.dtype, like=x.data))
+    along = GatedRecurrence.apply if x.device == "cpu" else gru_composed
+    return along(u, h, W_hh, b_hh)
 
 
 @typed
@@ -161,12 +219,9 @@ def lstm(
         h, c = lstm(x.unsqueeze(1), first[0], first[1], W_ih, W_hh, b_ih, b_hh, W_hr)
         return h.squeeze(1), c.squeeze(0)
     h, c = _check("lstm", 4, x, {"h0": h0, "c0": c0}, W_ih=W_ih, W_hh=W_hh, b_ih=b_ih, b_hh=b_hh, W_hr=W_hr)
-    u = linear(x, W_ih, b_ih)
-    states = []
-    for t in range(x.shape[0]):
-        i, f, g, o = chunk(u[t] + linear(h, W_hh, b_hh), 4, 1)
-        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
-        h = sigmoid(o) * tanh(c)
-        h = h if W_hr is None else linear(h, W_hr)
-        states.append(h)
-    return (stack(states) if states else Tensor(np.zeros((0, *h.shape), x.dtype, like=x.data))), c
+    if x.shape[0] == 0:
+        return Tensor(np.zeros((0, *h.shape), x.dtype, like=x.data)), c
+    if W_hr is not None or x.device != "cpu":
+        return lstm_composed(linear(x, W_ih, b_ih), h, c, W_hh, b_hh, W_hr)
+    bias = b_ih if b_hh is None else b_hh if b_ih is None else b_ih + b_hh
+    return Memory.apply(linear(x, W_ih, bias), h, c, W_hh)

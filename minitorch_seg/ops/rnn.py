@@ -38,11 +38,16 @@ from minitorch_seg.errors import ShapeError
 from minitorch_seg.kernels import dispatch
 from minitorch_seg.ops.activation import relu, tanh
 from minitorch_seg.ops.cast import as_tensor, same_float_dtype
-from minitorch_seg.ops.cat import stack
+from minitorch_seg.ops.cat import split, stack
 from minitorch_seg.ops.matmul import linear, matmul
 from minitorch_seg.ops.typed import typed
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": tanh, "relu": relu}
+
+
+def each_step(u: Tensor) -> tuple[Tensor, ...]:
+    """u_1 … u_T of (T, N, C).  The gradients of T indexings would add up in T arrays of zeros."""
+    return split(u.reshape(-1, u.shape[2]), u.shape[1]) if u.shape[0] and u.shape[1] else tuple(u)
 
 
 def rnn_composed(
@@ -57,8 +62,8 @@ def rnn_composed(
     step = ACTIVATIONS[f] if isinstance(f, str) else f
     u = linear(x, W_xh, b_h)
     h, states = h0, []
-    for t in range(x.shape[0]):
-        h = step(u[t] + matmul(h, W_hh.transpose(0, 1)))
+    for u_t in each_step(u):
+        h = step(u_t + matmul(h, W_hh.transpose(0, 1)))
         states.append(h)
     return stack(states) if states else u
 

@@ -59,6 +59,7 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
     pooled_size = ((side + 1) // 2, (side + 3) // 2)
     mean, scale, shift, inv_std = normal(6), normal(6), normal(6), np.abs(normal(6)) + np.ones(6, dtype)
     series, given, h0, w_xh, w_hh = (normal(*s) for s in ((7, 99, 4), (7, 99, 5), (99, 5), (5, 4), (5, 5)))
+    gates, w_gates = normal(7, 99, 20), normal(20, 5)
 
     def conv2d(k):
         return (
@@ -156,6 +157,14 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         h = k.rnn(series, h0, w_xh, w_hh, bias, "tanh")
         return h, *k.rnn_gradient(given, series, h, h0, w_xh, w_hh, "tanh", True)
 
+    def gru(k):
+        h, kept = k.gru(gates[..., :15], h0, w_gates[:15], None)
+        return h, kept, *k.gru_gradient(given, h, kept, h0, w_gates[:15])
+
+    def lstm(k):
+        h, c, kept = k.lstm(gates, h0, h0, w_gates)
+        return h, c, kept, *k.lstm_gradient(given, h0, h, c, kept, h0, h0, w_gates)
+
     return {
         "activation": activation,
         "add": add,
@@ -167,7 +176,9 @@ def calls(dtype: str = "float32", side: int = 37) -> dict:
         "conv_transpose2d": conv_transpose2d,
         "copy": copy,
         "cross_entropy": cross_entropy,
+        "gru": gru,
         "interpolate": interpolate,
+        "lstm": lstm,
         "matmul": matmul,
         "max_pool2d": max_pool2d,
         "relu": relu,

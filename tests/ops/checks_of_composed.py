@@ -111,6 +111,20 @@ def gate_values() -> None:
     against_numpy(LSTM, lambda L, *a: L.lstm(*a), lstm_loop)
 
 
+def gate_gradients() -> None:
+    differentiable(GRU, lambda L, *a: L.gru(*a))
+    differentiable(LSTM, lambda L, *a: L.lstm(*a))
+
+
+def gate_twins() -> None:
+    gradients_agree(GRU, lambda L, *a: L.gru(*a))
+    gradients_agree(LSTM, lambda L, *a: L.lstm(*a))
+
+
+def split_gradients() -> None:
+    differentiable([(3, 5)], lambda L, x: [part * (1 + k) for k, part in enumerate(L.split(x, 2, 1))])
+
+
 def curve_values() -> None:
     x = np.linspace(-6, 6, 25)
     against_numpy([x], lambda L, x: L.gelu(x), lambda x: x * special.ndtr(x))

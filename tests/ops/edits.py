@@ -13,7 +13,9 @@ import numpy as np
 import minitorch_seg as ms
 from minitorch_seg import functional
 from minitorch_seg.kernels.reference import activation as formulas
-from minitorch_seg.ops import activation, avg_pool2d, einsum, layer_norm, lovasz_softmax, unfold
+from minitorch_seg.kernels.reference import gru as gru_kernel
+from minitorch_seg.kernels.reference import lstm as lstm_kernel
+from minitorch_seg.ops import activation, avg_pool2d, cat, einsum, gru, layer_norm, lovasz_softmax, unfold
 from tests.ops import checks_of_composed as checks
 from tests.ops.mistakes import Mistake
 
@@ -80,17 +82,37 @@ EDITS = [
             checks.standard_gradients),
     Mistake("layer_norm: the variance taken as constant", layer_norm, "_standardize",
             edited("(centred * centred)", "(centred * centred).detach()"), checks.standard_gradients),
-    # gates
-    Mistake("gru: the reset before the product", functional, "gru",
-            edited("r * v_n", "linear(r * h, W_hh[-h.shape[1] :], b_hh[-h.shape[1] :])"), checks.gate_values),
-    Mistake("gru: the update turned round", functional, "gru",
-            edited("n + z * (h - n)", "h + z * (n - h)"), checks.gate_values),
-    Mistake("gru: r and z exchanged", functional, "gru",
-            edited("u_r, u_z, u_n = ", "u_z, u_r, u_n = "), checks.gate_values),
-    Mistake("lstm: g and o exchanged", functional, "lstm",
-            edited("i, f, g, o = ", "i, f, o, g = "), checks.gate_values),
-    Mistake("lstm: the cell not bent", functional, "lstm",
-            edited("sigmoid(o) * tanh(c)", "sigmoid(o) * c"), checks.gate_values),
+    # gates: the kernels, and their twins
+    Mistake("gru: the reset before the product", gru_kernel, "gru",
+            edited("r * v_n", "(r * before) @ w_hh[2 * hidden :].T + b_hh[2 * hidden :]"),
+            checks.gate_values),
+    Mistake("gru: the update turned round", gru_kernel, "gru",
+            edited("n + z * (before - n)", "before + z * (n - before)"), checks.gate_values),
+    Mistake("gru: r and z exchanged", gru_kernel, "gru", edited("r, z, v_n = ", "z, r, v_n = "),
+            checks.gate_values),
+    Mistake("gru: the direct way back lost", gru_kernel, "gru_gradient",
+            edited("total * z + dv[t] @ w_hh", "dv[t] @ w_hh"), checks.gate_gradients),
+    Mistake("gru: dv_n not reset", gru_kernel, "gru_gradient",
+            edited("dv[t, :, 2 * hidden :] *= r", "pass"), checks.gate_gradients),
+    Mistake("gru: the slope of z with the state after", gru_kernel, "gru_gradient",
+            edited("(before[t] - n)", "(h[t] - n)"), checks.gate_gradients),
+    Mistake("gru's twin: r and z exchanged", gru.GatedRecurrence, "twin",
+            edited("r, z = sigmoid", "z, r = sigmoid"), checks.gate_twins),
+    Mistake("lstm: g and o exchanged", lstm_kernel, "lstm",
+            edited("for k in (0, 1, 3)", "for k in (0, 1, 2)"), checks.gate_values),
+    Mistake("lstm: the cell not bent", lstm_kernel, "lstm",
+            edited("np.tanh(c_before)", "c_before"), checks.gate_values),
+    Mistake("lstm: the gradient of the last cell lost", lstm_kernel, "lstm_gradient",
+            edited("np.zeros(h0.shape, h.dtype), grad_c", "np.zeros(h0.shape, h.dtype), 0 * grad_c"),
+            checks.gate_gradients),
+    Mistake("lstm: the cell not carried", lstm_kernel, "lstm_gradient",
+            edited("du[t] @ w_hh, d_c * f", "du[t] @ w_hh, 0 * d_c"), checks.gate_gradients),
+    Mistake("lstm: the slope of f with the cell after", lstm_kernel, "lstm_gradient",
+            edited("d_c * c_before[t] * f", "d_c * c[t] * f"), checks.gate_gradients),
+    Mistake("lstm's twin: g and o exchanged", gru.Memory, "twin",
+            edited("i, f, g, o = ", "i, f, o, g = "), checks.gate_twins),
+    Mistake("split: gradients joined in the wrong order", cat.Split, "backward",
+            edited("*grads), None", "*grads[::-1]), None"), checks.split_gradients),
     # activations
     Mistake("gelu: the derivative without x φ", activation.Gelu, "gradient",
             edited(" + x * _normal_density(x)", ""), checks.curve_gradients),

@@ -13,6 +13,7 @@ from tests.helpers import (
     close,
     differentiable,
     draw,
+    gradients_agree,
     refuses,
     same_in_every_layout,
 )
@@ -53,6 +54,15 @@ def test_numpy():
 def test_gradients(order):
     differentiable([(2, 1, 2), (1, 1), (3, 2), (3, 1), (3,), (3,)], lambda L, *a: L.gru(*a), order)
     differentiable([(2, 1, 2), (1, 1), (1, 1), (4, 2), (4, 1), (4,), (4,)], lambda L, *a: L.lstm(*a), order)
+
+
+def test_the_kernels_gradients_are_the_twins():
+    gradients_agree(GRU, lambda L, *a: L.gru(*a))
+    gradients_agree([*GRU[:4], (6,)], lambda L, *a: L.gru(*a, None))
+    gradients_agree(LSTM, lambda L, *a: L.lstm(*a))
+    gradients_agree(LSTM[:5], lambda L, *a: L.lstm(*a)[0])
+    gradients_agree(LSTM[:5], lambda L, *a: L.lstm(*a)[1])
+    gradients_agree(LSTM[:6], lambda L, *a: L.lstm(*a))
 
 
 def test_without_states_and_steps():
