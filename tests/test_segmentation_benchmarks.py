@@ -17,6 +17,7 @@ TINY = {"model": "unet", "base_channels": 2, "depth": 1, "batch_size": 8}
 ROWS = [
     Row("otsu-coins", "coins", "baseline", {"name": "otsu"}),
     Row("kmeans4-coins", "coins", "clusters", {"k": 4, "sigma": 1.0}, claim=1),
+    Row("code_clusters-coins", "coins", "code_clusters", {"segments": 4}, claim=1),
     Row("unet-coins-0", "coins", "train", TINY, minutes=1),
     Row("labels", "coins", "few_labels",
         {"task": "denoising", "base_channels": 2, "depth": 1, "share": 0.3, "pretraining_steps": 9}, claim=2),

@@ -23,7 +23,7 @@ from minitorch_seg.train.inference import Preparation
 from minitorch_seg.train.options import Options
 from minitorch_seg.train.recipe import load_splits
 from minitorch_seg.train.run import CLAIM, RunFolder, load_model
-from minitorch_seg.unsupervised import SelfTaught, pretrain
+from minitorch_seg.unsupervised import CodeClusters, SelfTaught, pretrain
 
 
 def baseline(row: Row, folder: Path, steps: int | None) -> dict[str, Any]:
@@ -34,6 +34,12 @@ def baseline(row: Row, folder: Path, steps: int | None) -> dict[str, Any]:
 def clusters(row: Row, folder: Path, steps: int | None) -> dict[str, Any]:
     """k-means with more clusters than classes; options of KMeansColour."""
     return scored(baselines.KMeansColour(**row.options, seed=row.seed), row)
+
+
+def code_clusters(row: Row, folder: Path, steps: int | None) -> dict[str, Any]:
+    """k-means on an autoencoder's code; options of CodeClusters."""
+    options = row.options if steps is None else row.options | {"steps": steps}
+    return scored(CodeClusters(**options, seed=row.seed), row)
 
 
 def self_taught(row: Row, folder: Path, steps: int | None) -> dict[str, Any]:
@@ -132,6 +138,7 @@ class Watch:
 METHODS = {
     "baseline": baseline,
     "clusters": clusters,
+    "code_clusters": code_clusters,
     "self_taught": self_taught,
     "train": train,
     "few_labels": few_labels,

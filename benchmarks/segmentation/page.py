@@ -38,6 +38,7 @@ with what knowledge. (Of pictures there are none here: those of the sets stay wh
 | filter_bank | masks | hand-made filters, and a small classifier of single pixels |
 | kmeans, kmeans_blurred | names | clusters of colour, as many as classes; of blurred colour |
 | kmeans20 | names | twenty clusters of blurred colour; several may get one name |
+| code_clusters | names | twenty clusters of what an autoencoder says about each place |
 | self_taught | names | networks that learn from such clusters |
 | wnet | names | an autoencoder whose code is a segmentation |
 | unet, and other networks | masks | learn from the masks |

@@ -79,6 +79,7 @@ def unlabelled() -> list[Row]:
     """Claim 1: no labels but those that name and score the segments."""
     k = {"k": 20}
     found = [Row(f"kmeans20-{data}", data, "clusters", {**k, "sigma": 3.0}, claim=1) for data in SETS]
+    found += [Row(f"code_clusters-{data}", data, "code_clusters", {"segments": 20}, claim=1) for data in SETS]
     taught = {"steps": 300, "networks": 5}
     found += [
         Row(f"self_taught-{data}-{seed}", data, "self_taught", taught, seed, claim=1)
