@@ -186,20 +186,20 @@ def twin_agrees(function: Any, *arguments: Any) -> None:
     def run(apply: Callable[..., Any]) -> list[np.ndarray]:
         tensors = [ms.Tensor(a.copy(), True) if _is_float(a) else a for a in arguments]
         wanted = [t for t, a in zip(tensors, arguments, strict=True) if _is_float(a)]
-        output = as_list(apply(*tensors))[0]
-        first = ms.grad(output, wanted, u, retain_graph=True)  # the fused gradient
-        slow = ms.grad(output, wanted, u, create_graph=True)  # the twin's
+        outputs = [o for o in as_list(apply(*tensors)) if o.requires_grad]
+        first = ms.grad(outputs, wanted, us, retain_graph=True)  # the fused gradient
+        slow = ms.grad(outputs, wanted, us, create_graph=True)  # the twin's
         for f, s in zip(first, slow, strict=True):
             close(f.data, s.data, "fused gradient against twin's")
         second = pull_back(slow, wanted, vs, ms.grad)
         return [
-            output.data,
+            *(o.data for o in outputs),
             *(f.data for f in first),
             *(np.zeros(()) if s is None else s.data for s in second),
         ]
 
-    shape = as_list(function.twin(*[ms.Tensor(a) if _is_float(a) else a for a in arguments]))[0].shape
-    u = rng.standard_normal(shape)
+    given = [ms.Tensor(a, True) if _is_float(a) else a for a in arguments]
+    us = [rng.standard_normal(o.shape) for o in as_list(function.twin(*given)) if o.requires_grad]
     vs = [rng.standard_normal(a.shape) for a in arguments if _is_float(a)]
     for f, t in zip(run(function.apply), run(function.twin), strict=True):
         close(f, t, "fused against twin")

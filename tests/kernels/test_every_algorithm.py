@@ -41,8 +41,9 @@ def restore_the_choice():
 
 
 def test_no_operator_lacks_a_route():
-    """An operator with nothing but its reference would be in no list: there is none today."""
-    assert {operator for operator, _, _ in routes()} == set(dispatch.operators())
+    """An operator with nothing but its reference is in no list above; which those are is said here."""
+    alone = {"gru", "lstm"}  # matrix products, which NumPy hands to BLAS
+    assert {operator for operator, _, _ in routes()} == set(dispatch.operators()) - alone
 
 
 @ROUTES

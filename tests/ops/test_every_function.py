@@ -14,6 +14,7 @@ from minitorch_seg.autograd import Function
 from minitorch_seg.examples import examples
 from minitorch_seg.ops.batch_norm import BatchNorm
 from minitorch_seg.ops.cross_entropy import CrossEntropy
+from minitorch_seg.ops.gru import GatedRecurrence, Memory
 from minitorch_seg.ops.rnn import Recurrence
 from minitorch_seg.ops.softmax import LogSoftmax, Softmax
 from tests import helpers
@@ -31,7 +32,9 @@ def functions(base=Function):
 FUSED = {
     BatchNorm: "test_batch_norm",
     CrossEntropy: "test_cross_entropy",
+    GatedRecurrence: "test_gru",
     LogSoftmax: "test_softmax",
+    Memory: "test_gru",
     Recurrence: "test_rnn",
     Softmax: "test_softmax",
 }

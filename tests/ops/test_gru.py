@@ -5,6 +5,7 @@ import pytest
 
 import minitorch_seg as ms
 from minitorch_seg.errors import DTypeError, ShapeError
+from minitorch_seg.ops.gru import GatedRecurrence, Memory
 from tests.helpers import (
     OURS,
     against_numpy,
@@ -16,6 +17,7 @@ from tests.helpers import (
     gradients_agree,
     refuses,
     same_in_every_layout,
+    twin_agrees,
 )
 
 GRU = [(4, 2, 3), (2, 2), (6, 3), (6, 2), (6,), (6,)]
@@ -48,6 +50,13 @@ def lstm_loop(x, h, c, w_ih, w_hh, b_ih, b_hh):
 def test_numpy():
     against_numpy(GRU, lambda L, *a: L.gru(*a), gru_loop)
     against_numpy(LSTM, lambda L, *a: L.lstm(*a), lstm_loop)
+
+
+def test_twins():
+    u, h, c = (4, 2, 6), (2, 2), (2, 2)
+    twin_agrees(GatedRecurrence, *draw([u, h, (6, 2), (6,)]))
+    twin_agrees(GatedRecurrence, *draw([u, h, (6, 2)]), None)
+    twin_agrees(Memory, *draw([(4, 2, 8), h, c, (8, 2)]))
 
 
 @pytest.mark.parametrize("order", [1, 2])

@@ -25,7 +25,8 @@ def _adam(first, last, places, starts, scalars):
     while at < end:
         while starts[i + 1] <= at:
             i += 1
-        begin, count = (at - starts[i]) * scalars.itemsize, min(end, starts[i + 1]) - at
+        begin = (at - starts[i]) * scalars.itemsize
+        count = min(end, starts[i + 1], (at // CHUNK + 1) * CHUNK) - at  # the same for any number of threads
         theta, given = (
             row_at(places[i, 0] + begin, count, scalars),
             row_at(places[i, 1] + begin, count, scalars),
