@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.segmentation import sets
+from benchmarks.segmentation.documented import beside_keras
 from benchmarks.segmentation.measure import BySize, Fluorescence
 from benchmarks.segmentation.rows import Row
 from minitorch_seg import baselines
@@ -98,6 +99,11 @@ def cue(row: Row, folder: Path, steps: int | None) -> dict[str, Any]:
     return scores
 
 
+def documented(row: Row, folder: Path, steps: int | None) -> dict[str, Any]:
+    """Claim 8: the documented example and Keras, ten steps; options of beside_keras."""
+    return beside_keras(**row.options | ({} if steps is None else {"steps": steps}))
+
+
 def scored(method: Any, row: Row) -> dict[str, Any]:
     """Fit whatever has `fit` and `predict`, and score it on the test images."""
     splits, watch = load_splits(row.data), Watch()
@@ -143,6 +149,7 @@ METHODS = {
     "train": train,
     "few_labels": few_labels,
     "cue": cue,
+    "documented": documented,
 }
 
 

@@ -50,13 +50,13 @@ def run(
             name: getattr(row, name)
             for name in ("name", "data", "method", "options", "seed", "minutes", "claim")
         },
-        "miou": scores["miou"],
-        "foreground_dice": foreground_dice(scores),
         "scores": scores,
         "seconds": round(time.monotonic() - begun, 1),
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
         "commit": _commit(),
     }
+    if "classes" in scores:
+        result |= {"miou": scores["miou"], "foreground_dice": foreground_dice(scores)}
     if "config" in scores and steps is None:
         result["costs"] = measured(scores["config"], scores["classes"], row.data)
     results.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,8 @@ def main() -> None:
             print(f"{row.name}: {row.data} is not on this machine: minitorch-seg datasets get {row.data}")
             continue
         result = run(row, options.results, options.runs)
-        print(json.dumps({"row": row.name, "miou": result["miou"], "seconds": result["seconds"]}), flush=True)
+        said = {key: result[key] for key in ("miou", "seconds") if key in result}
+        print(json.dumps({"row": row.name, **said}), flush=True)
 
 
 if __name__ == "__main__":
