@@ -1,13 +1,14 @@
 """benchmarks/segmentation: each kind of row at toy size; a row that is killed goes on; counts are right."""
 
 import dataclasses
+import doctest
 import math
 
 import numpy as np
 import pytest
 
 import minitorch_seg as ms
-from benchmarks.segmentation import methods, page, rows, run, sets
+from benchmarks.segmentation import answers, methods, page, rows, run, sets, tables
 from benchmarks.segmentation.measure import BySize, Fluorescence, costs, macs
 from benchmarks.segmentation.rows import Row
 from minitorch_seg.data import Sample
@@ -174,3 +175,31 @@ def test_the_page_says_what_is_there_and_what_is_missing(tmp_path):
     facts = {name: getattr(label, name) for name in facts}
     page.draw([{"row": facts, "miou": 0.5, "foreground_dice": 0.7}], tmp_path)
     assert (tmp_path / "segmentation-labels.png").stat().st_size > 0
+
+
+def test_the_committed_page_is_what_the_committed_rows_say():
+    assert (page.DOCS / "segmentation.md").read_text(encoding="utf-8") == page.page(page.results())
+
+
+@pytest.mark.parametrize("module", [tables, answers], ids=lambda module: module.__name__)
+def test_examples_in_docstrings(module):
+    failed, tried = doctest.testmod(module)
+    assert tried and not failed
+
+
+def test_answers_take_seeds_in_pairs_and_wait_for_their_rows():
+    def result(name, miou):
+        row = next(row for row in rows.rows() if row.name == name)
+        return {"row": {"name": name, "data": row.data, "claim": row.claim}, "miou": miou}
+
+    models = {"unet": {"nuclei": 0.5, "hippocampus": 0.5, "road": 0.5, "aerial": 0.5}}
+    models["reseg"] = {"nuclei": 0.6, "hippocampus": 0.5, "road": 0.25, "aerial": 0.5}
+    found = [
+        result(f"{model}-{data}-{seed}", score + 0.1 * seed)
+        for model, sets_ in models.items()
+        for data, score in sets_.items()
+        for seed in rows.SEEDS
+    ]
+    third = answers.answers(found).splitlines()[2]
+    assert "nuclei +.100 ± .000; hippocampus +.000 ± .000; road −.250 ± .000" in third
+    assert "1 rows of its answer are not run" in answers.answers(found[1:]).splitlines()[2]
